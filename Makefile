@@ -1,0 +1,41 @@
+# make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble, KEEP=1)
+# make test    every check
+# make setup   what both do first
+
+PYTHON  ?= python3
+BIN     := .venv/bin
+SCENARIO ?= creation
+
+.PHONY: help setup local test lint
+help:
+	@sed -n 's/^# //p' $(MAKEFILE_LIST)
+
+setup: .venv/.ready .venv-local/.ready node_modules/.ready
+
+.venv/.ready: requirements/dev.txt
+	$(PYTHON) -c 'import sys; sys.exit("Rollcall needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# MiniStack pins a botocore of its own, so the local AWS has an environment of its own.
+.venv-local/.ready: requirements/local.txt
+	$(PYTHON) -m venv .venv-local
+	.venv-local/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/local.txt
+	@touch $@
+
+node_modules/.ready: package-lock.json
+	npm ci --silent
+	@touch $@
+
+local: setup
+	@$(BIN)/python -m infra.cli local --scenario $(SCENARIO) $(if $(KEEP),--keep)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+test: lint
+	$(BIN)/pytest

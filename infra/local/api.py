@@ -1,0 +1,43 @@
+"""What the local services and the endpoint that speaks for them agree on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who signed a request: the account and Region of its SigV4 credential scope."""
+
+    account_id: str
+    region: str
+
+
+# Parameters and results use the botocore model's own member names and Python types.
+Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+
+
+class Service(Protocol):
+    """One AWS service: its operations by the name the botocore model gives them."""
+
+    @property
+    def name(self) -> str:
+        """The botocore service name, for example ``securityhub``."""
+        ...
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        """The operations this service answers; any other is answered as unknown."""
+        ...
+
+
+class ServiceError(Exception):
+    """A modelled error: its code, its message and any further modelled members."""
+
+    def __init__(self, code: str, message: str, **members: object) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.members = members
