@@ -1,0 +1,50 @@
+"""Accounts: ids, states and how an account is enrolled."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+
+AccountId = NewType("AccountId", str)
+
+
+class AccountState(StrEnum):
+    """``State`` of an account in Organizations (botocore ``organizations.AccountState``)."""
+
+    PENDING_ACTIVATION = "PENDING_ACTIVATION"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    PENDING_CLOSURE = "PENDING_CLOSURE"
+    CLOSED = "CLOSED"
+
+
+class Mode(StrEnum):
+    """How an account is enrolled. In ``organization`` mode no invitation is ever sent."""
+
+    ORGANIZATION = "organization"
+    INVITATION = "invitation"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account to enrol, its e-mail where one is known, and the mode found for it."""
+
+    id: AccountId
+    email: str | None
+    mode: Mode
+
+
+@dataclass(frozen=True, slots=True)
+class OrganizationAccount:
+    """What Organizations says of an account (``DescribeAccount``). ``state`` is its own word."""
+
+    id: AccountId
+    email: str
+    state: str
+    path: str | None = None
+
+
+def is_account_id(value: object) -> bool:
+    """Whether ``value`` is a string of exactly twelve digits."""
+    return isinstance(value, str) and len(value) == 12 and value.isascii() and value.isdigit()

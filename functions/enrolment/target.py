@@ -1,0 +1,58 @@
+"""Targets: one service in one Region, and what the rules need to know of a service."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from functions.enrolment.membership import Status
+
+
+class ServiceName(StrEnum):
+    """The services, by their botocore names."""
+
+    SECURITYHUB = "securityhub"
+    GUARDDUTY = "guardduty"
+    DETECTIVE = "detective"
+
+    @property
+    def label(self) -> str:
+        """The name people know it by."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    ServiceName.SECURITYHUB: "Security Hub",
+    ServiceName.GUARDDUTY: "GuardDuty",
+    ServiceName.DETECTIVE: "Detective",
+}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One service in one Region."""
+
+    service: ServiceName
+    region: str
+
+    @property
+    def key(self) -> str:
+        """``service#region``, as the table spells it."""
+        return f"{self.service}#{self.region}"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """How a service differs from the others, as far as the rules care.
+
+    ``create_invites``: creating a member outside the organisation invites it (Detective).
+    ``reinvites_removed``: an invited member that was disassociated can be invited again without
+    being created again (GuardDuty, botocore ``InviteMembers``).
+    ``restarts``: the statuses that starting to monitor the member again can mend.
+    """
+
+    create_invites: bool
+    reinvites_removed: bool
+    restarts: frozenset[Status]
