@@ -1,0 +1,211 @@
+"""What to do next for a membership. Pure: facts in, one action out.
+
+The same decision serves a real run, a dry run and every later question of the kind "why".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.enrolment.account import Mode
+from functions.enrolment.membership import Action, Outcome, Status, Verdict
+
+if TYPE_CHECKING:
+    from functions.enrolment.configuration import Timing
+    from functions.enrolment.membership import Attempt, Membership
+    from functions.enrolment.target import Traits
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What a decision rests on besides the membership.
+
+    ``now`` and ``since`` are epoch seconds; ``since`` is when the target was first read.
+    ``accepts`` says whether Rollcall may accept invitations through a member role.
+    """
+
+    now: float
+    since: float
+    timing: Timing
+    traits: Traits
+    accepts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next action; with ``STOP``, the outcome and its reason."""
+
+    action: Action
+    outcome: Outcome | None = None
+    reason: str | None = None
+
+
+WAIT = Decision(Action.WAIT)
+
+_HOPELESS: dict[Status, tuple[Outcome, str]] = {
+    Status.RESIGNED: (
+        Outcome.FAILED,
+        "the member account left by itself; Rollcall does not override that: delete the member and"
+        " start again once its owner agrees",
+    ),
+    Status.VERIFICATION_FAILED: (
+        Outcome.FAILED,
+        "the e-mail address given is not the one of the account's root user: delete the member and"
+        " start again with the right address",
+    ),
+    Status.ACCOUNT_SUSPENDED: (Outcome.FAILED, "the service says the account is suspended"),
+    Status.REGION_DISABLED: (
+        Outcome.FAILED,
+        "the service says the Region is disabled for the account: opt the account in",
+    ),
+    Status.MANAGEMENT_NOT_ENABLED: (
+        Outcome.SKIPPED,
+        "the management account must enable the service itself before it can be a member",
+    ),
+}
+
+
+def decide(membership: Membership, circumstances: Circumstances) -> Decision:
+    """The next action for a membership that has been read at least once.
+
+    Never acts on ``Enabled`` or ``Resigned``, never invites twice, never invites an account of the
+    organisation, and repeats nothing more than ``timing.most_attempts`` times.
+    """
+    if membership.outcome is not None:
+        return Decision(Action.STOP, membership.outcome, membership.reason)
+    if membership.status is Status.ENABLED:
+        untouched = not membership.attempts and len(membership.transitions) <= 1
+        return Decision(Action.STOP, Outcome.ALREADY_ENABLED if untouched else Outcome.ENABLED)
+    if membership.status in _HOPELESS:
+        return Decision(Action.STOP, *_HOPELESS[membership.status])
+    if membership.status is Status.ACCEPTED_BUT_DISABLED and _too_high(membership):
+        return Decision(
+            Action.STOP,
+            Outcome.FAILED,
+            "the account's data volume is too high for the behavior graph (VOLUME_TOO_HIGH)",
+        )
+    if circumstances.now >= deadline(membership, circumstances):
+        return Decision(Action.STOP, Outcome.TIMED_OUT, _why_late(membership, circumstances))
+    return _act(membership, circumstances)
+
+
+def deadline(membership: Membership, circumstances: Circumstances) -> float:
+    """When waiting for this membership ends, in epoch seconds."""
+    timing = circumstances.timing
+    allowed = (
+        timing.organization_deadline
+        if membership.mode is Mode.ORGANIZATION
+        else timing.invitation_deadline
+    )
+    if membership.status is Status.ACCEPTED_BUT_DISABLED:
+        allowed = max(allowed, timing.volume_deadline)
+    return circumstances.since + allowed
+
+
+def _act(membership: Membership, circumstances: Circumstances) -> Decision:
+    traits = circumstances.traits
+    invited = membership.mode is Mode.INVITATION
+    match membership.status:
+        case Status.ABSENT | Status.DELETED:
+            return _create(membership, circumstances)
+        case Status.REMOVED if not invited:
+            return _create(membership, circumstances)
+        case Status.REMOVED if traits.reinvites_removed:
+            return _repeat(Action.INVITE, membership, circumstances)
+        case Status.REMOVED:
+            return Decision(
+                Action.STOP,
+                Outcome.FAILED,
+                "the administrator disassociated the account: delete the member and start again",
+            )
+        case Status.CREATED if not invited:
+            return _create_again(membership, circumstances)
+        case Status.CREATED if not traits.create_invites:
+            return _repeat(Action.INVITE, membership, circumstances)
+        case Status.INVITED if circumstances.accepts:
+            return _repeat(Action.ACCEPT, membership, circumstances)
+        case status if status in traits.restarts:
+            return _restart(membership, circumstances)
+        case _:
+            return WAIT
+
+
+def _create(membership: Membership, circumstances: Circumstances) -> Decision:
+    """Create, again after the grace time; where creating invites, never again once taken."""
+    return _repeat(
+        Action.CREATE,
+        membership,
+        circumstances,
+        once=circumstances.traits.create_invites and membership.mode is Mode.INVITATION,
+    )
+
+
+def _create_again(membership: Membership, circumstances: Circumstances) -> Decision:
+    """An organisation account enables itself; one that somebody left half-way is created again."""
+    seen_at = membership.transitions[-1].at
+    if circumstances.now < seen_at + circumstances.timing.grace:
+        return WAIT
+    return _create(membership, circumstances)
+
+
+def _repeat(
+    action: Action, membership: Membership, circumstances: Circumstances, *, once: bool = False
+) -> Decision:
+    attempt = membership.attempts.get(action)
+    if attempt is None:
+        return Decision(action)
+    if _done(attempt):
+        if once or action is Action.INVITE or attempt.count >= circumstances.timing.most_attempts:
+            return WAIT
+        late = circumstances.now >= attempt.at + circumstances.timing.grace
+        return Decision(action) if late else WAIT
+    if attempt.count < circumstances.timing.most_attempts:
+        return Decision(action)
+    if action is Action.ACCEPT:
+        return WAIT  # the account's owner may still accept
+    return Decision(Action.STOP, Outcome.FAILED, attempt.answer.text or f"{action} did not succeed")
+
+
+def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
+    """Restart at once and then spread over the time allowed: what blocks it heals in hours."""
+    attempt = membership.attempts.get(Action.RESTART)
+    if attempt is None:
+        return Decision(Action.RESTART)
+    most = circumstances.timing.most_attempts
+    spacing = (deadline(membership, circumstances) - circumstances.since) / (most + 1)
+    if attempt.count < most and circumstances.now >= attempt.at + spacing:
+        return Decision(Action.RESTART)
+    return WAIT
+
+
+def _done(attempt: Attempt) -> bool:
+    return attempt.answer.verdict in (Verdict.TAKEN, Verdict.BENIGN)
+
+
+def _too_high(membership: Membership) -> bool:
+    return membership.detail == "VOLUME_TOO_HIGH"
+
+
+def _why_late(membership: Membership, circumstances: Circumstances) -> str:
+    waited = duration(deadline(membership, circumstances) - circumstances.since)
+    status = membership.raw + (f" ({membership.detail})" if membership.detail else "")
+    answers = [
+        f"; {action}: {attempt.answer.text}"
+        for action, attempt in membership.attempts.items()
+        if attempt.answer.text
+    ]
+    hint = "; nobody accepted the invitation" if membership.status is Status.INVITED else ""
+    return f"still {status} after {waited}{hint}{''.join(answers)}"
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: the largest two units of it, for example ``1 h 5 min``."""
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    rest = max(0, round(seconds))
+    parts: list[str] = []
+    for size, unit in units:
+        count, rest = divmod(rest, size)
+        if count and len(parts) < 2:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts) or "0 s"

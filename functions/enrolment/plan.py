@@ -1,0 +1,152 @@
+"""What an onboarding will do: accounts, modes and targets; what it will not do, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.membership import Membership, Outcome
+from functions.enrolment.regions import is_opt_in
+from functions.enrolment.target import ServiceName, Target
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.enrolment.configuration import Configuration
+    from functions.enrolment.request import OnboardingRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found out before planning.
+
+    ``management_id`` is None where there is no organisation. ``directory`` holds the accounts that
+    belong to it. ``delegated`` says whether this administrator is the delegated administrator of a
+    service, None where that cannot be told. ``regions`` holds the Regions enabled for an account,
+    None where that cannot be told; it is only looked at for Regions that need opting in.
+    """
+
+    administrator_id: AccountId
+    management_id: AccountId | None
+    directory: Mapping[AccountId, OrganizationAccount]
+    delegated: Mapping[ServiceName, bool | None]
+    regions: Mapping[AccountId, frozenset[str] | None]
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTarget:
+    """A target, the accounts left out of it, and the service whose memberships it waits for."""
+
+    target: Target
+    left_out: tuple[AccountId, ...] = ()
+    waits_for: ServiceName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A membership that ends before it begins, and where."""
+
+    target: Target
+    membership: Membership
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What will be done (every account at every target) and what will not (``settled``)."""
+
+    accounts: tuple[Account, ...]
+    targets: tuple[PlannedTarget, ...]
+    settled: tuple[Settled, ...]
+
+
+def make_plan(
+    request: OnboardingRequest,
+    facts: Facts,
+    configuration: Configuration,
+    held: Mapping[AccountId, str],
+    now: float,
+) -> Plan:
+    """Plan an onboarding. ``held`` names the onboarding that is at work on an account already.
+
+    Raises:
+        InvalidInput: an account outside the organisation has no e-mail, or the mode asked for is
+            not the one the facts give.
+    """
+    accounts = tuple(_account(index, request, facts) for index in range(len(request.accounts)))
+    services = request.services or configuration.services
+    targets = tuple(
+        Target(service, region)
+        for region in request.regions or configuration.regions
+        for service in ServiceName
+        if service in services
+    )
+    settled: list[Settled] = []
+    planned: list[PlannedTarget] = []
+    for target in targets:
+        left_out: list[AccountId] = []
+        for account in accounts:
+            ended = _not_enrolled(account, target, facts, held)
+            if ended is not None:
+                membership = Membership(account.id, account.mode).settled(*ended, now)
+                settled.append(Settled(target, membership))
+                left_out.append(account.id)
+        if len(left_out) < len(accounts):
+            planned.append(PlannedTarget(target, tuple(left_out), _waits_for(target, targets)))
+    return Plan(accounts, tuple(planned), tuple(settled))
+
+
+def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
+    requested = request.accounts[index]
+    known = facts.directory.get(requested.id)
+    if known is not None:
+        if request.mode is Mode.INVITATION:
+            raise InvalidInput(
+                "mode",
+                f"takes organization for {requested.id}: it belongs to the organisation, whose"
+                " accounts are never invited",
+            )
+        return Account(requested.id, known.email, Mode.ORGANIZATION)
+    if request.mode is Mode.ORGANIZATION:
+        raise InvalidInput(
+            "mode", f"takes invitation for {requested.id}: it does not belong to the organisation"
+        )
+    if requested.email is None and requested.id != facts.administrator_id:
+        raise InvalidInput(
+            f"accounts[{index}].email",
+            f"is required for {requested.id}: it does not belong to the organisation",
+        )
+    return Account(requested.id, requested.email, Mode.INVITATION)
+
+
+def _waits_for(target: Target, targets: tuple[Target, ...]) -> ServiceName | None:
+    """Detective looks at GuardDuty's volume: it comes after GuardDuty in its Region."""
+    if target.service is not ServiceName.DETECTIVE:
+        return None
+    guardduty = Target(ServiceName.GUARDDUTY, target.region)
+    return ServiceName.GUARDDUTY if guardduty in targets else None
+
+
+def _not_enrolled(
+    account: Account, target: Target, facts: Facts, held: Mapping[AccountId, str]
+) -> tuple[Outcome, str] | None:
+    """Why an account is not enrolled at a target at all, if so."""
+    if account.id == facts.administrator_id:
+        return Outcome.SKIPPED, "the administrator account is not a member of itself"
+    if account.id in held:
+        return Outcome.SKIPPED, f"onboarding {held[account.id]} is at work on this account"
+    known = facts.directory.get(account.id)
+    if known is not None and known.state != AccountState.ACTIVE:
+        return Outcome.SKIPPED, f"Organizations says the account is {known.state}"
+    if account.mode is Mode.ORGANIZATION and facts.delegated.get(target.service) is False:
+        return (
+            Outcome.FAILED,
+            f"{facts.administrator_id} is not the delegated administrator of"
+            f" {target.service.label}: call {target.service} EnableOrganizationAdminAccount in"
+            f" {target.region} from the management account",
+        )
+    enabled = facts.regions.get(account.id)
+    if is_opt_in(target.region) and enabled is not None and target.region not in enabled:
+        return Outcome.SKIPPED, f"the account has not opted in to {target.region}"
+    return None
