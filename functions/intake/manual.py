@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 # The APIs' limit on accounts a call.
 MOST_ACCOUNTS = 50
-# Detective's own pattern (botocore ``detective.EmailAddress``); it and GuardDuty take 64 characters.
+# Detective's pattern (botocore ``detective.EmailAddress``); it and GuardDuty take 64 characters.
 _EMAIL = re.compile(r".+@(?:(?:(?!-)[A-Za-z0-9-]{1,62})?[A-Za-z0-9]{1}\.)+[A-Za-z]{2,63}")
 _MODES = {str(mode): mode for mode in Mode}
 
