@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from functions.enrolment.configuration import Configuration, Invitation, Timing, read_configuration
+from functions.enrolment.document import Document
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.target import ServiceName
+
+
+def read(value: Any) -> Configuration:
+    document = Document(value, "rollcall")
+    configuration = read_configuration(document)
+    document.close()
+    return configuration
+
+
+def test_regions_are_enough() -> None:
+    configuration = read({"regions": ["eu-west-1"]})
+
+    assert configuration == Configuration(("eu-west-1",), tuple(ServiceName))
+
+
+def test_what_is_written_is_what_is_read() -> None:
+    configuration = Configuration(
+        ("eu-west-1", "us-gov-west-1"),
+        (ServiceName.DETECTIVE,),
+        Invitation("Welcome", send_email=True, member_role="RollcallMember", external_id="x"),
+        Timing(first_wait=1, invitation_deadline=8),
+    )
+
+    assert read(configuration.to_json()) == configuration
+
+
+@pytest.mark.parametrize(
+    ("value", "refusal"),
+    [
+        ([], "rollcall: takes a JSON object"),
+        ({}, "rollcall.regions: is required"),
+        ({"regions": []}, "rollcall.regions: takes a list of 1 to 40 items"),
+        ({"regions": ["Ireland"]}, "rollcall.regions[0]: takes the name of a Region"),
+        ({"regions": ["eu-west-1", "eu-west-1"]}, "rollcall.regions[1]: repeats an earlier item"),
+        ({"regions": ["eu-west-1"], "region": 1}, "rollcall.region: is not known here"),
+        ({"regions": ["eu-west-1"], "services": ["macie"]}, "rollcall.services[0]: takes one of"),
+        (
+            {"regions": ["eu-west-1"], "timing": {"first_wait": "soon"}},
+            "rollcall.timing.first_wait: takes a duration",
+        ),
+        (
+            {"regions": ["eu-west-1"], "timing": {"invitation_deadline": "366d"}},
+            "rollcall.timing.invitation_deadline: takes a duration",
+        ),
+        (
+            {"regions": ["eu-west-1"], "timing": {"most_attempts": True}},
+            "rollcall.timing.most_attempts: takes a whole number from 1 to 10",
+        ),
+        (
+            {"regions": ["eu-west-1"], "invitation": {"send_email": "no"}},
+            "rollcall.invitation.send_email: takes true or false",
+        ),
+        (
+            {"regions": ["eu-west-1"], "invitation": {"message": "x" * 1001}},
+            "rollcall.invitation.message: takes a string of 1 to 1000 characters",
+        ),
+        (
+            {"regions": ["eu-west-1"], "invitation": {"member_role": "RollcallMember"}},
+            "rollcall.invitation.external_id: is required where member_role is given",
+        ),
+    ],
+)
+def test_a_bad_value_is_refused_by_its_key_and_what_it_takes(value: Any, refusal: str) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read(value)
+
+    assert str(refused.value).startswith(refusal)
