@@ -1,0 +1,113 @@
+"""What Organizations and Account Management say of accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.aws.calls import calling
+from functions.enrolment.account import AccountId, OrganizationAccount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_account import AccountClient
+    from mypy_boto3_organizations import OrganizationsClient
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "organization": ("organizations:DescribeOrganization",),
+    "find": ("organizations:DescribeAccount",),
+    "is_delegated": ("organizations:ListDelegatedAdministrators",),
+    "enabled_regions": ("account:ListRegions",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The organisation this account belongs to."""
+
+    id: str
+    management_account_id: AccountId
+
+
+class Directory:
+    """The organisation's accounts, as its management account or a delegated administrator sees it.
+
+    Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict`` or ``ServiceRefused``,
+    and ``AccessDenied`` unless it says otherwise.
+    """
+
+    def __init__(self, organizations: OrganizationsClient, account: AccountClient) -> None:
+        self._organizations = organizations
+        self._account = account
+
+    def organization(self) -> Organization | None:
+        """The organisation, None where this account belongs to none."""
+        with calling("Organizations", "DescribeOrganization"):
+            try:
+                found = self._organizations.describe_organization()["Organization"]
+            except self._organizations.exceptions.AWSOrganizationsNotInUseException:
+                return None
+        return Organization(found["Id"], AccountId(found["MasterAccountId"]))
+
+    def find(self, account_id: AccountId) -> OrganizationAccount | None:
+        """An account of the organisation, None where it is not one.
+
+        Organizations may not know an account for a moment after it was created.
+        """
+        exceptions = self._organizations.exceptions
+        with calling("Organizations", "DescribeAccount"):
+            try:
+                found = self._organizations.describe_account(AccountId=account_id)["Account"]
+            except (
+                exceptions.AccountNotFoundException,
+                exceptions.AWSOrganizationsNotInUseException,
+            ):
+                return None
+        # Status was retired on 9 September 2026 in favour of State (botocore, Account).
+        state = found.get("State") or found.get("Status") or ""
+        path = next(iter(found.get("Paths") or ()), None)
+        return OrganizationAccount(account_id, found.get("Email", ""), state, path)
+
+    def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
+        """Whether the account is a service's delegated administrator; None where access is denied.
+
+        ``service_principal`` is, for example, ``guardduty.amazonaws.com``.
+        """
+        exceptions = self._organizations.exceptions
+        paginator = self._organizations.get_paginator("list_delegated_administrators")
+        with calling("Organizations", "ListDelegatedAdministrators"):
+            try:
+                return any(
+                    administrator.get("Id") == account_id
+                    for page in paginator.paginate(
+                        ServicePrincipal=service_principal, PaginationConfig={"PageSize": 20}
+                    )
+                    for administrator in page["DelegatedAdministrators"]
+                )
+            except exceptions.AWSOrganizationsNotInUseException:
+                return False
+            except exceptions.AccessDeniedException:
+                return None
+
+    def enabled_regions(self, account_id: AccountId) -> frozenset[str] | None:
+        """The Regions enabled for an account; None where Account Management does not tell.
+
+        It tells a delegated administrator (or the management account) of ``account`` about members
+        and nobody about others. What it answers for those is not documented: both refusals count.
+        """
+        exceptions = self._account.exceptions
+        paginator = self._account.get_paginator("list_regions")
+        with calling("Account Management", "ListRegions"):
+            try:
+                return frozenset(
+                    region["RegionName"]
+                    for page in paginator.paginate(
+                        AccountId=account_id,
+                        RegionOptStatusContains=["ENABLED", "ENABLED_BY_DEFAULT"],
+                        PaginationConfig={"PageSize": 50},
+                    )
+                    for region in page.get("Regions", ())
+                )
+            except (exceptions.AccessDeniedException, exceptions.ValidationException):
+                return None

@@ -1,0 +1,93 @@
+"""Telling the world how an onboarding ended: one event, one message."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.calls import calling, kind_of, publishable
+from functions.enrolment.errors import ServiceRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_sns import SNSClient
+
+SOURCE = "rollcall"
+DETAIL_TYPE = "Onboarding Completed"
+MOST_BYTES = 256 * 1024
+MOST_SUBJECT = 99  # "less than 100 characters" (botocore, sns Publish)
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "event": ("events:PutEvents",),
+    "message": ("sns:Publish",),
+}
+
+
+class Publisher:
+    """Publishes to one event bus (by name or ARN) and one topic (by ARN).
+
+    Both methods return the id AWS gave and raise ``Throttled``, ``ServiceUnavailable``,
+    ``AccessDenied`` or ``ServiceRefused``, the last also for what exceeds ``MOST_BYTES``.
+    """
+
+    def __init__(self, events: EventBridgeClient, sns: SNSClient, bus: str, topic: str) -> None:
+        self._events = events
+        self._sns = sns
+        self._bus = bus
+        self._topic = topic
+
+    def event(self, document: Mapping[str, Any]) -> str:
+        """Put one event with the document as its detail."""
+        detail = _json(document)
+        _check_size("event", SOURCE, DETAIL_TYPE, detail)
+        with calling("EventBridge", "PutEvents"):
+            answer = self._events.put_events(
+                Entries=[
+                    {
+                        "EventBusName": self._bus,
+                        "Source": SOURCE,
+                        "DetailType": DETAIL_TYPE,
+                        "Detail": detail,
+                    }
+                ]
+            )
+        entry = answer["Entries"][0]
+        if answer["FailedEntryCount"]:
+            code = entry.get("ErrorCode", "")
+            words = entry.get("ErrorMessage", "")
+            raise kind_of(code, 400)(publishable(f"EventBridge PutEvents: {code}: {words}"))
+        return entry["EventId"]
+
+    def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:
+        """Send one message: the text by e-mail, the subject by SMS, the document to all others."""
+        line = subject_line(subject)
+        body = _json({"default": _json(document), "email": text, "sms": line})
+        _check_size("message", body)
+        with calling("SNS", "Publish"):
+            return self._sns.publish(
+                TopicArn=self._topic,
+                Subject=line,
+                Message=body,
+                MessageStructure="json",
+            )["MessageId"]
+
+
+def subject_line(text: str) -> str:
+    """The text as a subject SNS takes: ASCII, one line, no control characters, not too long."""
+    ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
+    line = re.sub(r"[\x00-\x20\x7f]+", " ", ascii_text).strip() or "Rollcall"
+    return line if len(line) <= MOST_SUBJECT else f"{line[: MOST_SUBJECT - 3]}..."
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _check_size(what: str, *parts: str) -> None:
+    size = sum(len(part.encode()) for part in parts)
+    if size > MOST_BYTES:
+        raise ServiceRefused(f"the {what} has {size} bytes; {MOST_BYTES} is the most it may have")

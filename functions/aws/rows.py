@@ -1,0 +1,139 @@
+"""Items of a DynamoDB table: plain values in and out, conditions told apart from errors."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer
+
+from functions.aws.calls import calling
+from functions.enrolment.errors import Throttled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from boto3.dynamodb.conditions import ConditionBase
+    from mypy_boto3_dynamodb.service_resource import Table
+
+Item = dict[str, Any]
+
+MOST_WRITTEN = 25  # BatchWriteItem
+MOST_READ = 100  # BatchGetItem
+MOST_TRIES = 4
+
+
+class Rows:
+    """The items of a table with the keys ``pk`` and ``sk``. Every read is consistent.
+
+    What DynamoDB leaves over of a batch is tried again at once ``MOST_TRIES`` times; then
+    ``Throttled`` is raised and the step is taken again later.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+
+    def get(self, key: Item) -> Item | None:
+        """One item."""
+        with calling("DynamoDB", "GetItem"):
+            return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+
+    def put(self, item: Item) -> None:
+        """Write one item over whatever was there."""
+        with calling("DynamoDB", "PutItem"):
+            self._table.put_item(Item=wire(item))
+
+    def update(
+        self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> tuple[bool, Item]:
+        """Whether the condition held, and the item: as updated, or as it stood in the way."""
+        refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        with calling("DynamoDB", "UpdateItem"):
+            try:
+                answer = self._table.update_item(
+                    Key=key,
+                    UpdateExpression=expression,
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=wire(values),
+                    ReturnValues="ALL_NEW",
+                    ReturnValuesOnConditionCheckFailure="ALL_OLD",
+                )
+            except refusal as error:
+                return False, _plain(error.response)
+        return True, dict(answer["Attributes"])
+
+    def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterable[Item]:
+        """All items whose keys meet a condition, page after page; ``only`` filters them."""
+        request: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
+        if only is not None:
+            request["FilterExpression"] = only
+        while True:
+            with calling("DynamoDB", "Query"):
+                page = self._table.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
+        """Up to ``limit`` items of an index, newest first, as of a moment ago."""
+        with calling("DynamoDB", "Query"):
+            return self._table.query(
+                IndexName=index,
+                KeyConditionExpression=condition,
+                ScanIndexForward=False,
+                Limit=limit,
+            )["Items"]
+
+    def get_all(self, keys: Iterable[Item]) -> Iterable[Item]:
+        """The items of these keys that are there, in no order."""
+        wanted = list(keys)
+        for start in range(0, len(wanted), MOST_READ):
+            request: Any = {
+                self._table.name: {
+                    "Keys": wanted[start : start + MOST_READ],
+                    "ConsistentRead": True,
+                }
+            }
+            for _ in range(MOST_TRIES):
+                with calling("DynamoDB", "BatchGetItem"):
+                    answer = self._table.meta.client.batch_get_item(RequestItems=request)
+                yield from answer["Responses"].get(self._table.name, ())
+                request = answer["UnprocessedKeys"]
+                if not request:
+                    break
+            else:
+                raise Throttled("DynamoDB left keys of a batch unread")
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Write items over whatever was there; no key may occur twice."""
+        puts = [{"PutRequest": {"Item": wire(item)}} for item in items]
+        for start in range(0, len(puts), MOST_WRITTEN):
+            request: Any = {self._table.name: puts[start : start + MOST_WRITTEN]}
+            for _ in range(MOST_TRIES):
+                with calling("DynamoDB", "BatchWriteItem"):
+                    answer = self._table.meta.client.batch_write_item(RequestItems=request)
+                request = answer["UnprocessedItems"]
+                if not request:
+                    break
+            else:
+                raise Throttled("DynamoDB left items of a batch unwritten")
+
+
+def wire(value: Any) -> Any:
+    """The value as boto3 takes it: floats as ``Decimal``, by their shortest spelling."""
+    if isinstance(value, float):
+        return Decimal(repr(value))
+    if isinstance(value, dict):
+        return {name: wire(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [wire(part) for part in value]
+    return value
+
+
+def _plain(response: Mapping[str, Any]) -> Item:
+    """The item in a refusal, which boto3 leaves in DynamoDB's own types."""
+    return {
+        name: TypeDeserializer().deserialize(value)
+        for name, value in response.get("Item", {}).items()
+    }

@@ -1,0 +1,124 @@
+"""Clients: made late, made once, as this account or as a member account."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+from functions.aws.calls import CLIENT_CONFIG, calling
+from functions.enrolment.errors import AccessDenied
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import boto3
+    from mypy_boto3_account import AccountClient
+    from mypy_boto3_detective import DetectiveClient
+    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_events import EventBridgeClient
+    from mypy_boto3_guardduty import GuardDutyClient
+    from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_sns import SNSClient
+    from mypy_boto3_sts import STSClient
+
+    from functions.enrolment.account import AccountId
+
+SESSION_NAME = "rollcall"
+SESSION_SECONDS = 900  # the least STS gives
+RENEWAL_SECONDS = 120  # no call is begun with credentials closer to their end than this
+
+ACTIONS: Mapping[str, tuple[str, ...]] = {"as_member": ("sts:AssumeRole",)}
+
+
+class Clients:
+    """The clients of one identity; each is made once, for making one is slow.
+
+    A member's clients come from the same session with other credentials, so that botocore reads
+    each service's model once. ``clock`` gives epoch seconds.
+    """
+
+    def __init__(
+        self,
+        session: boto3.Session,
+        clock: Callable[[], float] = time.time,
+        credentials: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._session = session
+        self._clock = clock
+        self._credentials = dict(credentials or {})
+        self._made: dict[tuple[str, str], Any] = {}
+        self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
+
+    @overload
+    def client(self, service: Literal["account"], region: str) -> AccountClient: ...
+    @overload
+    def client(self, service: Literal["detective"], region: str) -> DetectiveClient: ...
+    @overload
+    def client(self, service: Literal["events"], region: str) -> EventBridgeClient: ...
+    @overload
+    def client(self, service: Literal["guardduty"], region: str) -> GuardDutyClient: ...
+    @overload
+    def client(self, service: Literal["organizations"], region: str) -> OrganizationsClient: ...
+    @overload
+    def client(self, service: Literal["securityhub"], region: str) -> SecurityHubClient: ...
+    @overload
+    def client(self, service: Literal["sns"], region: str) -> SNSClient: ...
+    @overload
+    def client(self, service: Literal["sts"], region: str) -> STSClient: ...
+    def client(self, service: Any, region: str) -> Any:
+        """The client of a service in a Region."""
+        if (service, region) not in self._made:
+            make: Any = self._session.client
+            self._made[service, region] = make(
+                service, region_name=region, config=CLIENT_CONFIG, **self._credentials
+            )
+        return self._made[service, region]
+
+    def table(self, name: str, region: str) -> Table:
+        """A DynamoDB table in a Region."""
+        if ("dynamodb", region) not in self._made:
+            self._made["dynamodb", region] = self._session.resource(
+                "dynamodb", region_name=region, config=CLIENT_CONFIG, **self._credentials
+            )
+        table: Table = self._made["dynamodb", region].Table(name)
+        return table
+
+    def as_member(
+        self, account_id: AccountId, role_name: str, external_id: str, partition: str
+    ) -> Clients:
+        """Clients that act as a member account's role, from STS in the session's own Region.
+
+        Raises:
+            AccessDenied: the role may not be assumed, or is not there (STS does not say which).
+        """
+        key = (account_id, role_name, external_id, partition)
+        members, usable_until = self._members.get(key, (None, 0.0))
+        if members is None or self._clock() >= usable_until:
+            role_arn = f"arn:{partition}:iam::{account_id}:role/{role_name}"
+            members, usable_until = self._assume(role_arn, external_id)
+            self._members[key] = members, usable_until
+        return members
+
+    def _assume(self, role_arn: str, external_id: str) -> tuple[Clients, float]:
+        sts = self.client("sts", self._session.region_name)
+        try:
+            with calling("STS", "AssumeRole"):
+                credentials = sts.assume_role(
+                    RoleArn=role_arn,
+                    RoleSessionName=SESSION_NAME,
+                    DurationSeconds=SESSION_SECONDS,
+                    ExternalId=external_id,
+                )["Credentials"]
+        except AccessDenied as error:
+            raise AccessDenied(f"{role_arn} cannot be assumed: {error}") from error
+        clients = Clients(
+            self._session,
+            self._clock,
+            {
+                "aws_access_key_id": credentials["AccessKeyId"],
+                "aws_secret_access_key": credentials["SecretAccessKey"],
+                "aws_session_token": credentials["SessionToken"],
+            },
+        )
+        return clients, credentials["Expiration"].timestamp() - RENEWAL_SECONDS

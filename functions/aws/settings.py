@@ -1,0 +1,81 @@
+"""What a step is told by its environment."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functions.enrolment.account import AccountId, is_account_id
+from functions.enrolment.configuration import Configuration, read_configuration
+from functions.enrolment.document import Document, a_string
+from functions.enrolment.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A step's settings. What only some steps are given is read through a property."""
+
+    administrator_id: AccountId
+    partition: str
+    configuration: Configuration
+    table_name: str = ""
+    bus_name: str = ""
+    topic_arn: str = ""
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the ``ROLLCALL_…`` variables.
+
+        Raises:
+            InvalidInput: naming the variable and what it takes.
+        """
+        document = Document(dict(environ))
+        return cls(
+            administrator_id=document.required("ROLLCALL_ADMINISTRATOR", _an_account_id),
+            partition=document.required("ROLLCALL_PARTITION", a_string(32)),
+            configuration=document.required("ROLLCALL_CONFIGURATION", _a_configuration),
+            table_name=environ.get("ROLLCALL_TABLE", ""),
+            bus_name=environ.get("ROLLCALL_BUS", ""),
+            topic_arn=environ.get("ROLLCALL_TOPIC", ""),
+        )
+
+    @property
+    def table(self) -> str:
+        """The name of the table; raises ``InvalidInput`` in a step that has none."""
+        return _given("ROLLCALL_TABLE", self.table_name)
+
+    @property
+    def bus(self) -> str:
+        """The name of the event bus; raises ``InvalidInput`` in a step that has none."""
+        return _given("ROLLCALL_BUS", self.bus_name)
+
+    @property
+    def topic(self) -> str:
+        """The ARN of the topic; raises ``InvalidInput`` in a step that has none."""
+        return _given("ROLLCALL_TOPIC", self.topic_arn)
+
+
+def _given(variable: str, value: str) -> str:
+    if not value:
+        raise InvalidInput(variable, "is required in this step's environment")
+    return value
+
+
+def _an_account_id(value: object, path: str) -> AccountId:
+    if not isinstance(value, str) or not is_account_id(value):
+        raise InvalidInput(path, "takes an account id of twelve digits")
+    return AccountId(value)
+
+
+def _a_configuration(value: object, path: str) -> Configuration:
+    try:
+        document = Document(json.loads(str(value)), path)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(path, "takes JSON") from error
+    configuration = read_configuration(document)
+    document.close()
+    return configuration
