@@ -1,0 +1,147 @@
+"""Where MiniStack 1.5.33 is unlike AWS in a way Rollcall depends on, put right at start-up.
+
+Each correction stands alone and raises Outdated when MiniStack no longer has what it corrects.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+from ministack.core import lambda_runtime
+from ministack.services import lambda_svc, stepfunctions, sts
+
+from infra.local.roles import refuse_untrusted_callers
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+
+# The worker's answer for a handler that raised, and the same with what AWS reports of it. It says
+# "ok" because to MiniStack "error" means the process must go; on AWS it outlives an exception.
+_ANSWER = (
+    '{"status": "error", "error": str(e), "trace": traceback.format_exc()}',
+    '{"status": "ok", "result": None, "raised": {"errorMessage": str(e), '
+    '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)[1:]}}',
+)
+
+_raised: ContextVar[dict[str, Any] | None] = ContextVar("_raised", default=None)
+
+
+class Outdated(RuntimeError):
+    """MiniStack is not as the corrections expect: they were written for another version."""
+
+
+def correct_ministack() -> None:
+    """Apply every correction, once. Raises Outdated."""
+    name_handler_errors()
+    cap_retry_delays()
+    run_functions_as_their_role()
+    _replace(sts, "handle_request", refuse_untrusted_callers)
+
+
+def name_handler_errors() -> None:
+    """A Python exception keeps its class name as errorType, so Retry and Catch can name it.
+
+    MiniStack reports every one as Runtime.HandlerError, and replaces the worker.
+    """
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(_ANSWER[0]) != 1:
+        raise Outdated("ministack.core.lambda_runtime: the Python worker answers differently")
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(*_ANSWER)
+    _replace(lambda_runtime.Worker, "invoke", _remember_raised)
+    _replace(lambda_svc, "_execute_function_warm", _report_raised)
+
+
+def cap_retry_delays() -> None:
+    """Retry's MaxDelaySeconds is honoured. JitterStrategy is not: waits are the longest allowed."""
+    _replace(stepfunctions, "_find_matching_retrier", _cap_delay)
+
+
+def run_functions_as_their_role() -> None:
+    """A function's credentials are its execution role's, so that trust policies can name it.
+
+    MiniStack gives it its account's root unless it checks every policy.
+    """
+    _replace(lambda_runtime, "execution_credentials", lambda _: _role_credentials)
+    _replace(lambda_svc, "execution_credentials", lambda _: _role_credentials)
+
+
+def _replace(
+    owner: ModuleType | type, name: str, corrected: Callable[[Callable[..., Any]], Any]
+) -> None:
+    """``corrected`` gets the original and gives what takes its place."""
+    original = getattr(owner, name, None)
+    if not callable(original):
+        raise Outdated(f"{owner.__name__} has no {name}")
+    setattr(owner, name, corrected(original))
+
+
+def _remember_raised(invoke: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def remembering(*args: Any, **kwargs: Any) -> dict[str, Any]:
+        response = invoke(*args, **kwargs)
+        _raised.set(response.get("raised"))
+        return response
+
+    return remembering
+
+
+def _report_raised(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:
+    def reporting(func: dict[str, Any], event: Any, request_id: str) -> dict[str, Any]:
+        _raised.set(None)
+        answer = execute(func, event, request_id)
+        raised = _raised.get()
+        if raised is None:
+            return answer
+        text = f"[ERROR] {raised['errorType']}: {raised['errorMessage']}"
+        trace = "Traceback (most recent call last):\n" + "".join(raised["stackTrace"])
+        return {
+            "body": {
+                "errorMessage": raised["errorMessage"],
+                "errorType": raised["errorType"],
+                "requestId": request_id,
+                "stackTrace": raised["stackTrace"],
+            },
+            "error": True,
+            "log": "\n".join(filter(None, [answer.get("log"), text, trace])),
+        }
+
+    return reporting
+
+
+def _cap_delay(find: Callable[..., Any]) -> Callable[..., Any]:
+    def capped(
+        retriers: list[dict[str, Any]], error: str, counts: dict[int, int]
+    ) -> tuple[dict[str, Any] | None, int]:
+        retrier, number = find(retriers, error, counts)
+        if retrier is None or "MaxDelaySeconds" not in retrier:
+            return retrier, number
+        rate = retrier.get("BackoffRate", 2.0)
+        delay = retrier.get("IntervalSeconds", 1) * rate ** counts.get(number, 0)
+        delay = min(delay, retrier["MaxDelaySeconds"])
+        return retrier | {"IntervalSeconds": delay, "BackoffRate": 1.0}, number
+
+    return capped
+
+
+def _role_credentials(config: dict[str, Any]) -> dict[str, str]:
+    """The same for every environment of one function, so that warm ones stay valid."""
+    arn, role = config["FunctionArn"], config["Role"].rsplit("/", 1)[-1]
+    account, name = arn.split(":")[4], config["FunctionName"][:64]
+    digest = hashlib.sha256(f"{arn}:{role}".encode()).hexdigest()
+    key, secret, token = f"ASIA{digest[:16].upper()}", f"secret-{digest}", f"token-{digest}"
+    session = {
+        "Arn": f"arn:aws:sts::{account}:assumed-role/{role}/{name}",
+        "UserId": f"{role}:{name}",
+        "AccountId": account,
+        "PrincipalType": "AssumedRole",
+        "SecretAccessKey": secret,
+        "SessionToken": token,
+    }
+    sts.register_session(key, session)
+    return {
+        "AWS_ACCESS_KEY_ID": key,
+        "AWS_SECRET_ACCESS_KEY": secret,
+        "AWS_SESSION_TOKEN": token,
+    }

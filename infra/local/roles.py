@@ -1,0 +1,84 @@
+"""sts:AssumeRole as AWS decides it: the role must exist, and its trust policy allow the caller.
+
+MiniStack hands out credentials for any role unless it checks every policy of every call, and then
+``cdk deploy`` fails. The caller's own permission to assume the role is not checked here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from ministack.core.iam_evaluator import EvalContext, evaluate_trust_policy
+from ministack.core.responses import get_region
+from ministack.services import iam, sts
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Answer = tuple[int, dict[str, str], bytes]
+    Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
+
+
+def refuse_untrusted_callers(handle: Handler) -> Handler:
+    """MiniStack's STS, asked only for roles the caller may assume."""
+
+    async def handle_request(
+        method: str,
+        path: str,
+        headers: dict[str, str],
+        body: bytes,
+        query: dict[str, list[str]],
+    ) -> Answer:
+        form = {key: values[0] for key, values in query.items()}
+        form |= {key: values[0] for key, values in parse_qs(body.decode()).items()}
+        if form.get("Action") == "AssumeRole":
+            caller: dict[str, Any] = sts._caller_identity(headers, query)
+            if not may_assume(caller, form):
+                text = (
+                    f"User: {caller['userArn']} is not authorized to perform: sts:AssumeRole "
+                    f"on resource: {form.get('RoleArn', '')}"
+                )
+                refusal: Answer = iam._error(403, "AccessDenied", text, ns="sts")
+                return refusal
+        return await handle(method, path, headers, body, query)
+
+    return handle_request
+
+
+def may_assume(caller: dict[str, Any], form: dict[str, str]) -> bool:
+    """Whether the trust policy of ``form["RoleArn"]`` lets ``caller`` in."""
+    role = _role(form.get("RoleArn", ""))
+    if role is None:
+        return False
+    context = EvalContext(
+        principal_arn=_principal_arn(caller),
+        principal_type=caller["principalType"],
+        principal_account=caller["accountId"],
+        action="sts:AssumeRole",
+        resource_arn=role["Arn"],
+        region=get_region(),
+        service_context={
+            "sts:externalid": form.get("ExternalId"),
+            "sts:rolesessionname": form.get("RoleSessionName"),
+        },
+    )
+    return bool(evaluate_trust_policy(role["AssumeRolePolicyDocument"], caller["userArn"], context))
+
+
+def _principal_arn(caller: dict[str, Any]) -> str:
+    """aws:PrincipalArn: of a session it is the role's, not the session's."""
+    arn: str = caller["userArn"]
+    account, _, resource = arn.partition("::")[2].partition(":")
+    kind, _, rest = resource.partition("/")
+    if kind != "assumed-role":
+        return arn
+    role = iam._roles.get_scoped(account, None, rest.split("/")[0])
+    return str(role["Arn"]) if role else arn
+
+
+def _role(arn: str) -> dict[str, Any] | None:
+    account, _, resource = arn.removeprefix("arn:aws:iam::").partition(":")
+    role: dict[str, Any] | None = iam._roles.get_scoped(account, None, resource.split("/")[-1])
+    # The path is part of the ARN: a role of that name elsewhere is another role.
+    return role if role is not None and role["Arn"] == arn else None
