@@ -1,0 +1,31 @@
+"""Create Members: make accounts members of the target. Detective invites with the same call."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from functions.enrolment.membership import Action
+from functions.steps.loop import act
+from functions.steps.step import step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import Answer
+    from functions.enrolment.turn import Loop
+    from functions.services.protocol import SecurityService
+    from functions.steps.wiring import Wiring
+
+
+@step
+def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
+    """The loop in, the loop with the service's answers out."""
+    return act(event, wiring, Action.CREATE, _create)
+
+
+def _create(
+    service: SecurityService, loop: Loop, accounts: Sequence[AccountId]
+) -> Mapping[AccountId, Answer]:
+    emails = {m.account_id: m.email for m in loop.memberships if m.account_id in accounts}
+    return service.create(loop.resource or "", emails)
