@@ -1,0 +1,155 @@
+"""How AWS is called: the clients' configuration, and what becomes of the errors of a call."""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    IncompleteReadError,
+    NoCredentialsError,
+)
+from botocore.parsers import ResponseParserError
+
+from functions.enrolment.errors import (
+    AccessDenied,
+    Conflict,
+    RollcallError,
+    ServiceRefused,
+    ServiceUnavailable,
+    Throttled,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CLIENT_CONFIG = Config(
+    retries={"mode": "standard", "total_max_attempts": 5},
+    connect_timeout=5,
+    read_timeout=20,
+    user_agent_extra="rollcall",
+)
+
+_BY_CODE: dict[str, type[RollcallError]] = {
+    # botocore/retries/standard.py; Security Hub says LimitExceededException when it throttles.
+    "BandwidthLimitExceeded": Throttled,
+    "LimitExceededException": Throttled,
+    "PriorRequestNotComplete": Throttled,
+    "ProvisionedThroughputExceededException": Throttled,
+    "RequestLimitExceeded": Throttled,
+    "RequestThrottled": Throttled,
+    "RequestThrottledException": Throttled,
+    "SlowDown": Throttled,
+    "ThrottledException": Throttled,
+    "Throttling": Throttled,
+    "ThrottlingException": Throttled,
+    "TooManyRequestsException": Throttled,
+    "InternalError": ServiceUnavailable,
+    "InternalException": ServiceUnavailable,
+    "InternalFailure": ServiceUnavailable,
+    "InternalServerError": ServiceUnavailable,
+    "InternalServerErrorException": ServiceUnavailable,
+    "InternalServerException": ServiceUnavailable,
+    "RequestTimeout": ServiceUnavailable,
+    "RequestTimeoutException": ServiceUnavailable,
+    "ServiceException": ServiceUnavailable,
+    "ServiceUnavailable": ServiceUnavailable,
+    "ServiceUnavailableException": ServiceUnavailable,
+    "ConcurrentModificationException": Conflict,
+    "ConflictException": Conflict,
+    "ResourceConflictException": Conflict,
+    "TransactionConflictException": Conflict,
+    "TransactionInProgressException": Conflict,
+    "AccessDenied": AccessDenied,
+    "AccessDeniedException": AccessDenied,
+    "AuthFailure": AccessDenied,
+    "ExpiredToken": AccessDenied,
+    "ExpiredTokenException": AccessDenied,
+    "IncompleteSignature": AccessDenied,
+    "InvalidAccessException": AccessDenied,
+    "InvalidClientTokenId": AccessDenied,
+    "InvalidSignatureException": AccessDenied,
+    "MissingAuthenticationToken": AccessDenied,
+    "MissingAuthenticationTokenException": AccessDenied,
+    "NotAuthorized": AccessDenied,
+    "OptInRequired": AccessDenied,
+    "RegionDisabledException": AccessDenied,
+    "SignatureDoesNotMatch": AccessDenied,
+    "UnauthorizedOperation": AccessDenied,
+    "UnrecognizedClientException": AccessDenied,
+}
+_BY_STATUS: dict[int, type[RollcallError]] = {
+    401: AccessDenied,
+    403: AccessDenied,
+    408: ServiceUnavailable,
+    409: Conflict,
+    429: Throttled,
+}
+
+_EMAIL = re.compile(r"[^\s@<>()\[\]{}\"'=:;,]+@[^\s@<>()\[\]{}\"'=:;,]+")
+_LONGEST_TEXT = 500
+
+
+@contextmanager
+def calling(service: str, operation: str) -> Iterator[None]:
+    """Raise the errors of the AWS call within as ours; ``service`` is the name people know.
+
+    Raises:
+        Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: with the message
+            ``GuardDuty GetMembers: BadRequestException: <the service's own words>``.
+    """
+    try:
+        yield
+    except ClientError as error:
+        code = _code(error)
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        words = error.response.get("Error", {}).get("Message", "")
+        raise kind_of(code, status)(
+            publishable(f"{service} {operation}: {code}: {words}")
+        ) from error
+    except (BotoCoreError, ResponseParserError) as error:
+        name = type(error).__name__
+        raise _kind_without_answer(error)(
+            publishable(f"{service} {operation}: {name}: {error}")
+        ) from error
+
+
+def kind_of(code: str, status: int) -> type[RollcallError]:
+    """The class of error that an error code, or else an HTTP status, stands for."""
+    if code in _BY_CODE:
+        return _BY_CODE[code]
+    if status >= 500:
+        return ServiceUnavailable
+    return _BY_STATUS.get(status, ServiceRefused)
+
+
+def code_of(error: RollcallError) -> str:
+    """The service's own error code behind an error that ``calling`` raised, or ""."""
+    cause = error.__cause__
+    return _code(cause) if isinstance(cause, ClientError) else ""
+
+
+def publishable(text: str) -> str:
+    """``text`` as one line without e-mail addresses, at most 500 characters."""
+    line = _EMAIL.sub("(e-mail)", " ".join(text.split()))
+    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+
+
+def _code(error: ClientError) -> str:
+    return error.response.get("Error", {}).get("Code", "")
+
+
+def _kind_without_answer(error: Exception) -> type[RollcallError]:
+    """What it means that a call was not answered, or not in a way that can be read."""
+    # botocore parses the response before it raises, so the call may have taken effect.
+    lost = HTTPClientError | ConnectionError | IncompleteReadError | ResponseParserError
+    if isinstance(error, lost | CredentialRetrievalError):
+        return ServiceUnavailable
+    return AccessDenied if isinstance(error, NoCredentialsError) else ServiceRefused
