@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+
+from infra.local.control import Control
+from infra.local.faults import FaultKind, Target
+from infra.local.http import Request
+from tests.unit.local.echo import EchoWorld
+
+TARGET = Target("securityhub", "eu-west-1", "ListMembers", "111122223333")
+
+
+class FactWorld(EchoWorld):
+    """Facts are kept as they come; only ``add_account`` is known."""
+
+    def __init__(self) -> None:
+        super().__init__("securityhub", {"ListMembers": {}})
+        self.facts: list[dict[str, Any]] = []
+
+    def apply(self, command: dict[str, Any]) -> dict[str, Any]:
+        if command.get("do") != "add_account":
+            raise ValueError("do: add_account")
+        self.facts.append(command)
+        return {"added": command["id"]}
+
+    def snapshot(self) -> dict[str, Any]:
+        return {"facts": self.facts}
+
+    def reset(self) -> None:
+        self.facts.clear()
+
+
+class Bench:
+    """A Control, what it delivered and whether it reset the rest."""
+
+    def __init__(self) -> None:
+        self.world = FactWorld()
+        self.delivered: list[tuple[str, str, str, dict[str, Any]]] = []
+        self.resets = 0
+
+        def deliver(account: str, region: str, bus: str, event: dict[str, Any]) -> str:
+            self.delivered.append((account, region, bus, event))
+            return "event-1"
+
+        async def reset() -> None:
+            self.resets += 1
+
+        self.control = Control(
+            self.world,
+            self.world.clock,
+            self.world.faults,
+            self.world.calls,
+            deliver=deliver,
+            reset=reset,
+        )
+
+    def ask(self, method: str, resource: str, document: object = None) -> tuple[int, Any]:
+        body = document if isinstance(document, bytes) else json.dumps(document).encode()
+        request = Request(method, f"/_rollcall/{resource}", body=body)
+        response = asyncio.run(self.control.handle(request))
+        return response.status, json.loads(response.body)
+
+
+def test_health() -> None:
+    assert Bench().ask("GET", "health") == (200, {"status": "ok"})
+
+
+def test_facts_go_to_the_world_and_its_state_comes_back() -> None:
+    bench = Bench()
+    command = {"do": "add_account", "id": "444455556666"}
+
+    assert bench.ask("POST", "world", command) == (200, {"added": "444455556666"})
+    assert bench.ask("GET", "state") == (200, {"facts": [command]})
+
+
+def test_faults_are_switched_on_and_off() -> None:
+    bench = Bench()
+
+    status, answer = bench.ask("POST", "faults", {"kind": "throttling", "times": 1})
+
+    assert status == 200
+    assert answer["faults"][0]["kind"] == FaultKind.THROTTLING
+    assert bench.world.faults.judge(TARGET).error is not None
+    assert bench.ask("DELETE", "faults") == (200, {"faults": []})
+
+
+def test_time_is_moved() -> None:
+    bench = Bench()
+    before = bench.ask("GET", "clock")[1]["now"]
+
+    assert bench.ask("POST", "clock", {"advance": 90}) == (200, {"now": before + 90})
+
+
+def test_an_event_is_put_on_the_bus_that_is_named() -> None:
+    bench = Bench()
+    event = {"source": "aws.organizations"}
+
+    answer = bench.ask(
+        "POST", "events", {"account": "111122223333", "region": "us-east-1", "event": event}
+    )
+
+    assert answer == (200, {"event_id": "event-1"})
+    assert bench.delivered == [("111122223333", "us-east-1", "default", event)]
+
+
+def test_reset_forgets_everything() -> None:
+    bench = Bench()
+    bench.ask("POST", "world", {"do": "add_account", "id": "444455556666"})
+    bench.ask("POST", "faults", {"kind": "throttling"})
+
+    assert bench.ask("POST", "reset") == (200, {})
+
+    assert bench.resets == 1
+    assert bench.ask("GET", "state") == (200, {"facts": []})
+    assert bench.ask("GET", "faults") == (200, {"faults": []})
+    assert bench.ask("GET", "calls") == (200, {"calls": []})
+
+
+@pytest.mark.parametrize(
+    ("resource", "document", "message"),
+    [
+        ("world", {"do": "anything"}, "do: add_account"),
+        ("faults", {"kind": "mood"}, "kind: "),
+        ("clock", {"advance": -1}, "advance: "),
+        ("clock", {}, "advance: "),
+        ("events", {"account": 1, "region": "eu-west-1", "event": {}}, "account, region, bus: "),
+        ("events", {"account": "1", "region": "eu-west-1"}, "event: "),
+        ("world", [], "body: "),
+        ("world", b"{", "body: "),
+    ],
+)
+def test_bad_input_is_refused_in_one_line(resource: str, document: object, message: str) -> None:
+    status, answer = Bench().ask("POST", resource, document)
+
+    assert status == 400
+    assert answer["error"].startswith(message)
+
+
+def test_no_such_resource() -> None:
+    assert Bench().ask("GET", "world")[0] == 404
