@@ -1,0 +1,329 @@
+"""The commands that change facts of the local world: JSON objects, told apart by ``do``.
+
+=================== ==============================================================================
+create_organization management
+add_account         account_id; email, name, state, organization (its management account), parent,
+                    joined, accepts_after, volume, regions, tags
+set_account         account_id; email, name, state, accepts_after, volume, regions, tags
+remove_account      account_id (leaves its organisation)
+create_account      management, email, name (as Organizations does it, with its events)
+add_unit            management, name; parent
+trust               management, principal (trusted access)
+enable              service, account_id, regions (a hub, a detector, a behavior graph)
+disable             service, account_id, regions (whatever depends on it)
+designate           service, account_id, regions; auto_enable (NEW, ALL or NONE)
+set_timings         any of `Timings`
+set_limits          any of `Limits`
+stale_reads         seconds
+unprocess           service, operation, account_id, text; times, region
+=================== ==============================================================================
+
+``accepts_after`` is the seconds until the owner accepts an invitation, null for never, or an
+object of those by service; ``regions`` of an account are the opt-in Regions it has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from infra.local.api import Caller, ServiceError
+from infra.local.organization import AccountState, AutoEnable, MemberService, Organization
+from infra.local.regions import OPT_IN_REGIONS, OptStatus
+from infra.local.state import Account, Forced, Volume
+from infra.local.timings import Limits, Timings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from enum import StrEnum
+
+    from infra.local.delegation import OrganizationMembers
+    from infra.local.services.organizations import Organizations
+    from infra.local.state import State
+
+    Choice = TypeVar("Choice", bound=StrEnum)
+
+
+class Commands:
+    def __init__(
+        self,
+        state: State,
+        members: Mapping[MemberService, OrganizationMembers],
+        organizations: Organizations,
+    ) -> None:
+        self._state = state
+        self._members = members
+        self._organizations = organizations
+        self._table: dict[str, Callable[[_Arguments], dict[str, Any]]] = {
+            "create_organization": self._create_organization,
+            "add_account": self._add_account,
+            "set_account": self._set_account,
+            "remove_account": self._remove_account,
+            "create_account": self._create_account,
+            "add_unit": self._add_unit,
+            "trust": self._trust,
+            "enable": self._enable,
+            "disable": self._disable,
+            "designate": self._designate,
+            "set_timings": self._set_timings,
+            "set_limits": self._set_limits,
+            "stale_reads": self._stale_reads,
+            "unprocess": self._unprocess,
+        }
+
+    def apply(self, command: dict[str, Any]) -> dict[str, Any]:
+        """What the command made, often nothing. ValueError names the key that is wrong."""
+        name = command.get("do")
+        if not isinstance(name, str) or name not in self._table:
+            raise ValueError(f"do: one of {', '.join(self._table)}")
+        arguments = _Arguments(name, {key: value for key, value in command.items() if key != "do"})
+        return self._table[name](arguments)
+
+    def _create_organization(self, given: _Arguments) -> dict[str, Any]:
+        management = given.account_id("management")
+        given.no_more()
+        if self._state.organization_of(management):
+            raise ValueError(f"management: {management} is in an organization already")
+        organization = self._state.found_organization(management)
+        return {"organization": organization.id, "root": organization.root_id}
+
+    def _add_account(self, given: _Arguments) -> dict[str, Any]:
+        account_id = given.account_id("account_id")
+        email = given.text("email", f"account-{account_id}@example.com")
+        name = given.text("name", f"Account {account_id}")
+        management = given.maybe_account_id("organization")
+        parent, joined = given.maybe_text("parent"), given.text("joined", "CREATED")
+        if self._state.organization_of(account_id):
+            raise ValueError(f"account_id: {account_id} is in an organization already")
+        organization = None if management is None else self._organization(management)
+        if organization and parent and not organization.has_parent(parent):
+            raise ValueError(f"parent: {parent} is not in the organization")
+        account = Account(account_id, email, name)
+        tags = self._set_facts(account, given)
+        given.no_more()
+        self._state.accounts[account_id] = account
+        if organization is not None:
+            self._state.join(organization, account_id, joined, parent)
+            organization.tags[account_id] = tags
+        return {}
+
+    def _set_account(self, given: _Arguments) -> dict[str, Any]:
+        account_id = given.account_id("account_id")
+        if account_id not in self._state.accounts:
+            raise ValueError(f"account_id: {account_id} is unknown")
+        account = self._state.accounts[account_id]
+        changed = replace(
+            account,
+            email=given.text("email", account.email),
+            name=given.text("name", account.name),
+            accepts_after=dict(account.accepts_after),
+            regions=dict(account.regions),
+        )
+        tags = self._set_facts(changed, given)
+        given.no_more()
+        for one in fields(Account):
+            setattr(account, one.name, getattr(changed, one.name))
+        organization = self._state.organization_of(account_id)
+        if organization is not None and tags:
+            organization.tags[account_id] = tags
+        self._state.account_changed(account_id)
+        return {}
+
+    def _set_facts(self, account: Account, given: _Arguments) -> dict[str, str]:
+        account.state = given.choice("state", AccountState, account.state)
+        account.volume = given.choice("volume", Volume, account.volume)
+        if "accepts_after" in given:
+            account.accepts_after = _acceptance(given.take("accepts_after"))
+        if "regions" in given:
+            regions = given.texts("regions")
+            unknown = sorted(set(regions) - OPT_IN_REGIONS)
+            if unknown:
+                raise ValueError(f"regions: {', '.join(unknown)} cannot be opted in to")
+            account.regions = dict.fromkeys(regions, OptStatus.ENABLED)
+        tags = given.take("tags", {})
+        if not isinstance(tags, dict):
+            raise ValueError("tags: an object of strings")
+        return {str(key): str(value) for key, value in tags.items()}
+
+    def _remove_account(self, given: _Arguments) -> dict[str, Any]:
+        account_id = given.account_id("account_id")
+        given.no_more()
+        organization = self._state.organization_of(account_id)
+        if organization is None or organization.management == account_id:
+            raise ValueError(f"account_id: {account_id} is not a member of an organization")
+        self._state.leave(organization, account_id)
+        return {}
+
+    def _create_account(self, given: _Arguments) -> dict[str, Any]:
+        management = self._organization(given.account_id("management")).management
+        params = {"Email": given.text("email"), "AccountName": given.text("name")}
+        given.no_more()
+        create = self._organizations.operations["CreateAccount"]
+        status = create(Caller(management, "us-east-1"), params)["CreateAccountStatus"]
+        return {"request": status["Id"]}
+
+    def _add_unit(self, given: _Arguments) -> dict[str, Any]:
+        organization = self._organization(given.account_id("management"))
+        name, parent = given.text("name"), given.text("parent", organization.root_id)
+        given.no_more()
+        if not organization.has_parent(parent):
+            raise ValueError(f"parent: {parent} is not in the organization")
+        return {"unit": self._state.add_unit(organization, name, parent).id}
+
+    def _trust(self, given: _Arguments) -> dict[str, Any]:
+        organization = self._organization(given.account_id("management"))
+        principal = given.text("principal")
+        given.no_more()
+        organization.service_access.setdefault(principal, self._state.now())
+        return {}
+
+    def _enable(self, given: _Arguments) -> dict[str, Any]:
+        members, account_id, regions = self._target(given)
+        given.no_more()
+        self._state.account(account_id)
+        for region in regions:
+            members.switch_on(account_id, region)
+        return {}
+
+    def _disable(self, given: _Arguments) -> dict[str, Any]:
+        members, account_id, regions = self._target(given)
+        given.no_more()
+        for region in regions:
+            self._state.installations.pop((members.service, account_id, region), None)
+            self._state.account_changed(account_id)
+        return {}
+
+    def _designate(self, given: _Arguments) -> dict[str, Any]:
+        members, account_id, regions = self._target(given)
+        auto_enable = given.choice("auto_enable", AutoEnable, AutoEnable.NONE)
+        given.no_more()
+        organization = self._state.organization_of(account_id)
+        if organization is None:
+            raise ValueError(f"account_id: {account_id} is in no organization")
+        for region in regions:
+            try:
+                members.designate(Caller(organization.management, region), account_id)
+            except ServiceError as error:
+                raise ValueError(f"account_id: {error.message}") from error
+            members.set_auto_enable(Caller(account_id, region), auto_enable)
+        return {}
+
+    def _set_timings(self, given: _Arguments) -> dict[str, Any]:
+        seconds = given.numbers(Timings, nullable={"detective_recheck"})
+        self._state.timings = replace(self._state.timings, **seconds)
+        return {}
+
+    def _set_limits(self, given: _Arguments) -> dict[str, Any]:
+        limits = given.numbers(Limits, nullable=set())
+        self._state.limits = replace(self._state.limits, **limits)
+        return {}
+
+    def _stale_reads(self, given: _Arguments) -> dict[str, Any]:
+        seconds = given.number("seconds")
+        given.no_more()
+        self._state.timings = replace(self._state.timings, stale_reads=seconds)
+        return {}
+
+    def _unprocess(self, given: _Arguments) -> dict[str, Any]:
+        service = given.choice("service", MemberService)
+        operation = given.text("operation")
+        if operation not in self._members[service].operations:
+            raise ValueError(f"operation: {service} has no {operation}")
+        forced = Forced(
+            service,
+            operation,
+            given.account_id("account_id"),
+            given.text("text"),
+            int(given.number("times", 1)),
+            given.maybe_text("region"),
+        )
+        given.no_more()
+        self._state.forced.append(forced)
+        return {}
+
+    def _target(self, given: _Arguments) -> tuple[OrganizationMembers, str, list[str]]:
+        members = self._members[given.choice("service", MemberService)]
+        return members, given.account_id("account_id"), given.texts("regions")
+
+    def _organization(self, management: str) -> Organization:
+        for organization in self._state.organizations.values():
+            if organization.management == management:
+                return organization
+        raise ValueError(f"{management} is not the management account of an organization")
+
+
+class _Arguments:
+    """A command's keys, each taken once; what is left over at the end is unknown."""
+
+    def __init__(self, command: str, given: dict[str, Any]) -> None:
+        self._command = command
+        self._given = given
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._given
+
+    def take(self, key: str, default: Any = None) -> Any:
+        return self._given.pop(key, default)
+
+    def text(self, key: str, default: str | None = None) -> str:
+        value = self.take(key, default)
+        if not isinstance(value, str) or not value:
+            raise ValueError(f"{key}: a string that is not empty")
+        return value
+
+    def maybe_text(self, key: str) -> str | None:
+        return self.text(key) if self._given.get(key) is not None else self.take(key)
+
+    def texts(self, key: str) -> list[str]:
+        value = self.take(key)
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ValueError(f"{key}: a list of strings")
+        return value
+
+    def account_id(self, key: str) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or len(value) != 12 or not value.isdigit():
+            raise ValueError(f"{key}: twelve digits, as a string")
+        return value
+
+    def maybe_account_id(self, key: str) -> str | None:
+        return self.account_id(key) if self._given.get(key) is not None else self.take(key)
+
+    def number(self, key: str, default: float | None = None) -> float:
+        value = self.take(key, default)
+        if not _is_amount(value):
+            raise ValueError(f"{key}: a number, not negative")
+        return float(value)
+
+    def numbers(self, kind: type[Timings | Limits], nullable: set[str]) -> dict[str, Any]:
+        names = {one.name for one in fields(kind)}
+        for key, value in self._given.items():
+            if key not in names:
+                raise ValueError(f"{key}: one of {', '.join(sorted(names))}")
+            if not _is_amount(value) and not (value is None and key in nullable):
+                raise ValueError(f"{key}: a number, not negative")
+        return self._given
+
+    def choice(self, key: str, kind: type[Choice], default: Choice | None = None) -> Choice:
+        value = self.take(key, default)
+        if value not in list(kind):
+            raise ValueError(f"{key}: one of {', '.join(kind)}")
+        return kind(value)
+
+    def no_more(self) -> None:
+        if self._given:
+            raise ValueError(f"{', '.join(self._given)}: not a key of {self._command}")
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+
+
+def _acceptance(value: Any) -> dict[str, float | None]:
+    by_service = value if isinstance(value, dict) else {"*": value}
+    for service, seconds in by_service.items():
+        if service != "*" and service not in list(MemberService):
+            raise ValueError(f"accepts_after: {service} is not one of {', '.join(MemberService)}")
+        if seconds is not None and not _is_amount(seconds):
+            raise ValueError("accepts_after: seconds, null, or an object of those by service")
+    return by_service

@@ -1,0 +1,458 @@
+"""Detective: behavior graphs, their members, and the organisation's administrator."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from infra.local.api import Caller, Operation, ServiceError
+from infra.local.delegation import OrganizationMembers
+from infra.local.membership import ASSOCIATED, Change, Membership, Standing, Texts, Why
+from infra.local.organization import AccountState, AutoEnable, MemberService, Organization
+from infra.local.paging import when
+from infra.local.services.tags import TagOperations
+from infra.local.state import Installation, Volume
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_PAGE = 200
+_CORE = "DETECTIVE_CORE"
+_UNKNOWN = "VOLUME_UNKNOWN"
+
+
+class Detective(OrganizationMembers):
+    service = MemberService.DETECTIVE
+    spelling: ClassVar = {
+        Standing.VERIFYING: "VERIFICATION_IN_PROGRESS",
+        Standing.VERIFICATION_FAILED: "VERIFICATION_FAILED",
+        Standing.INVITED: "INVITED",
+        Standing.ENABLED: "ENABLED",
+        Standing.DISABLED: "ACCEPTED_BUT_DISABLED",
+    }
+    # "Account is already a member" is what SRA compares with; the others are inferred.
+    texts = Texts(
+        already_member="Account is already a member",
+        itself="Account is the administrator of the behavior graph",
+        not_member="Account is not a member",
+        suspended="Account is suspended",
+    )
+    # Codes are modelled; texts are inferred where no other source is named.
+    errors: ClassVar = {
+        # Seen in a public survey of denied calls for ListOrganizationAdminAccounts.
+        Why.NOT_MANAGEMENT: (
+            "AccessDeniedException",
+            "Caller is not an organization manager or delegated administrator",
+        ),
+        Why.NOT_IN_ORGANIZATION: (
+            "AccessDeniedException",
+            "Caller is not an organization manager or delegated administrator",
+        ),
+        Why.NOT_ADMINISTRATOR: (
+            "AccessDeniedException",
+            "Caller is not the Detective administrator account of an organization",
+        ),
+        Why.OTHER_ADMINISTRATOR: (
+            "ValidationException",
+            "Another account is the delegated administrator for Detective",
+        ),
+        Why.UNKNOWN_ADMINISTRATOR: (
+            "ValidationException",
+            "The account cannot be, or is not, the Detective administrator of the organization",
+        ),
+        Why.NOT_ENABLED: ("ResourceNotFoundException", "The behavior graph does not exist"),
+        Why.NO_INVITATION: (
+            "ResourceNotFoundException",
+            "The account has no invitation to the behavior graph",
+        ),
+        Why.ALREADY_ASSOCIATED: ("ConflictException", "The invitation has been answered already"),
+        Why.NOT_ASSOCIATED: (
+            "ConflictException",
+            "The account does not have a member status that allows this",
+        ),
+        Why.ORGANIZATION_MEMBER: (
+            "ValidationException",
+            "Organization accounts cannot leave the organization behavior graph",
+        ),
+        Why.BAD_INPUT: ("ValidationException", "The request parameters are invalid"),
+    }
+    invites_on_creation = True
+    exclusive = False
+    first_in_organization = Standing.VERIFYING
+    when_removed = Standing.GONE
+
+    @property
+    def operations(self) -> Mapping[str, Operation]:
+        free: dict[str, Operation] = {
+            "CreateGraph": self.create_graph,
+            "ListGraphs": self.list_graphs,
+            "ListInvitations": self.list_invitations,
+            "AcceptInvitation": self.accept_invitation,
+            "RejectInvitation": self.reject_invitation,
+            "DisassociateMembership": self.disassociate_membership,
+            "EnableOrganizationAdminAccount": self.enable_organization_admin_account,
+            "DisableOrganizationAdminAccount": self.disable_organization_admin_account,
+            "ListOrganizationAdminAccounts": self.list_organization_admin_accounts,
+            **TagOperations(self, "ResourceNotFoundException").operations,
+        }
+        of_the_administrator: dict[str, Operation] = {
+            "DeleteGraph": self.delete_graph,
+            "CreateMembers": self.create_members,
+            "GetMembers": self.get_members,
+            "ListMembers": self.list_members,
+            "DeleteMembers": self.delete_members,
+            "StartMonitoringMember": self.start_monitoring_member,
+            "ListDatasourcePackages": self.list_datasource_packages,
+            "UpdateDatasourcePackages": self.update_datasource_packages,
+            "DescribeOrganizationConfiguration": self.describe_organization_configuration,
+            "UpdateOrganizationConfiguration": self.update_organization_configuration,
+        }
+        return free | {name: self._owning(call) for name, call in of_the_administrator.items()}
+
+    def enable_delay(self) -> float:
+        return self.state.timings.detective_verification
+
+    def verification_delay(self) -> float | None:
+        return self.state.timings.detective_verification
+
+    def capacity(self, *, organization: bool) -> int:
+        return self.state.limits.detective
+
+    def management_not_ready(
+        self, organization: Organization, account_id: str, region: str
+    ) -> bool:
+        return False
+
+    def switch_on(self, account_id: str, region: str) -> None:
+        """Only administrators have a graph."""
+        if self.state.installation(self.service, account_id, region) is None:
+            self._create(Caller(account_id, region), {})
+
+    def admission(self, membership: Membership) -> tuple[Standing, str | None]:
+        account = self.state.account(membership.account_id)
+        volume = account.volume
+        if volume is Volume.MEASURED:
+            known_at = self._volume_known_at(membership)
+            known = known_at is not None and known_at <= self.state.now()
+            volume = Volume.KNOWN if known else Volume.UNKNOWN
+        if volume is Volume.TOO_HIGH:
+            return Standing.DISABLED, "VOLUME_TOO_HIGH"
+        if volume is Volume.UNKNOWN:
+            return Standing.DISABLED, _UNKNOWN
+        return Standing.ENABLED, None
+
+    def admit(self, membership: Membership) -> None:
+        super().admit(membership)
+        self._look_again(membership)
+
+    def reconsider(self, membership: Membership) -> None:
+        super().reconsider(membership)
+        self._look_again(membership)
+
+    def administrator_ended(self, account_id: str, region: str) -> None:
+        """Removing the administrator deletes the organization behavior graph (BC)."""
+        self._drop_graph(Caller(account_id, region))
+
+    # Graphs
+
+    def create_graph(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        graph = self.state.installation(self.service, who.account_id, who.region)
+        return {"GraphArn": (graph or self._create(who, params)).arn}
+
+    def list_graphs(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        graph = self.state.installation(self.service, who.account_id, who.region)
+        graphs = [{"Arn": graph.arn, "CreatedTime": when(graph.since)}] if graph else []
+        shown, token = self.paged(graphs, params, _PAGE)
+        return {"GraphList": shown, **token}
+
+    def delete_graph(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
+        self._drop_graph(who)
+        return {}
+
+    def list_datasource_packages(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        started = self._graph(who).settings["packages"]
+        packages = [
+            (
+                name,
+                {
+                    "DatasourcePackageIngestState": "STARTED",
+                    "LastIngestStateChange": {"STARTED": {"Timestamp": when(since)}},
+                },
+            )
+            for name, since in started.items()
+        ]
+        shown, token = self.paged(packages, params, _PAGE)
+        return {"DatasourcePackages": dict(shown), **token}
+
+    def update_datasource_packages(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        for name in params["DatasourcePackages"]:
+            self._graph(who).settings["packages"].setdefault(name, self.state.now())
+        return {}
+
+    # The administrator's members
+
+    def create_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        emails = {one["AccountId"]: one["EmailAddress"] for one in params["Accounts"]}
+        added = sum(self.find(who.account_id, who.region, one) is None for one in emails)
+        present = sum(1 for _ in self.memberships(who.region, administrator=who.account_id))
+        if added and present + added > self.state.limits.detective:
+            raise ServiceError(
+                "ServiceQuotaExceededException",
+                "This request cannot be completed because the number of member accounts in the "
+                "behavior graph would exceed the maximum allowed.",
+            )
+        answer = self._batch(
+            who, "CreateMembers", emails, lambda one: self._create_one(who, one, emails[one])
+        )
+        failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
+        created = [
+            self._member(who.account_id, who.region, one, self._current(who, one))
+            for one in emails
+            if one not in failed
+        ]
+        return {"Members": created, **answer}
+
+    def get_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        # UnprocessedAccounts holds those "for which Detective was unable to return member
+        # details", with a reason (BC); what it says of a stranger is inferred.
+        listed = dict(self.listed(who))
+        asked = dict.fromkeys(params["AccountIds"])
+        answer = self._batch(
+            who,
+            "GetMembers",
+            asked,
+            lambda one: None if one in listed else self.texts.not_member,
+        )
+        failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
+        return {
+            "MemberDetails": [
+                self._member(who.account_id, who.region, one, listed[one])
+                for one in asked
+                if one not in failed
+            ],
+            **answer,
+        }
+
+    def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        members = [
+            self._member(who.account_id, who.region, account_id, change)
+            for account_id, change in self.listed(who)
+        ]
+        shown, token = self.paged(members, params, _PAGE)
+        return {"MemberDetails": shown, **token}
+
+    def delete_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        asked = dict.fromkeys(params["AccountIds"])
+        answer = self._batch(who, "DeleteMembers", asked, lambda one: self._remove(who, one))
+        failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
+        return {"AccountIds": [one for one in asked if one not in failed], **answer}
+
+    def start_monitoring_member(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        membership = self.find(who.account_id, who.region, params["AccountId"])
+        if membership is None:
+            raise ServiceError("ResourceNotFoundException", self.texts.not_member)
+        if membership.current.standing is not Standing.DISABLED:
+            raise self.error(Why.NOT_ASSOCIATED)
+        self.admit(membership)
+        return {}
+
+    # The member's graphs
+
+    def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        invitations = [
+            self._member(administrator, who.region, who.account_id, change)
+            for administrator, change in self.invitations(who)
+        ]
+        shown, token = self.paged(invitations, params, _PAGE)
+        return {"Invitations": shown, **token}
+
+    def accept_invitation(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        membership = self._invited(who, params)
+        if membership.current.standing is not Standing.INVITED:
+            raise self.error(Why.ALREADY_ASSOCIATED)
+        self.admit(membership)
+        return {}
+
+    def reject_invitation(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        membership = self._invited(who, params)
+        if membership.current.standing is not Standing.INVITED:
+            raise self.error(Why.ALREADY_ASSOCIATED)
+        self.become(membership, Standing.GONE)
+        return {}
+
+    def disassociate_membership(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        membership = self._invited(who, params)
+        if membership.current.organization:
+            raise self.error(Why.ORGANIZATION_MEMBER)
+        if membership.current.standing is not Standing.ENABLED:
+            raise self.error(Why.NOT_ASSOCIATED)
+        self.become(membership, Standing.GONE)
+        return {}
+
+    # The organisation
+
+    def enable_organization_admin_account(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        self.designate(who, params["AccountId"])
+        return {}
+
+    def disable_organization_admin_account(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
+        self.undesignate(who)
+        return {}
+
+    def list_organization_admin_accounts(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        found = self.state.designation(self.service, who.region, who.account_id)
+        organization = self.managed(who) if found is None else found[0]
+        administrators = []
+        for one in self.designations(organization, who.region):
+            graph = self.state.installation(self.service, one.account_id, who.region)
+            if graph is not None:
+                administrators.append(
+                    {
+                        "AccountId": one.account_id,
+                        "GraphArn": graph.arn,
+                        "DelegationTime": when(one.since),
+                    }
+                )
+        shown, token = self.paged(administrators, params, _PAGE)
+        return {"Administrators": shown, **token}
+
+    def describe_organization_configuration(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
+        return {"AutoEnable": self.administered(who).auto_enable is not AutoEnable.NONE}
+
+    def update_organization_configuration(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        self.administered(who)
+        if "AutoEnable" in params:
+            self.set_auto_enable(who, AutoEnable.NEW if params["AutoEnable"] else AutoEnable.NONE)
+        return {}
+
+    def _owning(self, call: Operation) -> Operation:
+        def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+            graph = self.state.installation(self.service, who.account_id, who.region)
+            if graph is None or graph.arn != params["GraphArn"]:
+                if self._administrator_of(params["GraphArn"]) is None:
+                    raise self.error(Why.NOT_ENABLED)
+                raise ServiceError(
+                    "AccessDeniedException",
+                    "The request issuer does not have permission to access this resource.",
+                )
+            return call(who, params)
+
+        return checked
+
+    def _graph(self, who: Caller) -> Installation:
+        return self.state.installations[self.service, who.account_id, who.region]
+
+    def _administrator_of(self, graph_arn: str) -> Caller | None:
+        for (service, account_id, region), graph in self.state.installations.items():
+            if service is self.service and graph.arn == graph_arn:
+                return Caller(account_id, region)
+        return None
+
+    def _invited(self, who: Caller, params: dict[str, Any]) -> Membership:
+        administrator = self._administrator_of(params["GraphArn"])
+        if administrator is None or administrator.region != who.region:
+            raise self.error(Why.NO_INVITATION)
+        membership = self.find(administrator.account_id, who.region, who.account_id)
+        if membership is None or membership.current.standing not in ASSOCIATED | {Standing.INVITED}:
+            raise self.error(Why.NO_INVITATION)
+        return membership
+
+    def _create_one(self, who: Caller, account_id: str, email: str) -> str | None:
+        account = self.state.accounts.get(account_id)
+        if (
+            self.shared_organization(who, account_id) is not None
+            and account is not None
+            and account.state is not AccountState.ACTIVE
+        ):
+            return self.texts.suspended
+        return self.create(who, account_id, email)
+
+    def _remove(self, who: Caller, account_id: str) -> str | None:
+        membership = self.find(who.account_id, who.region, account_id)
+        if membership is None:
+            return self.texts.not_member
+        self.become(membership, Standing.GONE)
+        return None
+
+    def _current(self, who: Caller, account_id: str) -> Change:
+        return self.state.memberships[self.service, who.region, who.account_id, account_id].current
+
+    def _volume_known_at(self, membership: Membership) -> float | None:
+        detector = self.state.installation(
+            MemberService.GUARDDUTY, membership.account_id, membership.region
+        )
+        if detector is None or not detector.enabled:
+            return None
+        return detector.since + self.state.timings.detective_volume
+
+    def _look_again(self, membership: Membership) -> None:
+        """Enable a disabled member unasked once its volume allows, as Detective does."""
+        recheck = self.state.timings.detective_recheck
+        if membership.current.standing is not Standing.DISABLED or recheck is None:
+            return
+        due = self.state.now()
+        if self.state.account(membership.account_id).volume is Volume.MEASURED:
+            known_at = self._volume_known_at(membership)
+            if known_at is None:
+                return
+            due = max(due, known_at)
+        elif self.admission(membership)[0] is Standing.DISABLED:
+            return
+        self.later(due - self.state.now() + recheck, membership, lambda: self.admit(membership))
+
+    def _drop_graph(self, who: Caller) -> None:
+        self.state.installations.pop((self.service, who.account_id, who.region), None)
+        for membership in self.memberships(who.region, administrator=who.account_id):
+            self.become(membership, Standing.GONE)
+
+    def _batch(
+        self,
+        who: Caller,
+        operation: str,
+        account_ids: Mapping[str, Any],
+        act: Callable[[str], str | None],
+    ) -> dict[str, Any]:
+        return {
+            "UnprocessedAccounts": [
+                {"AccountId": account_id, "Reason": text}
+                for account_id, text in self.refusals(who, operation, account_ids, act)
+            ]
+        }
+
+    def _member(
+        self, administrator: str, region: str, account_id: str, change: Change
+    ) -> dict[str, Any]:
+        graph = self.state.installations[self.service, administrator, region]
+        member: dict[str, Any] = {
+            "AccountId": account_id,
+            "GraphArn": graph.arn,
+            "MasterId": administrator,
+            "AdministratorId": administrator,
+            "Status": self.spelled(change),
+            "UpdatedTime": when(change.at),
+            "InvitationType": "ORGANIZATION" if change.organization else "INVITATION",
+        }
+        if change.email:
+            member["EmailAddress"] = change.email
+        if change.disabled_reason is not None:
+            member["DisabledReason"] = change.disabled_reason
+        if change.invited_at is not None:
+            member["InvitedTime"] = when(change.invited_at)
+        if change.standing in ASSOCIATED:
+            state = "STARTED" if change.standing is Standing.ENABLED else "DISABLED"
+            member["DatasourcePackageIngestStates"] = {_CORE: state}
+        return member
+
+    def _create(self, who: Caller, params: dict[str, Any]) -> Installation:
+        now = self.state.now()
+        graph_id = self.state.hex_id()
+        arn = f"arn:aws:detective:{who.region}:{who.account_id}:graph:{graph_id}"
+        graph = Installation(graph_id, arn, now, now, tags=dict(params.get("Tags", {})))
+        graph.settings = {"packages": {_CORE: now}}
+        self.state.install(self.service, who.account_id, who.region, graph)
+        return graph
