@@ -111,9 +111,8 @@ def calling(service: str, operation: str) -> Iterator[None]:
         code = _code(error)
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         words = error.response.get("Error", {}).get("Message", "")
-        raise kind_of(code, status)(
-            publishable(f"{service} {operation}: {code}: {words}")
-        ) from error
+        parts = (f"{service} {operation}", code or f"HTTP {status}", words)
+        raise kind_of(code, status)(publishable(": ".join(filter(None, parts)))) from error
     except (BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
         raise _kind_without_answer(error)(
