@@ -6,6 +6,7 @@ Each correction stands alone and raises Outdated when MiniStack no longer has wh
 from __future__ import annotations
 
 import hashlib
+import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ def correct_ministack() -> None:
     """Apply every correction, once. Raises Outdated."""
     name_handler_errors()
     cap_retry_delays()
+    give_child_executions_their_own_context()
     run_functions_as_their_role()
     _replace(sts, "handle_request", refuse_untrusted_callers)
 
@@ -59,6 +61,11 @@ def cap_retry_delays() -> None:
     _replace(stepfunctions, "_find_matching_retrier", _cap_delay)
 
 
+def give_child_executions_their_own_context() -> None:
+    """``$$.Execution`` inside a Distributed Map is the child's; MiniStack has the parent's."""
+    _replace(stepfunctions, "_run_sub_machine", _own_context)
+
+
 def run_functions_as_their_role() -> None:
     """A function's credentials are its execution role's, so that trust policies can name it.
 
@@ -74,7 +81,7 @@ def _replace(
     """``corrected`` gets the original and gives what takes its place."""
     original = getattr(owner, name, None)
     if not callable(original):
-        raise Outdated(f"{owner.__name__} has no {name}")
+        raise Outdated(f"ministack.{owner.__name__.removeprefix('ministack.')} has no {name}")
     setattr(owner, name, corrected(original))
 
 
@@ -123,6 +130,23 @@ def _cap_delay(find: Callable[..., Any]) -> Callable[..., Any]:
         return retrier | {"IntervalSeconds": delay, "BackoffRate": 1.0}, number
 
     return capped
+
+
+def _own_context(run: Callable[..., Any]) -> Callable[..., Any]:
+    def running(
+        states: Any, start_at: Any, input_data: Any, execution: dict[str, Any], ctx: dict[str, Any]
+    ) -> Any:
+        if "mapRunArn" in execution:
+            own = {
+                "Id": execution["executionArn"],
+                "Input": json.loads(execution["input"]),
+                "Name": execution["name"],
+                "StartTime": execution["startDate"],
+            }
+            ctx = ctx | {"Execution": own}
+        return run(states, start_at, input_data, execution, ctx)
+
+    return running
 
 
 def _role_credentials(config: dict[str, Any]) -> dict[str, str]:

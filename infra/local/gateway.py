@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from email.utils import formatdate
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.control import PREFIX
 from infra.local.http import Request, Response
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     Receive: TypeAlias = Callable[[], Awaitable[Message]]
     Send: TypeAlias = Callable[[Message], Awaitable[None]]
     App: TypeAlias = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class EmitsEvents(Protocol):
+    def drain_events(self) -> list[dict[str, Any]]:
+        """The service events since the last call."""
+        ...
 
 
 class Gateway:
@@ -58,6 +64,14 @@ class Gateway:
                 self._on_ready()
 
         return announce
+
+
+def relay_events(
+    world: EmitsEvents, deliver: Callable[[str, str, str, dict[str, Any]], object]
+) -> None:
+    """Put what the services have emitted on the default bus of each event's account and Region."""
+    for event in world.drain_events():
+        deliver(event["account"], event["region"], "default", event)
 
 
 def _head(scope: Message) -> Request:

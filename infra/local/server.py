@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from infra.local.gateway import Gateway
 
 HOST = "127.0.0.1"
+_RELAY_SECONDS = 0.2
 
 
 def listen(port: int) -> socket.socket:
@@ -64,12 +65,23 @@ def log_to(path: str | None) -> None:
 
 
 def run(
-    gateway: Gateway, listener: socket.socket, *, until_stdin_closes: bool, stop: Callable[[], None]
+    gateway: Gateway,
+    listener: socket.socket,
+    *,
+    until_stdin_closes: bool,
+    relay: Callable[[], None],
+    stop: Callable[[], None],
 ) -> None:
-    """Serve until SIGTERM, SIGINT or, if wanted, the end of standard input; then ``stop``."""
+    """Serve until SIGTERM, SIGINT or, if wanted, the end of standard input; then ``stop``.
+
+    ``relay`` is called several times a second.
+    """
     status = 1
     try:
-        asyncio.run(_serve(gateway, listener, until_stdin_closes=until_stdin_closes, stop=stop))
+        served = _serve(gateway, listener, relay, until_stdin_closes=until_stdin_closes)
+        # Not asyncio.run, which waits for every thread: invocations end only when stopped.
+        asyncio.new_event_loop().run_until_complete(served)
+        stop()
         status = 0
     finally:
         if status:
@@ -81,7 +93,11 @@ def run(
 
 
 async def _serve(
-    gateway: Gateway, listener: socket.socket, *, until_stdin_closes: bool, stop: Callable[[], None]
+    gateway: Gateway,
+    listener: socket.socket,
+    relay: Callable[[], None],
+    *,
+    until_stdin_closes: bool,
 ) -> None:
     ended, loop = asyncio.Event(), asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -100,8 +116,15 @@ async def _serve(
     config.errorlog = logging.getLogger("hypercorn.error")
     config.keep_alive_timeout = 75
     config.graceful_timeout = 1
+    relaying = asyncio.create_task(_every(_RELAY_SECONDS, relay))
     await serve_http(gateway, config, shutdown_trigger=ended.wait)
-    stop()
+    relaying.cancel()
+
+
+async def _every(seconds: float, do: Callable[[], None]) -> None:
+    while True:
+        await asyncio.sleep(seconds)
+        do()
 
 
 def _wait_for_end_of_stdin(then: Callable[[], object]) -> None:

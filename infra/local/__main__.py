@@ -1,0 +1,78 @@
+"""Run the local AWS: ``python -m infra.local --port 4566``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from infra.local.calls import CallLog
+from infra.local.clock import WallClock
+from infra.local.control import Control
+from infra.local.endpoint import Endpoint
+from infra.local.faults import Faults
+from infra.local.gateway import Gateway, relay_events
+from infra.local.server import HOST, listen, log_to, prepare, run
+from infra.local.world import World
+
+
+def main() -> None:
+    arguments = _parser().parse_args()
+    try:
+        listener = listen(arguments.port)
+    except OSError as error:
+        sys.exit(f"infra.local: port {arguments.port}: {error.strerror}")
+    port = listener.getsockname()[1]
+    prepare(os.environ, port, arguments.wait_scale)
+
+    # MiniStack reads its settings when it is imported.
+    from infra.local import ministack
+    from infra.local.corrections import correct_ministack
+
+    log_to(arguments.log)
+    correct_ministack()
+
+    def announce() -> None:
+        sys.stdout.write(f"Local AWS ready at http://{HOST}:{port}\n")
+        sys.stdout.flush()
+
+    clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
+    world = World(clock, seed=arguments.seed)
+    endpoint = Endpoint(world, clock, faults, calls, ministack.account_of)
+    control = Control(
+        world,
+        clock,
+        faults,
+        calls,
+        deliver=ministack.deliver_service_event,
+        reset=ministack.reset,
+    )
+    gateway = Gateway(endpoint, control, ministack.app, announce)
+    run(
+        gateway,
+        listener,
+        until_stdin_closes=arguments.until_stdin_closes,
+        relay=lambda: relay_events(world, ministack.deliver_service_event),
+        stop=ministack.stop_workers,
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m infra.local", description=__doc__)
+    parser.add_argument("--port", type=int, default=4566, help="0 takes a free port")
+    parser.add_argument("--log", metavar="FILE", help="log everything here, not to stderr")
+    parser.add_argument("--seed", type=int, default=0, help="of what is left to chance")
+    parser.add_argument(
+        "--speed", type=float, default=1.0, help="seconds of the services' clock in a real second"
+    )
+    parser.add_argument(
+        "--wait-scale", type=float, default=1.0, help="of Step Functions waits and retry intervals"
+    )
+    parser.add_argument(
+        "--until-stdin-closes", action="store_true", help="end with the process that started this"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()
