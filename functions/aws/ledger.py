@@ -101,7 +101,7 @@ class Ledger:
         self._rows = Rows(table)
 
     def open(self, record: OnboardingRecord) -> None:
-        """Begin an onboarding, or begin it again; claims come after, for they stand on its lease."""
+        """Begin an onboarding, or begin it again. Before its claims: they stand on its lease."""
         item = onboarding_to_item(record)
         self._rows.put(_onboarding_key(record.id) | {"kind": "onboarding"} | item)
 

@@ -1,0 +1,140 @@
+"""The IAM actions beside the calls are those of the calls that are made."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+
+from functions.aws import directory, publisher, sessions
+from functions.aws.directory import Directory
+from functions.aws.ledger import ACTIONS as LEDGER_ACTIONS
+from functions.aws.ledger import Ledger
+from functions.aws.publisher import Publisher
+from functions.aws.sessions import Clients
+from tests.support.builders import ACCOUNT, NOW, TARGET, a_membership
+from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding, watch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb.service_resource import Table
+
+TOPIC = f"arn:aws:sns:{REGION}:111122223333:rollcall"
+CREDENTIALS = {
+    "AccessKeyId": "ASIAEXAMPLEEXAMPLE00",
+    "SecretAccessKey": "example",
+    "SessionToken": "example",
+    "Expiration": datetime(2027, 1, 15, tzinfo=UTC),
+}
+
+LEDGER: dict[str, Callable[[Ledger], object]] = {
+    "open": lambda it: it.open(an_onboarding("two")),
+    "close": lambda it: it.close("one", "enabled", {}, NOW),
+    "onboarding": lambda it: it.onboarding("one"),
+    "recent": lambda it: it.recent(1),
+    "published": lambda it: it.published("one"),
+    "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
+    "extend_lease": lambda it: it.extend_lease("one", NOW + 2 * LEASE),
+    "claim": lambda it: it.claim(ACCOUNT, "two", NOW + LEASE, NOW + 2 * LEASE),
+    "release": lambda it: it.release([ACCOUNT], "one", NOW, {}),
+    "record": lambda it: it.record("one", TARGET, [a_membership()], NOW),
+    "memberships": lambda it: it.memberships("one", [ACCOUNT]),
+    "memberships_at": lambda it: it.memberships_at(TARGET, [ACCOUNT]),
+}
+
+
+@pytest.mark.parametrize("method", LEDGER)
+def test_actions_of_the_ledger(ledger: Ledger, table: Table, method: str) -> None:
+    ledger.open(an_onboarding("one"))
+    ledger.claim(ACCOUNT, "one", NOW, NOW + LEASE)
+    made = watch(table.meta.client)
+
+    LEDGER[method](ledger)
+
+    assert set(made) == set(LEDGER_ACTIONS[method])
+
+
+def directory_of(clients: Clients) -> Directory:
+    return Directory(clients.client("organizations", REGION), clients.client("account", REGION))
+
+
+def publisher_of(clients: Clients) -> Publisher:
+    return Publisher(
+        clients.client("events", REGION), clients.client("sns", REGION), "rollcall", TOPIC
+    )
+
+
+OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
+    "organization": (
+        "organizations",
+        "describe_organization",
+        {"Organization": {"Id": "o-exampleorgid", "MasterAccountId": ACCOUNT}},
+        lambda clients: directory_of(clients).organization(),
+    ),
+    "find": (
+        "organizations",
+        "describe_account",
+        {"Account": {"Id": ACCOUNT}},
+        lambda clients: directory_of(clients).find(ACCOUNT),
+    ),
+    "is_delegated": (
+        "organizations",
+        "list_delegated_administrators",
+        {"DelegatedAdministrators": []},
+        lambda clients: directory_of(clients).is_delegated("guardduty.amazonaws.com", ACCOUNT),
+    ),
+    "enabled_regions": (
+        "account",
+        "list_regions",
+        {"Regions": []},
+        lambda clients: directory_of(clients).enabled_regions(ACCOUNT),
+    ),
+    "event": (
+        "events",
+        "put_events",
+        {"FailedEntryCount": 0, "Entries": [{"EventId": "e-1"}]},
+        lambda clients: publisher_of(clients).event({}),
+    ),
+    "message": (
+        "sns",
+        "publish",
+        {"MessageId": "m-1"},
+        lambda clients: publisher_of(clients).message("subject", "text", {}),
+    ),
+    "as_member": (
+        "sts",
+        "assume_role",
+        {"Credentials": CREDENTIALS},
+        lambda clients: clients.as_member(ACCOUNT, "RollcallMember", "example", "aws"),
+    ),
+}
+OTHER_ACTIONS = {**directory.ACTIONS, **publisher.ACTIONS, **sessions.ACTIONS}
+
+
+@pytest.mark.parametrize("method", OTHERS)
+def test_actions_of_the_others(method: str) -> None:
+    service, operation, response, call = OTHERS[method]
+    clients = Clients(a_session(), lambda: NOW)
+    client = clients.client(service, REGION)
+    made = watch(client)
+
+    with Stubber(client) as stubber:
+        stubber.add_response(operation, response)
+        call(clients)
+
+    assert set(made) == set(OTHER_ACTIONS[method])
+
+
+def test_every_method_that_calls_has_its_actions() -> None:
+    assert set(LEDGER_ACTIONS) == set(LEDGER) == public(Ledger)
+    assert set(OTHER_ACTIONS) == set(OTHERS)
+    assert set(directory.ACTIONS) == public(Directory)
+    assert set(publisher.ACTIONS) == public(Publisher)
+    assert set(sessions.ACTIONS) == public(Clients) - {"client", "table"}
+
+
+def public(kind: type) -> set[str]:
+    return {name for name in vars(kind) if not name.startswith("_")}

@@ -1,0 +1,147 @@
+"""What is made of the answers of Organizations and Account Management."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+
+from functions.aws.directory import Directory, Organization
+from functions.enrolment.account import AccountState, OrganizationAccount
+from functions.enrolment.errors import AccessDenied, RollcallError, Throttled
+from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, OTHER
+from tests.unit.aws.support import REGION, a_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PRINCIPAL = "guardduty.amazonaws.com"
+FIRST_PAGE = {"ServicePrincipal": PRINCIPAL, "MaxResults": 20}
+REGIONS_ASKED = {
+    "AccountId": ACCOUNT,
+    "RegionOptStatusContains": ["ENABLED", "ENABLED_BY_DEFAULT"],
+    "MaxResults": 50,
+}
+
+
+class Stubbed:
+    def __init__(self) -> None:
+        organizations = a_session().client("organizations", region_name=REGION)
+        account = a_session().client("account", region_name=REGION)
+        self.organizations = Stubber(organizations)
+        self.account = Stubber(account)
+        self.directory = Directory(organizations, account)
+
+
+@pytest.fixture
+def aws() -> Iterator[Stubbed]:
+    stubbed = Stubbed()
+    with stubbed.organizations, stubbed.account:
+        yield stubbed
+    stubbed.organizations.assert_no_pending_responses()
+    stubbed.account.assert_no_pending_responses()
+
+
+def account(**changes: Any) -> dict[str, Any]:
+    return {"Account": {"Id": ACCOUNT, "Email": EMAIL, "State": "ACTIVE"} | changes}
+
+
+def test_the_organization_and_its_management_account(aws: Stubbed) -> None:
+    answer = {"Organization": {"Id": "o-exampleorgid", "MasterAccountId": MANAGEMENT}}
+    aws.organizations.add_response("describe_organization", answer, {})
+
+    assert aws.directory.organization() == Organization("o-exampleorgid", MANAGEMENT)
+
+
+def test_an_account_may_belong_to_no_organization(aws: Stubbed) -> None:
+    for operation in ("describe_organization", "describe_account", "list_delegated_administrators"):
+        aws.organizations.add_client_error(operation, "AWSOrganizationsNotInUseException")
+
+    assert aws.directory.organization() is None
+    assert aws.directory.find(ACCOUNT) is None
+    assert aws.directory.is_delegated(PRINCIPAL, ACCOUNT) is False
+
+
+def test_an_account_is_found_with_its_path(aws: Stubbed) -> None:
+    path = "o-exampleorgid/r-abcd/ou-abcd-11111111/"
+    aws.organizations.add_response(
+        "describe_account", account(Paths=[path]), {"AccountId": ACCOUNT}
+    )
+
+    assert aws.directory.find(ACCOUNT) == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", path)
+
+
+def test_state_is_believed_over_the_retired_status(aws: Stubbed) -> None:
+    both = account(State="PENDING_CLOSURE", Status="ACTIVE")
+    aws.organizations.add_response("describe_account", both)
+
+    found = aws.directory.find(ACCOUNT)
+
+    assert found == OrganizationAccount(ACCOUNT, EMAIL, AccountState.PENDING_CLOSURE)
+
+
+def test_status_is_used_where_state_is_absent(aws: Stubbed) -> None:
+    answer = {"Account": {"Id": ACCOUNT, "Email": EMAIL, "Status": "SUSPENDED"}}
+    aws.organizations.add_response("describe_account", answer)
+
+    found = aws.directory.find(ACCOUNT)
+
+    assert found == OrganizationAccount(ACCOUNT, EMAIL, AccountState.SUSPENDED)
+
+
+def test_an_account_of_another_organization_is_not_found(aws: Stubbed) -> None:
+    aws.organizations.add_client_error("describe_account", "AccountNotFoundException")
+
+    assert aws.directory.find(ACCOUNT) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("AccessDeniedException", AccessDenied), ("TooManyRequestsException", Throttled)],
+)
+def test_what_cannot_be_looked_up_is_an_error(
+    aws: Stubbed, code: str, error: type[RollcallError]
+) -> None:
+    aws.organizations.add_client_error("describe_account", code)
+
+    with pytest.raises(error, match=code):
+        aws.directory.find(ACCOUNT)
+
+
+@pytest.mark.parametrize(("delegate", "expected"), [(ACCOUNT, True), (OTHER, False)])
+def test_delegated_administrators_are_searched_on_every_page(
+    aws: Stubbed, delegate: str, expected: bool
+) -> None:
+    first = {"DelegatedAdministrators": [{"Id": MANAGEMENT}], "NextToken": "more"}
+    last = {"DelegatedAdministrators": [{"Id": delegate}]}
+    operation = "list_delegated_administrators"
+    aws.organizations.add_response(operation, first, FIRST_PAGE)
+    aws.organizations.add_response(operation, last, FIRST_PAGE | {"NextToken": "more"})
+
+    assert aws.directory.is_delegated(PRINCIPAL, ACCOUNT) is expected
+
+
+def test_who_is_delegated_may_be_hidden(aws: Stubbed) -> None:
+    aws.organizations.add_client_error("list_delegated_administrators", "AccessDeniedException")
+
+    assert aws.directory.is_delegated(PRINCIPAL, ACCOUNT) is None
+
+
+def test_enabled_regions_of_all_pages(aws: Stubbed) -> None:
+    first = {
+        "Regions": [{"RegionName": "eu-west-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"}],
+        "NextToken": "more",
+    }
+    last = {"Regions": [{"RegionName": "af-south-1", "RegionOptStatus": "ENABLED"}]}
+    aws.account.add_response("list_regions", first, REGIONS_ASKED)
+    aws.account.add_response("list_regions", last, REGIONS_ASKED | {"NextToken": "more"})
+
+    assert aws.directory.enabled_regions(ACCOUNT) == frozenset({"eu-west-1", "af-south-1"})
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "ValidationException"])
+def test_enabled_regions_may_be_hidden(aws: Stubbed, code: str) -> None:
+    aws.account.add_client_error("list_regions", code)
+
+    assert aws.directory.enabled_regions(ACCOUNT) is None
