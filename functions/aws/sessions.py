@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.target import ServiceName
 
 SESSION_NAME = "rollcall"
 SESSION_SECONDS = 900  # the least STS gives
@@ -50,6 +51,8 @@ class Clients:
         self._made: dict[tuple[str, str], Any] = {}
         self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
 
+    @overload
+    def client(self, service: ServiceName, region: str) -> Any: ...
     @overload
     def client(self, service: Literal["account"], region: str) -> AccountClient: ...
     @overload

@@ -43,6 +43,9 @@ _ITSELF: Reasons = (
     ("cannot invite itself", Verdict.PERMANENT),
 )
 
+# Words inferred from the status AccountSuspended.
+_SUSPENDED: Reasons = (("account is suspended", Verdict.PERMANENT),)
+
 _FAILING: Reasons = (
     ("internal error", Verdict.RETRY),
     ("internal server error", Verdict.RETRY),
@@ -61,6 +64,7 @@ _HUB_AND_DETECTOR: Reasons = (
     *_MANAGEMENT,
     *_ANOTHER_ADMINISTRATOR,
     *_ITSELF,
+    *_SUSPENDED,
     ("is not an associated member of", Verdict.PERMANENT),
     ("cannot exceed the maximum number of allowed members", Verdict.PERMANENT),
     ("email address is missing", Verdict.PERMANENT),
@@ -82,6 +86,7 @@ BY_SERVICE: Mapping[ServiceName, Reasons] = MappingProxyType(
             *_MANAGEMENT,
             *_ANOTHER_ADMINISTRATOR,
             *_ITSELF,
+            *_SUSPENDED,
             ("servicequotaexceeded", Verdict.PERMANENT),
             ("account is already a member", Verdict.BENIGN),
             # CreateMembers leaves out "accounts that were already invited" (botocore); the words

@@ -70,7 +70,12 @@ def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
             service: directory.is_delegated(PRINCIPALS[service], administrator)
             for service in (services if asks else ())
         },
-        regions={account: directory.enabled_regions(account) for account in found if looks},
+        regions={
+            # Account Management refuses the caller's own id (botocore, ListRegions).
+            account: directory.enabled_regions(account)
+            for account in found
+            if looks and account != administrator
+        },
     )
 
 

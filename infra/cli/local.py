@@ -1,0 +1,212 @@
+"""``rollcall local``: deploy to an AWS on this machine, start a run, follow it to its result."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from functions.aws.ledger import Ledger
+from functions.enrolment.membership import Outcome
+from infra.cli.deployment import Deployer, DeploymentFailed, deploy_member_role
+from infra.cli.follow import follow, line
+from infra.cli.results import Subscriber
+from infra.cli.scenarios import (
+    ADMINISTRATOR,
+    HOME_REGION,
+    INVITED_WITH_ROLE,
+    MANAGEMENT,
+    SCENARIOS,
+    Input,
+)
+from infra.local.process import LocalAwsFailed, local_aws
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Sequence
+
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.records import MembershipRecord
+    from infra.cli.deployment import Deployment
+    from infra.cli.scenarios import Scenario
+    from infra.local.process import LocalAws
+
+FOLDER = Path(__file__).parents[2] / ".build" / "local"
+RUN_SECONDS = 120
+RESULT_SECONDS = 10
+_ENABLED = (Outcome.ENABLED, Outcome.ALREADY_ENABLED)
+
+
+def add_to(verbs: Any) -> None:
+    """Add this verb to the command line."""
+    parser = verbs.add_parser(
+        "local",
+        help="deploy to an AWS on this machine and follow a run",
+        description="Deploy to an AWS on this machine, start a run and follow it to its result. "
+        "Exit status 0: every membership is Enabled and the result arrived; 1: not so.",
+        epilog="example: python -m infra.cli local --scenario invitation",
+    )
+    about = "; ".join(f"{scenario.name}: {scenario.about}" for scenario in SCENARIOS.values())
+    parser.add_argument("--scenario", choices=SCENARIOS, default="creation", help=about)
+    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Play a scenario; whatever was started is stopped, also on Ctrl-C and on failure."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    console = Console(highlight=False, soft_wrap=True)
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    try:
+        with local_aws(FOLDER / "aws.log") as aws:
+            return Play(console, aws, SCENARIOS[arguments.scenario]).run(keep=arguments.keep)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+    except (DeploymentFailed, LocalAwsFailed, TimeoutError) as error:
+        console.print(str(error), style="red", markup=False)
+        return 1
+
+
+class Play:
+    """One scenario on a running local AWS."""
+
+    def __init__(self, console: Console, aws: LocalAws, scenario: Scenario) -> None:
+        self._console = console
+        self._aws = aws
+        self._scenario = scenario
+        self._began = time.monotonic()
+
+    def run(self, *, keep: bool) -> int:
+        """The exit status."""
+        self._console.print(f"Scenario {self._scenario.name}: {self._scenario.about}.\n")
+        self._note(f"local AWS at {self._aws.url}")
+        deployment = self._deploy()
+        subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
+        started = time.monotonic()
+        onboarding_id = self._start(deployment)
+        self._console.print(f"\nOnboarding {onboarding_id}")
+        records = self._follow(deployment, onboarding_id)
+        received = subscriber.receive(onboarding_id, seconds=RESULT_SECONDS)
+        status = self._report(deployment, onboarding_id, records, received)
+        took = time.monotonic() - started
+        self._console.print(f"\n{took:.1f} s from start to published result", style="dim")
+        if keep:
+            self._keep(deployment)
+        return status
+
+    def _deploy(self) -> Deployment:
+        deployer = Deployer(self._aws, ADMINISTRATOR, HOME_REGION, FOLDER)
+        deployer.bootstrap_and_synthesise(self._scenario.configuration())
+        self._note("cdk bootstrap and cdk synth")
+        deployment = deployer.deploy()
+        self._note("cdk deploy Rollcall")
+        if self._scenario.member_role:
+            deploy_member_role(self._aws, INVITED_WITH_ROLE, HOME_REGION, deployment)
+            self._note(f"member role deployed to {INVITED_WITH_ROLE}")
+        return deployment
+
+    def _start(self, deployment: Deployment) -> str:
+        """Start the run as the scenario says; returns the onboarding's id."""
+        machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
+        forward_organization_events(self._aws, deployment)
+        start = self._scenario.prepare(self._aws)
+        if isinstance(start, Input):
+            execution = machines.start_execution(
+                stateMachineArn=deployment.machine_arn, input=json.dumps(start.document)
+            )
+            self._note("execution started by hand")
+            return str(execution["executionArn"].rpartition(":")[2])
+        self._note(f"account {start.account_id} created; its event is on the bus")
+        give_up = time.monotonic() + RESULT_SECONDS
+        while time.monotonic() < give_up:
+            found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
+            if found:
+                return str(found[0]["name"])
+            time.sleep(0.1)
+        raise TimeoutError("the event started no execution")
+
+    def _follow(self, deployment: Deployment, onboarding_id: str) -> Sequence[MembershipRecord]:
+        machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
+        arn = f"{deployment.machine_arn.replace(':stateMachine:', ':execution:')}:{onboarding_id}"
+        table: Any = self._aws.session(ADMINISTRATOR, HOME_REGION).resource(
+            "dynamodb", endpoint_url=self._aws.url
+        )
+        ledger = Ledger(table.Table(deployment.table_name))
+
+        def read() -> Sequence[MembershipRecord]:
+            onboarding = ledger.onboarding(onboarding_id)
+            accounts: Sequence[AccountId] = onboarding.accounts if onboarding else ()
+            return ledger.memberships(onboarding_id, accounts)
+
+        def ended() -> bool:
+            status: str = machines.describe_execution(executionArn=arn)["status"]
+            return status != "RUNNING"
+
+        records = follow(self._console, read, ended, seconds=RUN_SECONDS)
+        execution = machines.describe_execution(executionArn=arn)
+        told = f"\nExecution {execution['status']}"
+        if "error" in execution:
+            told += f": {execution['error']}: {execution.get('cause', '')}"
+        self._console.print(told, markup=False)
+        return records
+
+    def _report(
+        self,
+        deployment: Deployment,
+        onboarding_id: str,
+        records: Sequence[MembershipRecord],
+        received: dict[str, dict[str, Any]],
+    ) -> int:
+        """Say what was published and whether it is what a user wants."""
+        for channel in ("topic", "bus"):
+            arrived = "arrived" if channel in received else "did NOT arrive"
+            self._console.print(f"Result from the {channel} {arrived}")
+        not_enabled = [record for record in records if record.outcome not in _ENABLED]
+        if received:
+            counts = next(iter(received.values()))["counts"]
+            told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+            self._console.print(f"Published: {told}")
+        if not_enabled:
+            self._console.print("\nNot enabled:")
+            for record in not_enabled:
+                self._console.print(line(record))
+        return 0 if records and not not_enabled and len(received) == 2 else 1
+
+    def _keep(self, deployment: Deployment) -> None:
+        environment = self._aws.environment(ADMINISTRATOR, HOME_REGION)
+        exports = "\n".join(f"export {name}={value}" for name, value in environment.items())
+        self._console.print(
+            f"\nThe local AWS is running at {self._aws.url}; Ctrl-C ends it. In another shell:\n",
+        )
+        self._console.print(
+            f"{exports}\n\n"
+            f"aws stepfunctions start-execution --state-machine-arn {deployment.machine_arn} \\\n"
+            f'  --input \'{{"accounts": [{{"id": "444455556666"}}], "dry_run": true}}\'\n'
+            f'aws events put-events --entries \'[{{"EventBusName": "{deployment.bus_name}",'
+            f' "Source": "my.test", "DetailType": "test", "Detail": "{{}}"}}]\'\n'
+            f"aws dynamodb scan --table-name {deployment.table_name}\n",
+            markup=False,
+        )
+        signal.pause()
+
+    def _note(self, what: str) -> None:
+        self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", markup=False)
+
+
+def forward_organization_events(aws: LocalAws, deployment: Deployment) -> None:
+    """What Organizations tells the management account's bus goes on to Rollcall's bus."""
+    aws.client("events", ADMINISTRATOR, HOME_REGION).put_permission(
+        EventBusName=deployment.bus_name,
+        Action="events:PutEvents",
+        Principal=MANAGEMENT,
+        StatementId="management",
+    )
+    events = aws.client("events", MANAGEMENT, "us-east-1")
+    events.put_rule(Name="rollcall", EventPattern=json.dumps({"source": ["aws.organizations"]}))
+    events.put_targets(Rule="rollcall", Targets=[{"Id": "bus", "Arn": deployment.bus_arn}])

@@ -1,0 +1,187 @@
+"""What ``rollcall local`` plays: the world a scenario stands in, how its run is started."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.process import LocalAws
+
+ADMINISTRATOR = "111122223333"
+MANAGEMENT = "999988887777"
+HOME_REGION = "eu-west-1"
+REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "ap-southeast-2")
+OPT_IN_REGION = "me-south-1"
+MEMBER_ROLE = "RollcallMember"
+EXTERNAL_ID = "rollcall-local"
+SERVICES = ("securityhub", "guardduty", "detective")
+
+HEALTHY = "444455556666"
+SUSPENDED = "333344445555"
+NOT_OPTED_IN = "222233334444"
+INVITED = "555566667777"
+INVITED_WITH_ROLE = "666677778888"
+WRONG_EMAIL = "777788889999"
+NEVER_ANSWERS = "888899990000"
+
+# Waits and deadlines at the pace of the local services.
+TIMING = {
+    "first_wait": "1s",
+    "longest_wait": "2s",
+    "longest_invitation_wait": "2s",
+    "grace": "10s",
+    "organization_deadline": "60s",
+    "invitation_deadline": "60s",
+    "volume_deadline": "60s",
+    "hold": "20s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A run started by hand with this input."""
+
+    document: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Creation:
+    """A run started by the event of an account that was created just now."""
+
+    account_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """``prepare`` makes the world and says what starts the run. ``timing`` overrides ``TIMING``."""
+
+    name: str
+    about: str
+    prepare: Callable[[LocalAws], Input | Creation]
+    regions: tuple[str, ...] = REGIONS
+    timing: dict[str, str] = field(default_factory=dict)
+    member_role: bool = False
+
+    def configuration(self) -> dict[str, Any]:
+        """The ``rollcall`` context it is deployed with."""
+        invitation: dict[str, Any] = {"send_email": False}
+        if self.member_role:
+            invitation |= {"member_role": MEMBER_ROLE, "external_id": EXTERNAL_ID}
+        return {
+            "regions": list(self.regions),
+            "services": list(SERVICES),
+            "invitation": invitation,
+            "timing": TIMING | self.timing,
+            "retry": {"first_wait": "1s", "longest_wait": "2s", "attempts": 2},
+        }
+
+
+def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> None:
+    """An organisation whose services are administered from a delegated administrator account."""
+    aws.world(do="create_organization", management=MANAGEMENT)
+    aws.world(
+        do="add_account",
+        account_id=ADMINISTRATOR,
+        name="Security",
+        organization=MANAGEMENT,
+        regions=[region for region in regions if region == OPT_IN_REGION],
+    )
+    aws.world(do="trust", management=MANAGEMENT, principal="account.amazonaws.com")
+    for service in SERVICES:
+        place = {"service": service, "account_id": ADMINISTRATOR, "regions": list(regions)}
+        aws.world(do="enable", **place)
+        aws.world(do="designate", **place)
+    organizations = aws.client("organizations", MANAGEMENT, "us-east-1")
+    organizations.register_delegated_administrator(
+        AccountId=ADMINISTRATOR, ServicePrincipal="account.amazonaws.com"
+    )
+
+
+def _creation(aws: LocalAws) -> Creation:
+    found_organization(aws, REGIONS)
+    organizations = aws.client("organizations", MANAGEMENT, "us-east-1")
+    status = organizations.create_account(Email="new@example.com", AccountName="New")
+    request = status["CreateAccountStatus"]["Id"]
+    while status["CreateAccountStatus"]["State"] == "IN_PROGRESS":
+        time.sleep(0.1)
+        status = organizations.describe_create_account_status(CreateAccountRequestId=request)
+    return Creation(status["CreateAccountStatus"]["AccountId"])
+
+
+def _invitation(aws: LocalAws) -> Input:
+    found_organization(aws, REGIONS)
+    aws.world(do="add_account", account_id=INVITED, email="partner@example.com", accepts_after=3)
+    aws.world(do="add_account", account_id=INVITED_WITH_ROLE, email="lab@example.com")
+    return Input(
+        {
+            "accounts": [
+                {"id": INVITED, "email": "partner@example.com"},
+                {"id": INVITED_WITH_ROLE, "email": "lab@example.com"},
+            ]
+        }
+    )
+
+
+def _trouble(aws: LocalAws) -> Input:
+    regions = TROUBLE_REGIONS
+    found_organization(aws, regions)
+    in_organization = {"do": "add_account", "organization": MANAGEMENT}
+    aws.world(**in_organization, account_id=HEALTHY, regions=[OPT_IN_REGION])
+    aws.world(**in_organization, account_id=NOT_OPTED_IN)
+    aws.world(**in_organization, account_id=SUSPENDED, state="SUSPENDED")
+    aws.world(
+        do="add_account",
+        account_id=WRONG_EMAIL,
+        email="right@example.com",
+        accepts_after=1,
+        regions=[OPT_IN_REGION],
+    )
+    aws.world(
+        do="add_account",
+        account_id=NEVER_ANSWERS,
+        email="silent@example.com",
+        regions=[OPT_IN_REGION],
+    )
+    aws.control(
+        "POST", "faults", {"kind": "server_error", "service": "securityhub", "region": "us-east-1"}
+    )
+    return Input(
+        {
+            "accounts": [
+                {"id": HEALTHY},
+                {"id": NOT_OPTED_IN},
+                {"id": SUSPENDED},
+                {"id": WRONG_EMAIL, "email": "wrong@example.com"},
+                {"id": NEVER_ANSWERS, "email": "silent@example.com"},
+            ]
+        }
+    )
+
+
+TROUBLE_REGIONS = ("eu-west-1", "us-east-1", OPT_IN_REGION)
+
+SCENARIOS = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario("creation", "an account is created in the organisation", _creation),
+        Scenario(
+            "invitation",
+            "two accounts outside the organisation are invited: the owner of one accepts, Rollcall"
+            " accepts for the other through the member role",
+            _invitation,
+            member_role=True,
+        ),
+        Scenario(
+            "trouble",
+            "a wrong e-mail, an account that never answers, a suspended one, one that has not opted"
+            " in to a Region, and a target that answers only 500s",
+            _trouble,
+            regions=TROUBLE_REGIONS,
+            timing={"invitation_deadline": "12s"},
+        ),
+    )
+}
