@@ -75,6 +75,7 @@ TEXTS: list[tuple[tuple[ServiceName, ...], str, Verdict]] = [
         "account.",
         Verdict.PERMANENT,
     ),
+    (EACH, "Account is suspended", Verdict.PERMANENT),
     (EACH, "Account is already a member of another behavior graph", Verdict.PERMANENT),
     (EACH, "The account is associated with another administrator", Verdict.PERMANENT),
     (
