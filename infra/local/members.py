@@ -310,7 +310,8 @@ class Members(ABC):
         def accept() -> None:
             unchanged = account.acceptance(self.service) == delay
             free = not (self.exclusive and self.association(account.id, membership.region))
-            if unchanged and free and account.state is AccountState.ACTIVE:
+            able = account.state is AccountState.ACTIVE and account.can_use(membership.region)
+            if unchanged and free and able:
                 self.admit(membership)
 
         self.later(due - self.state.now(), membership, accept)

@@ -60,15 +60,19 @@ def described(detector: Installation, account_id: str) -> dict[str, Any]:
         "UpdatedAt": iso(detector.updated_at),
         "DataSources": data_sources(detector),
         "Tags": dict(detector.tags),
-        "Features": feature_list(detector),
+        "Features": [
+            {"Name": name, "Status": "ENABLED", "UpdatedAt": when(detector.settings["CreatedAt"])}
+            for name in _FOUNDATION
+        ]
+        + feature_list(detector),
     }
 
 
 def feature_list(detector: Installation) -> list[dict[str, Any]]:
-    features = dict.fromkeys(_FOUNDATION, True) | detector.settings["features"]
+    """The optional features; only GetDetector's answer has the foundational ones as well."""
     return [
         {"Name": name, "Status": _status(on), "UpdatedAt": when(detector.updated_at)}
-        for name, on in features.items()
+        for name, on in detector.settings["features"].items()
     ]
 
 

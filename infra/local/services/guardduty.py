@@ -5,24 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError
-from infra.local.delegation import OrganizationMembers
-from infra.local.membership import ASSOCIATED, Change, Standing, Why
+from infra.local.membership import ASSOCIATED, Change, Membership, Standing, Why
 from infra.local.organization import AutoEnable, MemberService
 from infra.local.paging import iso
 from infra.local.services import detectors, wording
+from infra.local.services.relationship import PAGE, Relationship
 from infra.local.services.tags import TagOperations
 from infra.local.state import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
-_PAGE = 50
 _BAD_REQUEST = "BadRequestException"
 _NEVER_LISTED = frozenset({Standing.CREATED, Standing.REMOVED, Standing.RESIGNED, Standing.DELETED})
 
 
-class GuardDuty(OrganizationMembers):
+class GuardDuty(Relationship):
     service = MemberService.GUARDDUTY
+    reason_member = "Result"
+    status_member = "RelationshipStatus"
+    admin_id_member = "AdminAccountId"
+    admin_status_member = "AdminStatus"
+    # The others are "members who haven't been invited yet or have been disassociated" (BC).
+    not_associated = frozenset(
+        {Standing.CREATED, Standing.REMOVED, Standing.RESIGNED, Standing.DELETED}
+    )
     # No enumeration is modelled; the spelling is Inspector's in title case (aws-facts 1.2).
     spelling: ClassVar = {
         Standing.CREATED: "Created",
@@ -80,10 +87,7 @@ class GuardDuty(OrganizationMembers):
         without_detector: dict[str, Operation] = {
             "CreateDetector": self.create_detector,
             "ListDetectors": self.list_detectors,
-            "ListInvitations": self.list_invitations,
-            "GetInvitationsCount": self.get_invitations_count,
-            "DeclineInvitations": self.decline_invitations,
-            "DeleteInvitations": self.delete_invitations,
+            **self.invitation_operations(),
             "EnableOrganizationAdminAccount": self.enable_organization_admin_account,
             "DisableOrganizationAdminAccount": self.disable_organization_admin_account,
             "ListOrganizationAdminAccounts": self.list_organization_admin_accounts,
@@ -93,22 +97,12 @@ class GuardDuty(OrganizationMembers):
             "GetDetector": self.get_detector,
             "UpdateDetector": self.update_detector,
             "DeleteDetector": self.delete_detector,
-            "CreateMembers": self.create_members,
-            "InviteMembers": self.invite_members,
-            "GetMembers": self.get_members,
-            "ListMembers": self.list_members,
-            "DisassociateMembers": self.disassociate_members,
-            "DeleteMembers": self.delete_members,
+            **self.member_operations(),
+            **self.administrator_operations(),
             "StartMonitoringMembers": self.start_monitoring_members,
             "StopMonitoringMembers": self.stop_monitoring_members,
             "GetMemberDetectors": self.get_member_detectors,
             "UpdateMemberDetectors": self.update_member_detectors,
-            "AcceptAdministratorInvitation": self.accept_administrator_invitation,
-            "AcceptInvitation": self.accept_administrator_invitation,
-            "GetAdministratorAccount": self.get_administrator_account,
-            "GetMasterAccount": self.get_master_account,
-            "DisassociateFromAdministratorAccount": self.disassociate_from_administrator_account,
-            "DisassociateFromMasterAccount": self.disassociate_from_administrator_account,
             "DescribeOrganizationConfiguration": self.describe_organization_configuration,
             "UpdateOrganizationConfiguration": self.update_organization_configuration,
         }
@@ -134,6 +128,12 @@ class GuardDuty(OrganizationMembers):
         elif not detector.enabled:
             self._set_enabled(Caller(account_id, region), enabled=True)
 
+    def admission(self, membership: Membership) -> tuple[Standing, str | None]:
+        admitted = super().admission(membership)
+        if admitted[0] is Standing.ENABLED and membership.current.organization:
+            self._give_organization_features(membership)
+        return admitted
+
     # Detectors
 
     def create_detector(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +148,7 @@ class GuardDuty(OrganizationMembers):
 
     def list_detectors(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         detector = self.state.installation(self.service, who.account_id, who.region)
-        shown, token = self.paged([] if detector is None else [detector.id], params, _PAGE)
+        shown, token = self.paged([] if detector is None else [detector.id], params, PAGE)
         return {"DetectorIds": shown, **token}
 
     def get_detector(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
@@ -186,54 +186,13 @@ class GuardDuty(OrganizationMembers):
         del self.state.installations[self.service, who.account_id, who.region]
         return {}
 
-    # The administrator's members
-
-    def create_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        emails = {one["AccountId"]: one["Email"] for one in params["AccountDetails"]}
-        return self._batch(
-            who, "CreateMembers", emails, lambda one: self.create(who, one, emails[one])
-        )
-
-    def invite_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "InviteMembers", params, self.invite)
-
-    def disassociate_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "DisassociateMembers", params, self.disassociate)
-
-    def delete_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "DeleteMembers", params, self.delete)
-
-    def get_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        # The documentation lists no per-account error for GetMembers, unlike for Start and Stop:
-        # an account that is no member is absent from both lists.
-        listed = dict(self.listed(who))
-        answer = self._each(who, "GetMembers", params, lambda *_: None)
-        failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
-        return {
-            "Members": [
-                self._member(who, account_id, listed[account_id])
-                for account_id in dict.fromkeys(params["AccountIds"])
-                if account_id in listed and account_id not in failed
-            ],
-            **answer,
-        }
-
-    def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        # A string in the model; not yet invited and disassociated members are the others (BC).
-        only_associated = params.get("OnlyAssociated", "true").casefold() != "false"
-        members = [
-            self._member(who, account_id, change)
-            for account_id, change in self.listed(who)
-            if not only_associated or change.standing not in _NEVER_LISTED
-        ]
-        shown, token = self.paged(members, params, _PAGE)
-        return {"Members": shown, **token}
+    # Members' detectors
 
     def start_monitoring_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "StartMonitoringMembers", params, self._start)
+        return self.each(who, "StartMonitoringMembers", params["AccountIds"], self._start)
 
     def stop_monitoring_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "StopMonitoringMembers", params, self._stop)
+        return self.each(who, "StopMonitoringMembers", params["AccountIds"], self._stop)
 
     def get_member_detectors(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         found: list[dict[str, Any]] = []
@@ -251,7 +210,7 @@ class GuardDuty(OrganizationMembers):
             )
             return None
 
-        answer = self._each(who, "GetMemberDetectors", params, describe)
+        answer = self.each(who, "GetMemberDetectors", params["AccountIds"], describe)
         return {"MemberDataSourceConfigurations": found, **answer}
 
     def update_member_detectors(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -265,48 +224,7 @@ class GuardDuty(OrganizationMembers):
             detector.updated_at = self.state.now()
             return None
 
-        return self._each(who, "UpdateMemberDetectors", params, update)
-
-    # The member's administrator
-
-    def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        invitations = [self._invitation(*entry) for entry in self.invitations(who)]
-        shown, token = self.paged(invitations, params, _PAGE)
-        return {"Invitations": shown, **token}
-
-    def get_invitations_count(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        open_ones = [c for _, c in self.invitations(who) if c.standing not in ASSOCIATED]
-        return {"InvitationsCount": len(open_ones)}
-
-    def accept_administrator_invitation(
-        self, who: Caller, params: dict[str, Any]
-    ) -> dict[str, Any]:
-        administrator = params.get("AdministratorId") or params["MasterId"]
-        self.accept(who, administrator, params["InvitationId"])
-        return {}
-
-    def decline_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "DeclineInvitations", params, self.decline)
-
-    def delete_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._each(who, "DeleteInvitations", params, self.delete_invitation)
-
-    def get_administrator_account(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        # The required member is left out where AWS returns success with no content (BC).
-        membership = self.association(who.account_id, who.region)
-        if membership is None:
-            return {}
-        return {"Administrator": self._invitation(membership.administrator, membership.current)}
-
-    def get_master_account(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        answer = self.get_administrator_account(who, params)
-        return {"Master": answer["Administrator"]} if answer else {}
-
-    def disassociate_from_administrator_account(
-        self, who: Caller, _: dict[str, Any]
-    ) -> dict[str, Any]:
-        self.resign(who)
-        return {}
+        return self.each(who, "UpdateMemberDetectors", params["AccountIds"], update)
 
     # The organisation
 
@@ -322,25 +240,12 @@ class GuardDuty(OrganizationMembers):
         self.undesignate(who, params["AdminAccountId"])
         return {}
 
-    def list_organization_admin_accounts(
-        self, who: Caller, params: dict[str, Any]
-    ) -> dict[str, Any]:
-        accounts = [
-            {
-                "AdminAccountId": one.account_id,
-                "AdminStatus": "DISABLE_IN_PROGRESS" if one.removing else "ENABLED",
-            }
-            for one in self.designations(self.managed(who), who.region)
-        ]
-        shown, token = self.paged(accounts, params, _PAGE)
-        return {"AdminAccounts": shown, **token}
-
     def describe_organization_configuration(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
         designation = self.administered(who)
         features = designation.settings.get("features", {})
-        shown, token = self.paged(detectors.organization_features(features), params, _PAGE)
+        shown, token = self.paged(detectors.organization_features(features), params, PAGE)
         return {
             "AutoEnable": designation.auto_enable is not AutoEnable.NONE,
             "AutoEnableOrganizationMembers": designation.auto_enable.value,
@@ -389,6 +294,16 @@ class GuardDuty(OrganizationMembers):
             return None
         return self.state.installation(self.service, account_id, who.region)
 
+    def _give_organization_features(self, membership: Membership) -> None:
+        """CreateMembers applies the organisation's settings to new and old accounts (BC)."""
+        region = membership.region
+        found = self.state.designation(self.service, region, membership.administrator)
+        detector = self.state.installation(self.service, membership.account_id, region)
+        if found is not None and detector is not None:
+            for name, auto_enable in found[1].settings.get("features", {}).items():
+                if auto_enable != "NONE":
+                    detector.settings["features"][name] = True
+
     def _start(self, who: Caller, account_id: str) -> str | None:
         return self._monitor(who, account_id, on=True)
 
@@ -407,56 +322,15 @@ class GuardDuty(OrganizationMembers):
             self.become(membership, wanted)
         return None
 
-    def _each(
-        self,
-        who: Caller,
-        operation: str,
-        params: dict[str, Any],
-        act: Callable[[Caller, str], str | None],
-    ) -> dict[str, Any]:
-        asked = dict.fromkeys(params["AccountIds"])
-        return self._batch(who, operation, asked, lambda one: act(who, one))
-
-    def _batch(
-        self,
-        who: Caller,
-        operation: str,
-        account_ids: Mapping[str, Any],
-        act: Callable[[str], str | None],
-    ) -> dict[str, Any]:
-        return {
-            "UnprocessedAccounts": [
-                {"AccountId": account_id, "Result": text}
-                for account_id, text in self.refusals(who, operation, account_ids, act)
-            ]
-        }
-
-    def _member(self, who: Caller, account_id: str, change: Change) -> dict[str, Any]:
-        member: dict[str, Any] = {
-            "AccountId": account_id,
-            "MasterId": who.account_id,
-            "AdministratorId": who.account_id,
-            "Email": change.email,
-            "RelationshipStatus": self.spelled(change),
-            "UpdatedAt": iso(change.at),
-        }
+    def shown_member(self, who: Caller, account_id: str, change: Change) -> dict[str, Any]:
+        member = super().shown_member(who, account_id, change)
         detector = self.state.installation(self.service, account_id, who.region)
         if detector is not None and change.standing in ASSOCIATED:
             member["DetectorId"] = detector.id
-        if change.invited_at is not None:
-            member["InvitedAt"] = iso(change.invited_at)
         return member
 
-    def _invitation(self, administrator: str, change: Change) -> dict[str, Any]:
-        invitation: dict[str, Any] = {
-            "AccountId": administrator,
-            "RelationshipStatus": self.spelled(change),
-        }
-        if change.invitation_id is not None:
-            invitation["InvitationId"] = change.invitation_id
-        if change.invited_at is not None:
-            invitation["InvitedAt"] = iso(change.invited_at)
-        return invitation
+    def timestamp(self, at: float) -> str:
+        return iso(at)
 
     def _create(self, who: Caller, params: dict[str, Any]) -> Installation:
         now = self.state.now()

@@ -5,25 +5,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError
-from infra.local.delegation import OrganizationMembers
-from infra.local.membership import ASSOCIATED, Change, Membership, Standing, Why
+from infra.local.membership import ASSOCIATED, Membership, Standing, Why
 from infra.local.organization import AutoEnable, MemberService
 from infra.local.paging import iso, when
 from infra.local.services import standards, wording
+from infra.local.services.relationship import PAGE, Relationship
 from infra.local.services.tags import TagOperations
 from infra.local.state import Installation
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from datetime import datetime
 
-    from infra.local.members import Refusals
-
-_BATCH = 50
 _TOO_MANY = "Maximum number of results exceeded"
 
 
-class SecurityHub(OrganizationMembers):
+class SecurityHub(Relationship):
     service = MemberService.SECURITYHUB
+    reason_member = "ProcessingResult"
+    status_member = "MemberStatus"
+    # "Associated" means the status Enabled here (BC).
+    not_associated = frozenset(Standing) - {Standing.ENABLED}
     spelling: ClassVar = {
         Standing.CREATED: "Created",
         Standing.INVITED: "Invited",
@@ -82,22 +84,9 @@ class SecurityHub(OrganizationMembers):
             "DescribeHub": self.describe_hub,
             "UpdateSecurityHubConfiguration": self.update_security_hub_configuration,
             "DisableSecurityHub": self.disable_security_hub,
-            "CreateMembers": self.create_members,
-            "InviteMembers": self.invite_members,
-            "GetMembers": self.get_members,
-            "ListMembers": self.list_members,
-            "DisassociateMembers": self.disassociate_members,
-            "DeleteMembers": self.delete_members,
-            "ListInvitations": self.list_invitations,
-            "GetInvitationsCount": self.get_invitations_count,
-            "AcceptAdministratorInvitation": self.accept_administrator_invitation,
-            "AcceptInvitation": self.accept_administrator_invitation,
-            "DeclineInvitations": self.decline_invitations,
-            "DeleteInvitations": self.delete_invitations,
-            "GetAdministratorAccount": self.get_administrator_account,
-            "GetMasterAccount": self.get_master_account,
-            "DisassociateFromAdministratorAccount": self.disassociate_from_administrator_account,
-            "DisassociateFromMasterAccount": self.disassociate_from_administrator_account,
+            **self.member_operations(),
+            **self.invitation_operations(),
+            **self.administrator_operations(),
             "DescribeOrganizationConfiguration": self.describe_organization_configuration,
             "UpdateOrganizationConfiguration": self.update_organization_configuration,
             **standards.operations(self.hub, self.paged),
@@ -125,6 +114,26 @@ class SecurityHub(OrganizationMembers):
         if membership is not None and membership.current.organization:
             return self.texts.organization_account
         return super().delete(who, account_id)
+
+    def disassociate_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        super().disassociate_members(who, params)
+        return {}
+
+    def each(
+        self,
+        who: Caller,
+        operation: str,
+        account_ids: Iterable[str],
+        act: Callable[[Caller, str], str | None],
+    ) -> dict[str, Any]:
+        """Security Hub takes more than 50 accounts and leaves the rest unprocessed (SEA 814)."""
+        asked = list(dict.fromkeys(account_ids))
+        answer = super().each(who, operation, asked[:PAGE], act)
+        too_many = self.unprocessed([(account_id, _TOO_MANY) for account_id in asked[PAGE:]])
+        return {key: answer[key] + too_many[key] for key in answer}
+
+    def timestamp(self, at: float) -> datetime:
+        return when(at)
 
     # Hubs
 
@@ -175,102 +184,6 @@ class SecurityHub(OrganizationMembers):
             raise self.error(Why.NOT_ENABLED, account=who.account_id)
         return hub
 
-    # The administrator's members
-
-    def create_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        emails = {one["AccountId"]: one.get("Email") for one in params["AccountDetails"]}
-        return self._batch(
-            who, "CreateMembers", list(emails), lambda one: self.create(who, one, emails[one])
-        )
-
-    def invite_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._batch(
-            who, "InviteMembers", params["AccountIds"], lambda one: self.invite(who, one)
-        )
-
-    def delete_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._batch(
-            who, "DeleteMembers", params["AccountIds"], lambda one: self.delete(who, one)
-        )
-
-    def disassociate_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        for account_id in params["AccountIds"]:
-            self.disassociate(who, account_id)
-        return {}
-
-    def get_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        # No source shows an entry for an account that is no member, and Terraform's provider
-        # takes an empty Members for it: absent from both lists.
-        listed = dict(self.listed(who))
-        asked = dict.fromkeys(params["AccountIds"])
-        unprocessed = self._batch(who, "GetMembers", list(asked), lambda _: None)
-        failed = {entry["AccountId"] for entry in unprocessed["UnprocessedAccounts"]}
-        return {
-            "Members": [
-                self._member(who, account_id, listed[account_id])
-                for account_id in asked
-                if account_id in listed and account_id not in failed
-            ],
-            **unprocessed,
-        }
-
-    def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        only_enabled = params.get("OnlyAssociated", True)
-        members = [
-            self._member(who, account_id, change)
-            for account_id, change in self.listed(who)
-            if not only_enabled or change.standing is Standing.ENABLED
-        ]
-        shown, token = self.paged(members, params, _BATCH)
-        return {"Members": shown, **token}
-
-    # The member's administrator
-
-    def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        invitations = [self._invitation(*entry) for entry in self.invitations(who)]
-        shown, token = self.paged(invitations, params, _BATCH)
-        return {"Invitations": shown, **token}
-
-    def get_invitations_count(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        open_ones = [c for _, c in self.invitations(who) if c.standing not in ASSOCIATED]
-        return {"InvitationsCount": len(open_ones)}
-
-    def accept_administrator_invitation(
-        self, who: Caller, params: dict[str, Any]
-    ) -> dict[str, Any]:
-        administrator = params.get("AdministratorId") or params["MasterId"]
-        self.accept(who, administrator, params["InvitationId"])
-        return {}
-
-    def decline_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._batch(
-            who, "DeclineInvitations", params["AccountIds"], lambda one: self.decline(who, one)
-        )
-
-    def delete_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._batch(
-            who,
-            "DeleteInvitations",
-            params["AccountIds"],
-            lambda one: self.delete_invitation(who, one),
-        )
-
-    def get_administrator_account(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        membership = self.association(who.account_id, who.region)
-        if membership is None:
-            return {}
-        return {"Administrator": self._invitation(membership.administrator, membership.current)}
-
-    def get_master_account(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        answer = self.get_administrator_account(who, params)
-        return {"Master": answer["Administrator"]} if answer else {}
-
-    def disassociate_from_administrator_account(
-        self, who: Caller, _: dict[str, Any]
-    ) -> dict[str, Any]:
-        self.resign(who)
-        return {}
-
     # The organisation
 
     def enable_organization_admin_account(
@@ -291,19 +204,8 @@ class SecurityHub(OrganizationMembers):
     def list_organization_admin_accounts(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        accounts = [
-            {
-                "AccountId": one.account_id,
-                "Status": "DISABLE_IN_PROGRESS" if one.removing else "ENABLED",
-            }
-            for one in self.designations(self.managed(who), who.region)
-        ]
-        shown, token = self.paged(accounts, params, 10)
-        return {
-            "AdminAccounts": shown,
-            "Feature": params.get("Feature", "SecurityHub"),
-            **token,
-        }
+        answer = super().list_organization_admin_accounts(who, params)
+        return answer | {"Feature": params.get("Feature", "SecurityHub")}
 
     def describe_organization_configuration(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
         designation = self.administered(who)
@@ -347,47 +249,6 @@ class SecurityHub(OrganizationMembers):
             return call(who, params)
 
         return checked
-
-    def _batch(
-        self,
-        who: Caller,
-        operation: str,
-        account_ids: list[str],
-        act: Callable[[str], str | None],
-    ) -> dict[str, Any]:
-        """Security Hub takes more than 50 accounts and leaves the rest unprocessed (SEA 814)."""
-        refused: Refusals = self.refusals(who, operation, account_ids[:_BATCH], act)
-        refused += [(account_id, _TOO_MANY) for account_id in account_ids[_BATCH:]]
-        return {
-            "UnprocessedAccounts": [
-                {"AccountId": account_id, "ProcessingResult": text} for account_id, text in refused
-            ]
-        }
-
-    def _member(self, who: Caller, account_id: str, change: Change) -> dict[str, Any]:
-        member: dict[str, Any] = {
-            "AccountId": account_id,
-            "MasterId": who.account_id,
-            "AdministratorId": who.account_id,
-            "MemberStatus": self.spelled(change),
-            "UpdatedAt": when(change.at),
-        }
-        if change.email is not None:
-            member["Email"] = change.email
-        if change.invited_at is not None:
-            member["InvitedAt"] = when(change.invited_at)
-        return member
-
-    def _invitation(self, administrator: str, change: Change) -> dict[str, Any]:
-        invitation: dict[str, Any] = {
-            "AccountId": administrator,
-            "MemberStatus": self.spelled(change),
-        }
-        if change.invitation_id is not None:
-            invitation["InvitationId"] = change.invitation_id
-        if change.invited_at is not None:
-            invitation["InvitedAt"] = when(change.invited_at)
-        return invitation
 
     def _enable(self, who: Caller, params: dict[str, Any]) -> None:
         now = self.state.now()
