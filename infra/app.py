@@ -1,0 +1,46 @@
+"""The CDK app. Synthesising it needs no credentials, no Docker and no network."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from cdk_nag import AwsSolutionsChecks
+
+from functions.enrolment.errors import InvalidInput
+from infra.asset import staged_asset
+from infra.config import read_config
+from infra.stacks.member_role import MemberRoleStack
+from infra.stacks.rollcall import RollcallStack
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from infra.config import DeploymentConfig
+
+
+def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
+    """Add the stacks that the configuration asks for; a finding of cdk-nag fails the synthesis."""
+    rollcall = RollcallStack(app, "Rollcall", config=config, asset=asset)
+    role = config.configuration.invitation.member_role
+    if role is not None:
+        MemberRoleStack(app, "RollcallMemberRole", name=role, config=config)
+    for name, value in config.tags.items():
+        cdk.Tags.of(rollcall).add(name, value)
+    cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def main() -> None:
+    """Synthesise with the context of cdk.json and the command line."""
+    app = cdk.App()
+    try:
+        config = read_config(app.node.try_get_context("rollcall"))
+    except InvalidInput as refusal:
+        sys.exit(str(refusal))
+    build(app, config, staged_asset())
+    app.synth()
+
+
+if __name__ == "__main__":
+    main()

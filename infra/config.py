@@ -1,0 +1,112 @@
+"""What a deployment is told: the context ``rollcall`` of cdk.json, checked at synth."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from functions.enrolment.configuration import Configuration, read_configuration
+from functions.enrolment.document import (
+    Document,
+    a_duration,
+    a_string,
+    a_whole_number,
+    one_of,
+)
+from functions.enrolment.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_BUSES = {"own": "own", "default": "default"}
+# What CloudWatch Logs takes (botocore ``logs.PutRetentionPolicy``), up to ten years.
+RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
+    3288, 3653,
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How the state machine takes a step again that failed for a while; seconds.
+
+    Waits double from ``first_wait`` to ``longest_wait``: with the defaults for about half an hour.
+    The ``account_…`` ones are for an account Organizations does not know as active yet: the same.
+    """
+
+    first_wait: int = 2
+    longest_wait: int = 300
+    attempts: int = 12
+    account_first_wait: int = 30
+    account_attempts: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentConfig:
+    """One deployment. ``configuration`` is what the steps are told.
+
+    ``bus`` is ``own``, or ``default`` where the organisation's management account administers the
+    services itself. ``concurrency`` is how many targets are worked on at once.
+    """
+
+    configuration: Configuration
+    bus: str = "own"
+    retry: Retry = Retry()
+    concurrency: int = 40
+    log_retention_days: int = 365
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_config(value: object) -> DeploymentConfig:
+    """Read the context: an object, or such an object as JSON text (``-c rollcall='{…}'``).
+
+    Raises:
+        InvalidInput: naming the key and what it takes.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise InvalidInput("rollcall", "takes a JSON object") from None
+    document = Document(value, "rollcall")
+    config = DeploymentConfig(
+        configuration=read_configuration(document),
+        bus=document.optional("bus", one_of(_BUSES), "own"),
+        retry=document.optional("retry", _retry, Retry()),
+        concurrency=document.optional("concurrency", a_whole_number(1, 1000), 40),
+        log_retention_days=document.optional("log_retention_days", _retention, 365),
+        tags=document.optional("tags", _tags, {}),
+    )
+    document.close()
+    return config
+
+
+def _retry(value: object, path: str) -> Retry:
+    document = Document(value, path)
+    defaults = Retry()
+    retry = Retry(
+        first_wait=document.optional("first_wait", a_duration, defaults.first_wait),
+        longest_wait=document.optional("longest_wait", a_duration, defaults.longest_wait),
+        attempts=document.optional("attempts", a_whole_number(1, 50), defaults.attempts),
+        account_first_wait=document.optional(
+            "account_first_wait", a_duration, defaults.account_first_wait
+        ),
+        account_attempts=document.optional(
+            "account_attempts", a_whole_number(1, 50), defaults.account_attempts
+        ),
+    )
+    document.close()
+    return retry
+
+
+def _retention(value: object, path: str) -> int:
+    if value not in RETENTION_DAYS or isinstance(value, bool) or not isinstance(value, int):
+        raise InvalidInput(path, f"takes one of {', '.join(map(str, RETENTION_DAYS))}")
+    return value
+
+
+def _tags(value: object, path: str) -> dict[str, str]:
+    document = Document(value, path)
+    names = value if isinstance(value, dict) else {}
+    return {str(name): document.required(name, a_string(256)) for name in names}

@@ -1,0 +1,190 @@
+"""The state machine: plan, enrol in every target, publish."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_stepfunctions as sfn
+from aws_cdk import aws_stepfunctions_tasks as tasks
+from constructs import Construct
+
+from infra.constructs.findings import acknowledge
+from infra.constructs.retries import NAMED, retry, retry_until_account_ready
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from infra.config import DeploymentConfig
+    from infra.constructs.step import Step
+    from infra.constructs.target_loop import TargetLoop
+
+# A year is the most an execution may take; its deadlines end it long before.
+LONGEST_RUN = cdk.Duration.days(364)
+
+
+class OnboardingMachine(Construct):
+    """One Standard state machine, in JSONPath; each target is a child execution of its own.
+
+    ``steps`` are all the steps that the machine and the loop run.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        plan: Step,
+        publish: Step,
+        loop: TargetLoop,
+        steps: Iterable[Step],
+        config: DeploymentConfig,
+        log_retention: logs.RetentionDays,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        self._config = config
+        failed = self._failure()
+        publishing = self._publishing(publish, failed)
+        planning = self._planning(plan).add_catch(
+            failed, errors=list(NAMED), result_path="$.failure"
+        )
+        planned = (
+            sfn.Choice.json_path(self, "What Is Planned")
+            .when(_verdict("enrol"), self._enrolling(loop, publishing))
+            .when(_verdict("settled"), publishing)
+            .when(_verdict("duplicate"), sfn.Succeed.json_path(self, "Duplicate"))
+            .otherwise(
+                sfn.Fail.json_path(
+                    self, "Input Refused", error_path="$.error", cause_path="$.cause"
+                )
+            )
+        )
+        self.machine = sfn.StateMachine(
+            self,
+            "Machine",
+            comment="Rollcall: enrol accounts in security services until each is Enabled",
+            definition_body=sfn.DefinitionBody.from_chainable(planning.next(planned)),
+            query_language=sfn.QueryLanguage.JSON_PATH,
+            timeout=LONGEST_RUN,
+            tracing_enabled=True,
+            logs=sfn.LogOptions(
+                destination=logs.LogGroup(
+                    self,
+                    "Logs",
+                    log_group_name=f"/aws/vendedlogs/states/{cdk.Stack.of(self).stack_name}",
+                    retention=log_retention,
+                    removal_policy=cdk.RemovalPolicy.DESTROY,
+                ),
+                level=sfn.LogLevel.ALL,
+                # Payloads hold e-mail addresses.
+                include_execution_data=False,
+            ),
+        )
+
+        self._acknowledge(steps)
+
+    def _acknowledge(self, steps: Iterable[Step]) -> None:
+        """CDK grants the machine's role what the machine does; some of it ends in a wildcard."""
+        stack = cdk.Stack.of(self)
+
+        def logical_id(construct: Construct) -> str:
+            element = construct.node.default_child
+            assert isinstance(element, cdk.CfnElement)  # noqa: S101  # every L2 has one
+            return stack.get_logical_id(element)
+
+        for step in steps:
+            function = f"<{logical_id(step.function)}.Arn>:*"
+            reason = "The machine may invoke any version of its own functions"
+            acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
+        name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{logical_id(self.machine)}"}}]}}]}}'
+        place = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
+        for executions in (f"{place}:{name}:*", f"{place}:{name}/Target:*"):
+            reason = "The map's children are executions of this machine, whose names are not known"
+            acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}]", reason)
+        reason = (
+            "Log delivery and X-Ray have no resources to name (service authorization reference)"
+        )
+        acknowledge(self.machine, "AwsSolutions-IAM5[Resource::*]", reason)
+
+    def _planning(self, plan: Step) -> tasks.LambdaInvoke:
+        task = tasks.LambdaInvoke.json_path(
+            self,
+            "Plan Onboarding",
+            lambda_function=plan.function,
+            payload=sfn.TaskInput.from_object(
+                {
+                    "input": sfn.JsonPath.entire_payload,
+                    "onboarding_id": sfn.JsonPath.string_at("$$.Execution.Name"),
+                    "started_at": sfn.JsonPath.string_at("$$.Execution.StartTime"),
+                }
+            ),
+            payload_response_only=True,
+            retry_on_service_exceptions=False,
+        )
+        return retry_until_account_ready(retry(task, self._config.retry), self._config.retry)
+
+    def _enrolling(self, loop: TargetLoop, publishing: sfn.IChainable) -> sfn.Chain:
+        """No tolerated failures are said: a child never fails (see TargetLoop)."""
+        enrol = sfn.DistributedMap.json_path(
+            self,
+            "Enrol In Targets",
+            label="Target",
+            map_execution_type=sfn.StateMachineType.STANDARD,
+            max_concurrency=self._config.concurrency,
+            items_path="$.targets",
+            item_selector={
+                "onboarding_id": sfn.JsonPath.string_at("$.onboarding_id"),
+                "dry_run": sfn.JsonPath.object_at("$.dry_run"),
+                "accounts": sfn.JsonPath.object_at("$.accounts"),
+                "target": sfn.JsonPath.object_at("$$.Map.Item.Value"),
+            },
+            result_path=sfn.JsonPath.DISCARD,
+        )
+        enrol.item_processor(loop.start)
+        enrol.add_catch(publishing, result_path="$.map_failure")
+        return enrol.next(publishing)
+
+    def _publishing(self, publish: Step, failed: sfn.IChainable) -> sfn.Chain:
+        task = retry(
+            tasks.LambdaInvoke.json_path(
+                self,
+                "Publish Results",
+                lambda_function=publish.function,
+                payload_response_only=True,
+                result_path="$.result",
+                retry_on_service_exceptions=False,
+            ),
+            self._config.retry,
+        ).add_catch(failed, errors=list(NAMED), result_path="$.failure")
+        incomplete = sfn.Fail.json_path(
+            self, "Incomplete", error="OnboardingIncomplete", cause_path="$.result.cause"
+        )
+        return task.next(
+            sfn.Choice.json_path(self, "Is It Complete")
+            .when(
+                sfn.Condition.boolean_equals("$.result.complete", value=True),
+                sfn.Succeed.json_path(self, "Complete"),
+            )
+            .otherwise(incomplete)
+        )
+
+    def _failure(self) -> sfn.Chain:
+        """End with the error's name and its one line, without the traceback of Lambda's cause."""
+        read = sfn.Pass.json_path(
+            self,
+            "Read Failure",
+            parameters={
+                "error": sfn.JsonPath.string_at("$.failure.Error"),
+                "detail": sfn.JsonPath.string_to_json(sfn.JsonPath.string_at("$.failure.Cause")),
+            },
+        )
+        return read.next(
+            sfn.Fail.json_path(
+                self, "Failed", error_path="$.error", cause_path="$.detail.errorMessage"
+            )
+        )
+
+
+def _verdict(word: str) -> sfn.Condition:
+    return sfn.Condition.string_equals("$.verdict", word)

@@ -1,0 +1,66 @@
+"""Which errors a step is taken again for, and how."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_stepfunctions as sfn
+
+from functions.enrolment.errors import (
+    AccessDenied,
+    AccountNotReady,
+    AdministratorNotReady,
+    Conflict,
+    ServiceRefused,
+    ServiceUnavailable,
+    Throttled,
+)
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_stepfunctions_tasks as tasks
+
+    from infra.config import Retry
+
+OURS = tuple(kind.__name__ for kind in (Throttled, ServiceUnavailable, Conflict))
+NOT_READY = AccountNotReady.__name__
+NAMED = (
+    *OURS,
+    NOT_READY,
+    *(kind.__name__ for kind in (AdministratorNotReady, AccessDenied, ServiceRefused)),
+)
+# Lambda's own, with TooManyRequestsException, which AWS's list leaves out (aws-facts, section 3).
+LAMBDA = (
+    "Lambda.ClientExecutionTimeoutException",
+    "Lambda.ServiceException",
+    "Lambda.AWSLambdaException",
+    "Lambda.SdkClientException",
+    "Lambda.TooManyRequestsException",
+)
+
+
+def retry(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
+    """The task, taken again for what heals: by name, never for everything."""
+    for errors in (OURS, LAMBDA):
+        task.add_retry(
+            errors=list(errors),
+            interval=cdk.Duration.seconds(config.first_wait),
+            max_delay=cdk.Duration.seconds(config.longest_wait),
+            max_attempts=config.attempts,
+            backoff_rate=2,
+            jitter_strategy=sfn.JitterType.FULL,
+        )
+    return task
+
+
+def retry_until_account_ready(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
+    """The task, taken again until Organizations knows the account as active."""
+    task.add_retry(
+        errors=[NOT_READY],
+        interval=cdk.Duration.seconds(config.account_first_wait),
+        max_delay=cdk.Duration.seconds(config.longest_wait),
+        max_attempts=config.account_attempts,
+        backoff_rate=2,
+        jitter_strategy=sfn.JitterType.FULL,
+    )
+    return task

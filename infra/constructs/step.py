@@ -1,0 +1,76 @@
+"""A step: its Lambda function, and the one role and log group that are its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from constructs import Construct
+
+from infra.constructs.findings import acknowledge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class Step(Construct):
+    """One Lambda step, named as its module in functions/steps."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        module: str,
+        code: lambda_.Code,
+        environment: Mapping[str, str],
+        log_retention: logs.RetentionDays,
+        timeout: cdk.Duration,
+        role_name: str | None = None,
+    ) -> None:
+        super().__init__(scope, construct_id)
+        log_group = logs.LogGroup(
+            self, "Logs", retention=log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
+        )
+        self.role = iam.Role(
+            self,
+            "Role",
+            role_name=role_name,
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description=f"Rollcall: {construct_id}",
+        )
+        self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description=f"Rollcall: {construct_id}",
+            runtime=lambda_.Runtime.PYTHON_3_14,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=f"functions.steps.{module}.handler",
+            code=code,
+            role=self.role.without_policy_updates(),
+            environment=dict(environment),
+            log_group=log_group,
+            memory_size=512,
+            timeout=timeout,
+            tracing=lambda_.Tracing.ACTIVE,
+        )
+        self.allow_everywhere(
+            ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+            "X-Ray has no resources to name (service authorization reference)",
+        )
+
+    def allow_everywhere(self, actions: Sequence[str], reason: str) -> None:
+        """Let the step do actions that cannot be limited to resources, for this reason."""
+        self.allow(actions, "*")
+        acknowledge(self, "AwsSolutions-IAM5[Resource::*]", reason)
+
+    def allow(self, actions: Sequence[str], *resources: str) -> None:
+        """Let the step do these actions on these resources."""
+        if actions:
+            self.role.add_to_principal_policy(
+                iam.PolicyStatement(actions=sorted(set(actions)), resources=list(resources))
+            )

@@ -1,0 +1,81 @@
+"""The stack for member accounts: the role through which Rollcall accepts invitations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+
+from functions.services.registry import SERVICE_LINKED_ROLES, actions
+from infra.constructs.findings import acknowledge
+from infra.stacks.rollcall import ACCEPTING_ROLE
+
+if TYPE_CHECKING:
+    from constructs import Construct
+
+    from infra.config import DeploymentConfig
+
+
+class MemberRoleStack(cdk.Stack):
+    """A plain template, to be rolled out by StackSet; it asks for the administrator's account id.
+
+    The role does what accepting takes and nothing else, for the one role that accepts, with the
+    external id.
+    """
+
+    def __init__(
+        self, scope: Construct, construct_id: str, *, name: str, config: DeploymentConfig
+    ) -> None:
+        super().__init__(
+            scope,
+            construct_id,
+            description="Rollcall: lets the administrator accept its own invitations",
+            synthesizer=cdk.BootstraplessSynthesizer(),
+        )
+        administrator = cdk.CfnParameter(
+            self,
+            "AdministratorId",
+            description="The account in which the stack Rollcall is deployed",
+            allowed_pattern="[0-9]{12}",
+        ).value_as_string
+        accepting = f"arn:{self.partition}:iam::{administrator}:role/{ACCEPTING_ROLE}"
+        services = config.configuration.services
+        role = iam.Role(
+            self,
+            "Role",
+            role_name=name,
+            description="Rollcall accepts the administrator's invitations with it",
+            # The account is trusted on condition of the role, so that the role need not be there
+            # yet when this one is made.
+            assumed_by=iam.PrincipalWithConditions(
+                iam.AccountPrincipal(administrator),
+                {
+                    "StringEquals": {"sts:ExternalId": config.configuration.invitation.external_id},
+                    "ArnEquals": {"aws:PrincipalArn": accepting},
+                },
+            ),
+        )
+        role.add_to_policy(
+            iam.PolicyStatement(
+                actions=sorted({a for service in services for a in actions(service, "accept")}),
+                resources=["*"],
+            )
+        )
+        acknowledge(
+            role, "AwsSolutions-IAM5[Resource::*]", "Accepting creates what it would have to name"
+        )
+        linked = sorted({name for service in services for name in SERVICE_LINKED_ROLES[service]})
+        if linked:
+            role.add_to_policy(
+                iam.PolicyStatement(
+                    actions=["iam:CreateServiceLinkedRole"],
+                    resources=[f"arn:{self.partition}:iam::*:role/aws-service-role/*"],
+                    conditions={"StringEquals": {"iam:AWSServiceName": linked}},
+                )
+            )
+            acknowledge(
+                role,
+                "AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/aws-service-role/*]",
+                "Service-linked roles only, and only those of the services that are enrolled in",
+            )

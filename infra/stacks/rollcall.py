@@ -1,0 +1,217 @@
+"""The stack in the administrator's account and home Region."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+
+from functions.aws import directory, ledger, publisher, sessions
+from functions.enrolment.membership import Action
+from functions.services.registry import actions as service_actions
+from infra.config import RETENTION_DAYS
+from infra.constructs.arrivals import Arrivals
+from infra.constructs.findings import acknowledge
+from infra.constructs.ledger_table import LedgerTable
+from infra.constructs.onboarding_machine import OnboardingMachine
+from infra.constructs.step import Step
+from infra.constructs.target_loop import TargetLoop
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from constructs import Construct
+
+    from infra.config import DeploymentConfig
+
+# The member roles trust this role by its name.
+ACCEPTING_ROLE = "RollcallAcceptInvitations"
+BUS_NAME = "rollcall"
+
+
+class RollcallStack(cdk.Stack):
+    """Bus, rule, state machine, steps, table and topic; the grants between them are made here."""
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        config: DeploymentConfig,
+        asset: Path,
+    ) -> None:
+        super().__init__(
+            scope, construct_id, description="Rollcall: enrols accounts in security services"
+        )
+        self._config = config
+        self._code = lambda_.Code.from_asset(str(asset))
+        self._log_retention = _retention(config.log_retention_days)
+        self.bus = (
+            events.EventBus.from_event_bus_name(self, "Bus", "default")
+            if config.bus == "default"
+            else events.EventBus(self, "Bus", event_bus_name=BUS_NAME)
+        )
+        self.table = LedgerTable(self, "RollcallTable").table
+        self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
+        self.steps = self._make_steps()
+        self._grant()
+        loop = TargetLoop(
+            self,
+            "Target",
+            get_members=self.steps["get_members"],
+            actions={
+                action: self.steps[module]
+                for action, module in _ACTION_STEPS.items()
+                if module in self.steps
+            },
+            fail_target=self.steps["fail_target"],
+            retry_config=config.retry,
+        )
+        self.machine = OnboardingMachine(
+            self,
+            "Onboarding",
+            plan=self.steps["plan_onboarding"],
+            publish=self.steps["publish_results"],
+            loop=loop,
+            steps=self.steps.values(),
+            config=config,
+            log_retention=self._log_retention,
+        ).machine
+        self.arrivals = Arrivals(self, "Arrivals", bus=self.bus, machine=self.machine)
+        self._tell()
+
+    def _make_steps(self) -> dict[str, Step]:
+        """The steps by module. Without a member role nothing is accepted, and no step for it."""
+        accepts = self._config.configuration.invitation.member_role is not None
+        modules = [module for module in _STEP_TIMEOUTS if accepts or module != "accept_invitations"]
+        settings = {
+            "ROLLCALL_ADMINISTRATOR": self.account,
+            "ROLLCALL_PARTITION": self.partition,
+            "ROLLCALL_CONFIGURATION": json.dumps(self._config.configuration.to_json()),
+            "ROLLCALL_TABLE": self.table.table_name,
+            "POWERTOOLS_METRICS_NAMESPACE": "Rollcall",
+        }
+        publishing = {
+            "ROLLCALL_BUS": self.bus.event_bus_name,
+            "ROLLCALL_TOPIC": self.topic.topic_arn,
+        }
+        return {
+            module: Step(
+                self,
+                step_name(module),
+                module=module,
+                code=self._code,
+                environment=settings | (publishing if module == "publish_results" else {}),
+                log_retention=self._log_retention,
+                timeout=cdk.Duration.minutes(_STEP_TIMEOUTS[module]),
+                role_name=ACCEPTING_ROLE if module == "accept_invitations" else None,
+            )
+            for module in modules
+        }
+
+    def _grant(self) -> None:
+        """Every step its own calls and no other; the lists stand next to the calls they allow."""
+        for module, methods in _LEDGER_METHODS.items():
+            if module in self.steps:
+                allowed = [action for method in methods for action in ledger.ACTIONS[method]]
+                self.steps[module].allow(allowed, self.table.table_arn)
+        looking = [action for actions in directory.ACTIONS.values() for action in actions]
+        self.steps["plan_onboarding"].allow_everywhere(
+            looking, "Reads of Organizations and Account Management, whatever the account"
+        )
+        for module, verb in _VERBS.items():
+            services = self._config.configuration.services
+            self.steps[module].allow_everywhere(
+                [action for service in services for action in service_actions(service, verb)],
+                "Not every member operation can be limited to a hub, detector or graph, and those"
+                " of every configured Region are meant",
+            )
+        publishing = self.steps["publish_results"]
+        publishing.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
+        publishing.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
+        if "accept_invitations" in self.steps:
+            role = self._config.configuration.invitation.member_role
+            self.steps["accept_invitations"].allow(
+                sessions.ACTIONS["as_member"], f"arn:{self.partition}:iam::*:role/{role}"
+            )
+            acknowledge(
+                self.steps["accept_invitations"],
+                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/{role}]",
+                "The member role is in whatever account is invited; its trust decides",
+            )
+
+    def _tell(self) -> None:
+        for name, value in {
+            "StateMachineArn": self.machine.state_machine_arn,
+            "BusName": self.bus.event_bus_name,
+            "BusArn": self.bus.event_bus_arn,
+            "TableName": self.table.table_name,
+            "TopicArn": self.topic.topic_arn,
+            "UndeliveredEventsUrl": self.arrivals.undelivered.queue_url,
+        }.items():
+            cdk.CfnOutput(self, name, value=value)
+
+
+# Minutes. Plan asks Organizations about each account; Accept makes up to five calls for each.
+_STEP_TIMEOUTS = {
+    "plan_onboarding": 5,
+    "get_members": 2,
+    "create_members": 5,
+    "invite_members": 5,
+    "accept_invitations": 10,
+    "restart_members": 5,
+    "fail_target": 2,
+    "publish_results": 5,
+}
+_ACTION_STEPS = {
+    Action.CREATE: "create_members",
+    Action.INVITE: "invite_members",
+    Action.ACCEPT: "accept_invitations",
+    Action.RESTART: "restart_members",
+}
+_VERBS = {
+    "get_members": "observe",
+    "create_members": "create",
+    "invite_members": "invite",
+    "restart_members": "restart",
+}
+_KEEPING = ("record", "extend_lease")
+_LEDGER_METHODS = {
+    "plan_onboarding": ("open", "close", "claim", "record"),
+    "get_members": (*_KEEPING, "memberships_at"),
+    "create_members": _KEEPING,
+    "invite_members": _KEEPING,
+    "accept_invitations": _KEEPING,
+    "restart_members": _KEEPING,
+    "fail_target": _KEEPING,
+    "publish_results": (
+        "onboarding",
+        "memberships",
+        "record",
+        "published",
+        "mark_published",
+        "release",
+        "close",
+    ),
+}
+
+
+def step_name(module: str) -> str:
+    """The name of a step's state: its module's, as people write it."""
+    return module.replace("_", " ").title()
+
+
+def _sns_key(scope: Construct) -> kms.IKey:
+    """AWS's own key: every principal of the account that may publish may use it."""
+    return kms.Alias.from_alias_name(scope, "SnsKey", "alias/aws/sns")
+
+
+def _retention(days: int) -> logs.RetentionDays:
+    """CDK names its retentions in the order of their days; INFINITE comes last."""
+    return dict(zip(RETENTION_DAYS, logs.RetentionDays, strict=False))[days]
