@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 
 from infra.local.calls import CallLog
 from infra.local.clock import WallClock
 from infra.local.control import Control
 from infra.local.endpoint import Endpoint
 from infra.local.faults import Faults
-from infra.local.gateway import Gateway, relay_events
+from infra.local.gateway import Gateway, organization_of, relay_events
 from infra.local.server import HOST, listen, log_to, prepare, run
 from infra.local.world import World
 
@@ -30,14 +31,14 @@ def main() -> None:
     from infra.local.corrections import correct_ministack
 
     log_to(arguments.log)
-    correct_ministack()
+    clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
+    world = World(clock, seed=arguments.seed)
+    correct_ministack(partial(organization_of, world))
 
     def announce() -> None:
         sys.stdout.write(f"Local AWS ready at http://{HOST}:{port}\n")
         sys.stdout.flush()
 
-    clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
-    world = World(clock, seed=arguments.seed)
     endpoint = Endpoint(world, clock, faults, calls, ministack.account_of)
     control = Control(
         world,

@@ -10,9 +10,12 @@ import json
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from ministack.core import lambda_runtime
-from ministack.services import lambda_svc, stepfunctions, sts
+from ministack.core import iam_evaluator, lambda_runtime
+from ministack.services import eventbridge, iam, lambda_svc, sns, sqs, stepfunctions, sts
+from ministack.services.cloudformation import provisioners
 
+from infra.local import bus_policies
+from infra.local.event_targets import forward_anywhere, keep_undelivered
 from infra.local.roles import refuse_untrusted_callers
 
 if TYPE_CHECKING:
@@ -27,6 +30,20 @@ _ANSWER = (
     '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)[1:]}}',
 )
 
+# What deliveries are made with, besides the functions that are replaced.
+_DELIVERY_USES: dict[ModuleType, str] = {
+    eventbridge: "_archive_event _dispatch_event _ensure_default_bus _event_bus_policies "
+    "_event_buses _pattern_event_view _remove_permission _rule_key",
+    iam: "_roles",
+    iam_evaluator: "EvalContext _gather_role_policies _permissions_boundary "
+    "combine_resource_policy evaluate evaluate_resource_policy",
+    lambda_svc: "_get_func_record_for_ref",
+    provisioners: "_RESOURCE_HANDLERS",
+    sns: "_topic_by_arn_any_scope",
+    sqs: "_act_send_message _queue_by_arn queue_policy_for_arn",
+    stepfunctions: "_resolve_state_machine_arn",
+}
+
 _raised: ContextVar[dict[str, Any] | None] = ContextVar("_raised", default=None)
 
 
@@ -34,13 +51,18 @@ class Outdated(RuntimeError):
     """MiniStack is not as the corrections expect: they were written for another version."""
 
 
-def correct_ministack() -> None:
-    """Apply every correction, once. Raises Outdated."""
+def correct_ministack(organization_of: Callable[[str], str | None]) -> None:
+    """Apply every correction, once. Raises Outdated.
+
+    ``organization_of`` tells the id of an account's organisation, for aws:PrincipalOrgID.
+    """
     name_handler_errors()
     cap_retry_delays()
     give_child_executions_their_own_context()
     run_functions_as_their_role()
     _replace(sts, "handle_request", refuse_untrusted_callers)
+    _replace(iam_evaluator, "_principal_org_id", lambda _: organization_of)
+    deliver_events_as_aws_does()
 
 
 def name_handler_errors() -> None:
@@ -75,14 +97,31 @@ def run_functions_as_their_role() -> None:
     _replace(lambda_svc, "execution_credentials", lambda _: _role_credentials)
 
 
+def deliver_events_as_aws_does() -> None:
+    """Event buses of other accounts and Regions, their policies, and dead-letter queues."""
+    for module, names in _DELIVERY_USES.items():
+        for name in names.split():
+            _require(module, name)
+    _replace(eventbridge, "_dispatch_to_event_bus", forward_anywhere)
+    _replace(eventbridge, "_invoke_target", keep_undelivered)
+    _replace(eventbridge, "_put_permission", bus_policies.keep_policies_as_written)
+    known = "AWS::Events::EventBusPolicy" in provisioners._RESOURCE_HANDLERS
+    if known:
+        raise Outdated("ministack.services.cloudformation has AWS::Events::EventBusPolicy")
+    provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = bus_policies.PROVISIONER
+
+
 def _replace(
     owner: ModuleType | type, name: str, corrected: Callable[[Callable[..., Any]], Any]
 ) -> None:
     """``corrected`` gets the original and gives what takes its place."""
-    original = getattr(owner, name, None)
-    if not callable(original):
+    setattr(owner, name, corrected(_require(owner, name)))
+
+
+def _require(owner: ModuleType | type, name: str) -> Any:
+    if not hasattr(owner, name):
         raise Outdated(f"ministack.{owner.__name__.removeprefix('ministack.')} has no {name}")
-    setattr(owner, name, corrected(original))
+    return getattr(owner, name)
 
 
 def _remember_raised(invoke: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

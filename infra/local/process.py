@@ -31,6 +31,8 @@ class LocalAws:
     def __init__(self, process: subprocess.Popen[str], url: str) -> None:
         self.process = process
         self.url = url
+        # One, because each reads the service models again.
+        self._session = boto3.Session()
 
     def environment(self, account_id: str, region: str) -> dict[str, str]:
         """The variables with which any AWS program speaks to this AWS, and to no other."""
@@ -57,9 +59,15 @@ class LocalAws:
 
     def client(self, service: str, account_id: str, region: str) -> Any:
         """A client of any service, without retries."""
-        session: Any = self.session(account_id, region)
-        once = Config(retries={"mode": "standard", "total_max_attempts": 1})
-        return session.client(service, endpoint_url=self.url, config=once)
+        session: Any = self._session
+        return session.client(
+            service,
+            endpoint_url=self.url,
+            region_name=region,
+            aws_access_key_id=account_id,
+            aws_secret_access_key="local",  # noqa: S106  # signatures are not verified
+            config=Config(retries={"mode": "standard", "total_max_attempts": 1}),
+        )
 
     def control(self, method: str, resource: str, document: object = None) -> dict[str, Any]:
         """One request to ``/_rollcall/<resource>``.

@@ -48,7 +48,7 @@ def refuse_untrusted_callers(handle: Handler) -> Handler:
 
 def may_assume(caller: dict[str, Any], form: dict[str, str]) -> bool:
     """Whether the trust policy of ``form["RoleArn"]`` lets ``caller`` in."""
-    role = _role(form.get("RoleArn", ""))
+    role = role_at(form.get("RoleArn", ""))
     if role is None:
         return False
     context = EvalContext(
@@ -77,7 +77,8 @@ def _principal_arn(caller: dict[str, Any]) -> str:
     return str(role["Arn"]) if role else arn
 
 
-def _role(arn: str) -> dict[str, Any] | None:
+def role_at(arn: str) -> dict[str, Any] | None:
+    """MiniStack's record of a role; None when there is none."""
     account, _, resource = arn.removeprefix("arn:aws:iam::").partition(":")
     role: dict[str, Any] | None = iam._roles.get_scoped(account, None, resource.split("/")[-1])
     # The path is part of the ARN: a role of that name elsewhere is another role.

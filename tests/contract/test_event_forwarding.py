@@ -1,0 +1,459 @@
+"""Events on their way between buses, accounts and Regions of the local AWS."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from infra.local.process import LocalAws
+
+ORIGIN = "us-east-1"
+HOME = "eu-west-1"
+PATTERN = {"source": ["aws.organizations"]}
+TRUSTED = {"Service": "events.amazonaws.com"}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One account in one Region."""
+
+    aws: LocalAws
+    account: str
+    region: str
+
+    def client(self, service: str) -> Any:
+        return self.aws.client(service, self.account, self.region)
+
+    def arn(self, service: str, resource: str) -> str:
+        return f"arn:aws:{service}:{self.region}:{self.account}:{resource}"
+
+    def bus(self, name: str) -> str:
+        arn: str = self.client("events").create_event_bus(Name=name)["EventBusArn"]
+        return arn
+
+    def queue(self, name: str, admits: bool = True) -> str:
+        queues, arn = self.client("sqs"), self.arn("sqs", name)
+        url: str = queues.create_queue(QueueName=name)["QueueUrl"]
+        allow = statement("sqs:SendMessage", arn, TRUSTED)
+        # As CDK's enforceSSL, which EventBridge's own calls must get past.
+        insecure = statement("sqs:*", arn, "*") | {
+            "Effect": "Deny",
+            "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+        }
+        if admits:
+            policy = document(allow, insecure)
+            queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        return arn
+
+    def role(self, allowed: str, principal: object = TRUSTED) -> str:
+        roles = self.client("iam")
+        trust = document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
+        role = roles.create_role(RoleName="forwards", AssumeRolePolicyDocument=trust)["Role"]
+        grant = {"Effect": "Allow", "Action": ["events:PutEvents"], "Resource": allowed}
+        roles.put_role_policy(
+            RoleName="forwards", PolicyName="target", PolicyDocument=document(grant)
+        )
+        arn: str = role["Arn"]
+        return arn
+
+    def rule(self, target: str, bus: str = "default", name: str = "accounts", **more: Any) -> str:
+        events = self.client("events")
+        rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(PATTERN))
+        events.put_targets(
+            Rule=name, EventBusName=bus, Targets=[{"Id": "target", "Arn": target, **more}]
+        )
+        arn: str = rule["RuleArn"]
+        return arn
+
+    def admit(self, bus: str, **permission: Any) -> None:
+        self.client("events").put_permission(EventBusName=bus, **permission)
+
+    def found_organization(self) -> str:
+        """Makes the account a management account; the organisation's id."""
+        self.aws.world(do="create_organization", management=self.account)
+        described = self.client("organizations").describe_organization()["Organization"]
+        return str(described["Id"])
+
+    def emit(self) -> dict[str, Any]:
+        """A service event on the default bus, which is also what is given back."""
+        event = {
+            "version": "0",
+            "id": "00000000-0000-0000-0000-000000000001",
+            "detail-type": "AWS Service Event via CloudTrail",
+            "source": "aws.organizations",
+            "account": self.account,
+            "time": "2026-11-21T10:00:00Z",
+            "region": self.region,
+            "resources": [f"arn:aws:organizations::{self.account}:account/o-1/444455556666"],
+            "detail": {"eventName": "CreateAccountResult"},
+        }
+        where = {"account": self.account, "region": self.region, "bus": "default"}
+        self.aws.control("POST", "events", where | {"event": event})
+        return event
+
+    def received(self, name: str, seconds: int = 0) -> list[dict[str, Any]]:
+        """The messages of a queue; delivery to it is made before `emit` returns."""
+        queues = self.client("sqs")
+        url = queues.get_queue_url(QueueName=name)["QueueUrl"]
+        messages: list[dict[str, Any]] = queues.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            MessageAttributeNames=["All"],
+            WaitTimeSeconds=seconds,
+        ).get("Messages", [])
+        return messages
+
+    def events(self, name: str, seconds: int = 0) -> list[dict[str, Any]]:
+        return [json.loads(message["Body"]) for message in self.received(name, seconds)]
+
+
+@pytest.fixture
+def sender(aws: LocalAws, new_account: Callable[[], str]) -> Place:
+    return Place(aws, new_account(), ORIGIN)
+
+
+@pytest.fixture
+def receiver(aws: LocalAws, new_account: Callable[[], str]) -> Place:
+    """With a bus from which everything goes to a queue."""
+    place = Place(aws, new_account(), HOME)
+    place.bus("rollcall")
+    place.rule(place.queue("arrived"), bus="rollcall")
+    return place
+
+
+def document(*statements: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def statement(action: str, resource: str, principal: object) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, "Principal": principal}
+
+
+def forward(sender: Place, receiver: Place, **changes: Any) -> str:
+    """The sender's rule on its default bus, with a dead-letter queue; its ARN."""
+    bus = receiver.arn("events", "event-bus/rollcall")
+    target = {
+        "target": bus,
+        "RoleArn": sender.role(bus) if "RoleArn" not in changes else "",
+        "DeadLetterConfig": {"Arn": sender.queue("undelivered")},
+    }
+    return sender.rule(**(target | changes))
+
+
+def error(place: Place, queue: str = "undelivered") -> tuple[str, dict[str, Any]]:
+    """The error code of the only dead letter, and the event it carries."""
+    (message,) = place.received(queue)
+    code: str = message["MessageAttributes"]["ERROR_CODE"]["StringValue"]
+    return code, json.loads(message["Body"])
+
+
+def test_an_event_arrives_in_another_account_and_region_as_it_left(
+    sender: Place, receiver: Place
+) -> None:
+    forward(sender, receiver)
+    receiver.admit(
+        "rollcall", StatementId="sender", Action="events:PutEvents", Principal=sender.account
+    )
+
+    event = sender.emit()
+
+    assert receiver.events("arrived") == [event]
+    assert sender.received("undelivered") == []
+
+
+def test_an_event_arrives_in_another_region_of_its_account(sender: Place) -> None:
+    elsewhere = Place(sender.aws, sender.account, HOME)
+    bus = elsewhere.arn("events", "event-bus/default")
+    # Both rules have one name: they are apart by Region alone.
+    sender.rule(bus, RoleArn=sender.role(bus))
+    elsewhere.rule(elsewhere.queue("arrived"))
+
+    event = sender.emit()
+
+    assert elsewhere.events("arrived") == [event]
+
+
+def by_organization(sender: Place, rule: str) -> dict[str, Any]:
+    organization = sender.found_organization()
+    return {"Principal": "*", "Condition": equals("aws:PrincipalOrgID", organization)}
+
+
+def by_rule(sender: Place, rule: str) -> dict[str, Any]:
+    account = {"AWS": f"arn:aws:iam::{sender.account}:root"}
+    return {"Principal": account, "Condition": {"ArnEquals": {"aws:SourceArn": rule}}}
+
+
+def by_role(sender: Place, rule: str) -> dict[str, Any]:
+    role = f"arn:aws:iam::{sender.account}:role/forwards"
+    return {"Principal": "*", "Condition": {"ArnEquals": {"aws:PrincipalArn": role}}}
+
+
+def by_wildcard(sender: Place, rule: str) -> dict[str, Any]:
+    return {"Principal": "*"}
+
+
+def equals(key: str, value: str) -> dict[str, Any]:
+    return {"StringEquals": {key: value}}
+
+
+@pytest.mark.parametrize("admission", [by_organization, by_rule, by_role, by_wildcard])
+def test_a_bus_admits_whom_its_policy_names(
+    sender: Place, receiver: Place, admission: Callable[[Place, str], dict[str, Any]]
+) -> None:
+    bus = receiver.arn("events", "event-bus/rollcall")
+    rule = forward(sender, receiver)
+    allowed = statement("events:PutEvents", bus, "") | admission(sender, rule)
+    receiver.admit("rollcall", Policy=document(allowed))
+
+    event = sender.emit()
+
+    assert receiver.events("arrived") == [event]
+
+
+def test_a_permission_on_condition_of_the_organisation_admits_its_accounts_only(
+    aws: LocalAws, sender: Place, receiver: Place, new_account: Callable[[], str]
+) -> None:
+    organization = sender.found_organization()
+    condition = {"Type": "StringEquals", "Key": "aws:PrincipalOrgID", "Value": organization}
+    receiver.admit(
+        "rollcall",
+        StatementId="organisation",
+        Action="events:PutEvents",
+        Principal="*",
+        Condition=condition,
+    )
+    outsider = Place(aws, new_account(), ORIGIN)
+    forward(sender, receiver)
+    forward(outsider, receiver)
+
+    event, refused = sender.emit(), outsider.emit()
+
+    assert receiver.events("arrived") == [event]
+    assert error(outsider) == ("NO_PERMISSIONS", refused)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        equals("aws:PrincipalOrgID", "o-another000"),
+        {"ArnEquals": {"aws:SourceArn": "arn:aws:events:us-east-1:111122223333:rule/another"}},
+        {"ArnEquals": {"aws:PrincipalArn": "arn:aws:iam::111122223333:role/another"}},
+        {"StringEquals": {"events:source": "aws.controltower"}},
+        None,
+    ],
+)
+def test_an_event_a_bus_does_not_admit_is_kept_with_the_reason(
+    sender: Place, receiver: Place, condition: dict[str, Any] | None
+) -> None:
+    bus = receiver.arn("events", "event-bus/rollcall")
+    rule = forward(sender, receiver)
+    if condition:
+        allowed = statement("events:PutEvents", bus, "*") | {"Condition": condition}
+        receiver.admit("rollcall", Policy=document(allowed))
+
+    event = sender.emit()
+
+    (message,) = sender.received("undelivered")
+    said = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    text = (
+        f"arn:aws:iam::{sender.account}:role/forwards is not authorized to perform: "
+        f"events:PutEvents on resource: {bus} by the target's policy"
+    )
+    assert json.loads(message["Body"]) == event
+    assert said == {
+        "ERROR_CODE": "NO_PERMISSIONS",
+        "ERROR_MESSAGE": text,
+        "RULE_ARN": rule,
+        "TARGET_ARN": bus,
+    }
+    assert receiver.received("arrived") == []
+
+
+def test_a_role_that_may_not_send_there_sends_nothing(sender: Place, receiver: Place) -> None:
+    receiver.admit("rollcall", Policy=everyone_may(receiver))
+    forward(sender, receiver, RoleArn=sender.role(receiver.arn("events", "event-bus/another")))
+
+    event = sender.emit()
+
+    assert error(sender) == ("NO_PERMISSIONS", event)
+    assert receiver.received("arrived") == []
+
+
+def test_a_role_that_does_not_trust_eventbridge_sends_nothing(
+    sender: Place, receiver: Place
+) -> None:
+    receiver.admit("rollcall", Policy=everyone_may(receiver))
+    role = sender.role("*", principal={"Service": "lambda.amazonaws.com"})
+    forward(sender, receiver, RoleArn=role)
+
+    event = sender.emit()
+
+    assert error(sender) == ("FAILED_TO_ASSUME_ROLE", event)
+
+
+def everyone_may(receiver: Place) -> str:
+    bus = receiver.arn("events", "event-bus/rollcall")
+    return document(statement("events:PutEvents", bus, "*"))
+
+
+def test_an_event_for_what_is_not_there_is_kept(sender: Place) -> None:
+    missing = [
+        sender.arn("events", "event-bus/missing"),
+        sender.arn("lambda", "function:missing"),
+        sender.arn("sns", "missing"),
+        sender.arn("sqs", "missing"),
+        sender.arn("states", "stateMachine:missing"),
+    ]
+    queue, role = sender.queue("undelivered"), sender.role("*")
+    for number, target in enumerate(missing):
+        sender.rule(target, name=f"rule-{number}", RoleArn=role, DeadLetterConfig={"Arn": queue})
+
+    sender.emit()
+
+    kept = [
+        (attributes["TARGET_ARN"]["StringValue"], attributes["ERROR_CODE"]["StringValue"])
+        for attributes in (m["MessageAttributes"] for m in sender.received("undelivered"))
+    ]
+    assert sorted(kept) == [(target, "NO_RESOURCE") for target in missing]
+
+
+def test_a_state_machine_is_started_only_with_a_role_that_may(sender: Place) -> None:
+    states, role = sender.client("stepfunctions"), sender.role("*")
+    definition = json.dumps({"StartAt": "End", "States": {"End": {"Type": "Succeed"}}})
+    machine = states.create_state_machine(name="m", definition=definition, roleArn=role)
+    arn = machine["stateMachineArn"]
+    sender.rule(arn, RoleArn=role, DeadLetterConfig={"Arn": sender.queue("undelivered")})
+
+    refused = sender.emit()
+    grant = {"Effect": "Allow", "Action": "states:StartExecution", "Resource": arn}
+    sender.client("iam").put_role_policy(
+        RoleName="forwards", PolicyName="target", PolicyDocument=document(grant)
+    )
+    started = sender.emit()
+
+    assert error(sender) == ("NO_PERMISSIONS", refused)
+    (execution,) = states.list_executions(stateMachineArn=arn)["executions"]
+    described = states.describe_execution(executionArn=execution["executionArn"])
+    assert json.loads(described["input"]) == started
+
+
+def test_a_queue_that_does_not_admit_eventbridge_keeps_nothing(
+    sender: Place, receiver: Place
+) -> None:
+    closed = sender.queue("closed", admits=False)
+    forward(sender, receiver, DeadLetterConfig={"Arn": closed})
+
+    sender.emit()
+
+    assert sender.received("closed") == []
+
+
+def test_an_event_goes_to_one_other_account_only(
+    aws: LocalAws, sender: Place, receiver: Place, new_account: Callable[[], str]
+) -> None:
+    third = Place(aws, new_account(), HOME)
+    third.bus("rollcall")
+    receiver.admit("rollcall", Policy=everyone_may(receiver))
+    third.admit("rollcall", Policy=everyone_may(third))
+    forward(sender, receiver)
+    bus = third.arn("events", "event-bus/rollcall")
+    receiver.rule(
+        bus,
+        bus="rollcall",
+        name="onwards",
+        RoleArn=receiver.role(bus),
+        DeadLetterConfig={"Arn": receiver.queue("undelivered")},
+    )
+
+    event = sender.emit()
+
+    assert receiver.events("arrived") == [event]
+    assert error(receiver) == ("THIRD_ACCOUNT_HOP_DETECTED", event)
+
+
+def test_buses_that_forward_to_each_other_come_to_an_end(sender: Place) -> None:
+    there, back = sender.bus("there"), sender.arn("events", "event-bus/default")
+    role = sender.role("*")
+    sender.rule(there, RoleArn=role)
+    sender.rule(back, bus="there", RoleArn=role)
+    sender.rule(sender.queue("seen"), name="seen")
+
+    event = sender.emit()
+
+    assert sender.events("seen") == [event, event]
+
+
+def test_a_created_account_is_known_on_the_bus_of_the_administrator(
+    sender: Place, receiver: Place
+) -> None:
+    sender.found_organization()
+    forward(sender, receiver)
+    receiver.admit("rollcall", Policy=everyone_may(receiver))
+
+    created = sender.client("organizations").create_account(
+        Email="new@example.com", AccountName="new"
+    )["CreateAccountStatus"]
+
+    announced = [
+        event["detail"]["serviceEventDetails"]["createAccountStatus"]
+        for event in receiver.events("arrived", seconds=20)
+        if event["detail"]["eventName"] == "CreateAccountResult"
+    ]
+    assert [(one["id"], one["state"]) for one in announced] == [(created["Id"], "SUCCEEDED")]
+
+
+def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receiver: Place) -> None:
+    bus, undelivered = receiver.arn("events", "event-bus/rollcall"), sender.queue("undelivered")
+    policy = {
+        "StatementId": "Sender",
+        "EventBusName": "rollcall",
+        "Statement": statement(
+            "events:PutEvents", bus, {"AWS": f"arn:aws:iam::{sender.account}:root"}
+        ),
+    }
+    deploy(receiver, Policy={"Type": "AWS::Events::EventBusPolicy", "Properties": policy})
+    grant = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus}
+    trust = {"Effect": "Allow", "Principal": TRUSTED, "Action": "sts:AssumeRole"}
+    role = {
+        "AssumeRolePolicyDocument": json.loads(document(trust)),
+        "Policies": [{"PolicyName": "target", "PolicyDocument": json.loads(document(grant))}],
+    }
+    target = {
+        "Id": "bus",
+        "Arn": bus,
+        "RoleArn": {"Fn::GetAtt": ["Role", "Arn"]},
+        "DeadLetterConfig": {"Arn": undelivered},
+    }
+    deploy(
+        sender,
+        Role={"Type": "AWS::IAM::Role", "Properties": role},
+        Rule={
+            "Type": "AWS::Events::Rule",
+            "Properties": {"EventPattern": PATTERN, "Targets": [target]},
+        },
+    )
+
+    delivered = sender.emit()
+    stacks = receiver.client("cloudformation")
+    stacks.delete_stack(StackName="events")
+    stacks.get_waiter("stack_delete_complete").wait(
+        StackName="events", WaiterConfig={"Delay": 0, "MaxAttempts": 200}
+    )
+    refused = sender.emit()
+
+    assert receiver.events("arrived") == [delivered]
+    assert error(sender) == ("NO_PERMISSIONS", refused)
+
+
+def deploy(place: Place, **resources: Any) -> None:
+    stacks = place.client("cloudformation")
+    stacks.create_stack(StackName="events", TemplateBody=json.dumps({"Resources": resources}))
+    stacks.get_waiter("stack_create_complete").wait(
+        StackName="events", WaiterConfig={"Delay": 0, "MaxAttempts": 200}
+    )
