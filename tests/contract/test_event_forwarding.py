@@ -62,9 +62,16 @@ class Place:
         arn: str = role["Arn"]
         return arn
 
-    def rule(self, target: str, bus: str = "default", name: str = "accounts", **more: Any) -> str:
+    def rule(
+        self,
+        target: str,
+        bus: str = "default",
+        name: str = "accounts",
+        pattern: dict[str, Any] = PATTERN,
+        **more: Any,
+    ) -> str:
         events = self.client("events")
-        rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(PATTERN))
+        rule = events.put_rule(Name=name, EventBusName=bus, EventPattern=json.dumps(pattern))
         events.put_targets(
             Rule=name, EventBusName=bus, Targets=[{"Id": "target", "Arn": target, **more}]
         )
@@ -393,19 +400,19 @@ def test_a_created_account_is_known_on_the_bus_of_the_administrator(
     sender: Place, receiver: Place
 ) -> None:
     sender.found_organization()
-    forward(sender, receiver)
+    forward(sender, receiver, pattern={"detail": {"eventName": ["CreateAccountResult"]}})
     receiver.admit("rollcall", Policy=everyone_may(receiver))
 
     created = sender.client("organizations").create_account(
         Email="new@example.com", AccountName="new"
     )["CreateAccountStatus"]
+    # It takes a while, on the clock of the services.
+    sender.aws.control("POST", "clock", {"advance": 60})
 
-    announced = [
-        event["detail"]["serviceEventDetails"]["createAccountStatus"]
-        for event in receiver.events("arrived", seconds=20)
-        if event["detail"]["eventName"] == "CreateAccountResult"
-    ]
-    assert [(one["id"], one["state"]) for one in announced] == [(created["Id"], "SUCCEEDED")]
+    (event,) = receiver.events("arrived", seconds=20)
+    announced = event["detail"]["serviceEventDetails"]["createAccountStatus"]
+    assert (event["account"], event["region"]) == (sender.account, ORIGIN)
+    assert (announced["id"], announced["state"]) == (created["Id"], "SUCCEEDED")
 
 
 def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receiver: Place) -> None:

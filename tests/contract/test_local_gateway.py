@@ -9,25 +9,23 @@ import signal
 import subprocess
 import sys
 import time
-import urllib.request
 import zipfile
-from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ClientError
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from infra.local.process import local_aws
 
-ROOT = Path(__file__).parents[2]
-LOCAL_PYTHON = ROOT / ".venv-local" / "bin" / "python"
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from infra.local.process import LocalAws
+
 ADMINISTRATOR = "111122223333"
-MANAGEMENT = "999900001111"
 MEMBER = "444455556666"
 REGION = "eu-west-1"
 EVENT = {
@@ -43,66 +41,20 @@ EVENT = {
 }
 
 
-class Gateway:
-    """A running gateway and what tests ask of it."""
-
-    def __init__(self, process: subprocess.Popen[str], url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def client(self, service: str, account_id: str = ADMINISTRATOR, **credentials: str) -> Any:
-        keys: dict[str, Any] = {
-            "aws_access_key_id": account_id,
-            "aws_secret_access_key": "local",
-            "region_name": REGION,
-        }
-        options = Config(retries={"mode": "standard", "total_max_attempts": 1})
-        session: Any = boto3.Session(**(keys | credentials))
-        return session.client(service, endpoint_url=self.url, config=options)
-
-    def control(self, method: str, resource: str, document: object = None) -> Any:
-        body = json.dumps(document).encode() if document is not None else None
-        request = urllib.request.Request(  # noqa: S310 (our own URL)
-            f"{self.url}/_rollcall/{resource}", data=body, method=method
-        )
-        with urllib.request.urlopen(request) as response:  # noqa: S310 (our own URL)
-            return json.load(response)
-
-    def workers(self) -> set[int]:
-        """The process ids of the gateway's children."""
-        listing = subprocess.run(
-            ["ps", "-A", "-o", "pid=,ppid="],  # noqa: S607 (wherever ps is)
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        pairs = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
-        return {child for child, parent in pairs if parent == self.process.pid}
+def client(aws: LocalAws, service: str, account_id: str = ADMINISTRATOR) -> Any:
+    return aws.client(service, account_id, REGION)
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    log = tmp_path_factory.mktemp("gateway") / "gateway.log"
-    with run_gateway("--log", str(log), "--wait-scale", "0.01") as running:
-        yield running
-
-
-@contextmanager
-def run_gateway(*arguments: str) -> Iterator[Gateway]:
-    command = [str(LOCAL_PYTHON), "-m", "infra.local", "--port", "0", "--until-stdin-closes"]
-    with subprocess.Popen(  # noqa: S603 (our own program)
-        [*command, *arguments],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+def children(aws: LocalAws) -> set[int]:
+    """The process ids of the Lambda workers."""
+    listing = subprocess.run(
+        ["ps", "-A", "-o", "pid=,ppid="],  # noqa: S607 (wherever ps is)
+        capture_output=True,
         text=True,
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        ready = process.stdout.readline().split()
-        yield Gateway(process, ready[-1])
-        process.stdin.close()
-        process.wait(timeout=10)
+        check=True,
+    )
+    pairs = [tuple(map(int, line.split())) for line in listing.stdout.splitlines()]
+    return {child for child, parent in pairs if parent == aws.process.pid}
 
 
 def eventually(check: Callable[[], Any], seconds: float = 20) -> Any:
@@ -114,12 +66,12 @@ def eventually(check: Callable[[], Any], seconds: float = 20) -> Any:
     return answer
 
 
-def deploy_function(gateway: Gateway, name: str, source: str) -> str:
+def deploy_function(aws: LocalAws, name: str, source: str) -> str:
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as code:
         code.writestr("index.py", source)
-    role = create_role(gateway, f"{name}-role", {"Service": "lambda.amazonaws.com"})
-    function = gateway.client("lambda").create_function(
+    role = create_role(aws, f"{name}-role", {"Service": "lambda.amazonaws.com"})
+    function = client(aws, "lambda").create_function(
         FunctionName=name,
         Runtime=f"python3.{sys.version_info.minor}",
         Handler="index.handler",
@@ -131,7 +83,7 @@ def deploy_function(gateway: Gateway, name: str, source: str) -> str:
 
 
 def create_role(
-    gateway: Gateway,
+    aws: LocalAws,
     name: str,
     principal: dict[str, str],
     account_id: str = ADMINISTRATOR,
@@ -145,30 +97,37 @@ def create_role(
     if condition:
         statement["Condition"] = condition
     policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = gateway.client("iam", account_id).create_role(
+    role = client(aws, "iam", account_id).create_role(
         RoleName=name, AssumeRolePolicyDocument=policy
     )
     return str(role["Role"]["Arn"])
 
 
-def test_our_services_and_ministack_answer_on_one_port(gateway: Gateway) -> None:
-    gateway.client("securityhub").enable_security_hub(EnableDefaultStandards=False)
-    queue = gateway.client("sqs").create_queue(QueueName="anything")["QueueUrl"]
-    gateway.client("s3").create_bucket(
+def test_our_services_and_ministack_answer_on_one_port(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    account = new_account()
+    hub = client(aws, "securityhub", account)
+    hub.enable_security_hub(EnableDefaultStandards=False)
+    queue = client(aws, "sqs", account).create_queue(QueueName="anything")["QueueUrl"]
+    client(aws, "s3", account).create_bucket(
         Bucket="anything", CreateBucketConfiguration={"LocationConstraint": REGION}
     )
 
-    assert gateway.client("securityhub").list_members()["Members"] == []
-    assert queue.endswith(f"/{ADMINISTRATOR}/anything")
-    calls = gateway.control("GET", "calls")["calls"]
-    assert [(call["service"], call["operation"]) for call in calls] == [
+    assert hub.list_members()["Members"] == []
+    assert queue.endswith(f"/{account}/anything")
+    assert [
+        (call["service"], call["operation"])
+        for call in aws.control("GET", "calls")["calls"]
+        if call["account_id"] == account
+    ] == [
         ("securityhub", "EnableSecurityHub"),
         ("securityhub", "ListMembers"),
     ]
 
 
-def test_a_service_event_reaches_a_rules_target_whole(gateway: Gateway) -> None:
-    events, sqs = gateway.client("events"), gateway.client("sqs")
+def test_a_service_event_reaches_a_rules_target_whole(aws: LocalAws) -> None:
+    events, sqs = client(aws, "events"), client(aws, "sqs")
     events.create_event_bus(Name="rollcall")
     queue = sqs.create_queue(QueueName="received")["QueueUrl"]
     arn = f"arn:aws:sqs:{REGION}:{ADMINISTRATOR}:received"
@@ -181,7 +140,7 @@ def test_a_service_event_reaches_a_rules_target_whole(gateway: Gateway) -> None:
         Rule="accounts", EventBusName="rollcall", Targets=[{"Id": "queue", "Arn": arn}]
     )
 
-    gateway.control(
+    aws.control(
         "POST",
         "events",
         {"account": ADMINISTRATOR, "region": REGION, "bus": "rollcall", "event": EVENT},
@@ -191,40 +150,19 @@ def test_a_service_event_reaches_a_rules_target_whole(gateway: Gateway) -> None:
     assert json.loads(received[0]["Body"]) == EVENT
 
 
-def test_an_account_made_through_organizations_is_announced_on_its_bus(gateway: Gateway) -> None:
-    gateway.control("POST", "world", {"do": "create_organization", "management": MANAGEMENT})
-    events = gateway.client("events", MANAGEMENT, region_name="us-east-1")
-    sqs = gateway.client("sqs", MANAGEMENT, region_name="us-east-1")
-    queue = sqs.create_queue(QueueName="announced")["QueueUrl"]
-    arn = f"arn:aws:sqs:us-east-1:{MANAGEMENT}:announced"
-    pattern = {"detail": {"eventName": ["CreateAccountResult"]}}
-    events.put_rule(Name="made", EventPattern=json.dumps(pattern))
-    events.put_targets(Rule="made", Targets=[{"Id": "queue", "Arn": arn}])
-
-    created = gateway.client("organizations", MANAGEMENT).create_account(
-        Email="new@example.com", AccountName="new"
-    )["CreateAccountStatus"]
-
-    received = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=20)["Messages"]
-    event = json.loads(received[0]["Body"])
-    assert (event["account"], event["region"]) == (MANAGEMENT, "us-east-1")
-    announced = event["detail"]["serviceEventDetails"]["createAccountStatus"]
-    assert (announced["id"], announced["state"]) == (created["Id"], "SUCCEEDED")
-
-
-def test_a_role_is_given_only_to_those_it_trusts(gateway: Gateway) -> None:
+def test_a_role_is_given_only_to_those_it_trusts(aws: LocalAws) -> None:
     role = create_role(
-        gateway,
+        aws,
         "RollcallMember",
         {"AWS": f"arn:aws:iam::{ADMINISTRATOR}:root"},
         account_id=MEMBER,
         condition={"StringEquals": {"sts:ExternalId": "rollcall"}},
     )
-    trusted = gateway.client("sts")
+    trusted = client(aws, "sts")
 
     def refused(account_id: str, arn: str, external_id: str) -> str:
         with pytest.raises(ClientError) as caught:
-            gateway.client("sts", account_id).assume_role(
+            client(aws, "sts", account_id).assume_role(
                 RoleArn=arn, RoleSessionName="test", ExternalId=external_id
             )
         error = caught.value.response["Error"]
@@ -238,8 +176,10 @@ def test_a_role_is_given_only_to_those_it_trusts(gateway: Gateway) -> None:
     assert refused("777788889999", role, "rollcall")
     assert refused(ADMINISTRATOR, f"{role}-that-is-not-there", "rollcall")
     given = trusted.assume_role(RoleArn=role, RoleSessionName="test", ExternalId="rollcall")
-    member = gateway.client(
+    member: Any = boto3.Session().client(
         "securityhub",
+        endpoint_url=aws.url,
+        region_name=REGION,
         aws_access_key_id=given["Credentials"]["AccessKeyId"],
         aws_secret_access_key=given["Credentials"]["SecretAccessKey"],
         aws_session_token=given["Credentials"]["SessionToken"],
@@ -291,10 +231,10 @@ def machine(function: str) -> str:
     return json.dumps({"StartAt": "Call", "States": states})
 
 
-def test_errors_of_functions_keep_their_names(gateway: Gateway) -> None:
-    function = deploy_function(gateway, "named-errors", HANDLER)
-    states = gateway.client("stepfunctions")
-    role = create_role(gateway, "machine-role", {"Service": "states.amazonaws.com"})
+def test_errors_of_functions_keep_their_names(aws: LocalAws) -> None:
+    function = deploy_function(aws, "named-errors", HANDLER)
+    states = client(aws, "stepfunctions")
+    role = create_role(aws, "machine-role", {"Service": "states.amazonaws.com"})
     arn = states.create_state_machine(
         name="named-errors", definition=machine(function), roleArn=role
     )["stateMachineArn"]
@@ -323,16 +263,16 @@ def test_errors_of_functions_keep_their_names(gateway: Gateway) -> None:
     cause = json.loads(caught["Cause"])
     assert (cause["errorType"], cause["errorMessage"]) == ("RefusedError", "no")
     assert "raise RefusedError" in cause["stackTrace"][-1]
-    invoked = gateway.client("lambda").invoke(
+    invoked = client(aws, "lambda").invoke(
         FunctionName="named-errors", Payload=json.dumps({"end": "refused"})
     )
     assert invoked["FunctionError"] == "Unhandled"
     assert json.load(invoked["Payload"])["errorType"] == "RefusedError"
 
 
-def test_a_child_execution_knows_its_own_name(gateway: Gateway) -> None:
-    states = gateway.client("stepfunctions")
-    role = create_role(gateway, "parent-role", {"Service": "states.amazonaws.com"})
+def test_a_child_execution_knows_its_own_name(aws: LocalAws) -> None:
+    states = client(aws, "stepfunctions")
+    role = create_role(aws, "parent-role", {"Service": "states.amazonaws.com"})
     names = {"Type": "Pass", "Parameters": {"own.$": "$$.Execution.Name", "parent.$": "$.parent"}}
     children = {
         "Type": "Map",
@@ -363,51 +303,51 @@ def test_a_child_execution_knows_its_own_name(gateway: Gateway) -> None:
     assert [child["parent"] for child in found] == ["the-parent", "the-parent"]
 
 
-def test_faults_clock_and_reset_are_controlled_from_outside() -> None:
-    with run_gateway() as gateway:
-        hub = gateway.client("securityhub")
-        gateway.control("POST", "faults", {"kind": "throttling", "service": "securityhub"})
+def test_faults_clock_and_reset_are_controlled_from_outside(tmp_path: Path) -> None:
+    with local_aws(tmp_path / "aws.log") as aws:
+        hub = client(aws, "securityhub")
+        aws.control("POST", "faults", {"kind": "throttling", "service": "securityhub"})
         with pytest.raises(ClientError) as throttled:
             hub.list_members()
-        before = gateway.control("GET", "clock")["now"]
-        after = gateway.control("POST", "clock", {"advance": 3600})["now"]
-        gateway.client("sqs").create_queue(QueueName="forgotten")
+        before = aws.control("GET", "clock")["now"]
+        after = aws.control("POST", "clock", {"advance": 3600})["now"]
+        client(aws, "sqs").create_queue(QueueName="forgotten")
 
-        gateway.control("POST", "reset")
+        aws.control("POST", "reset")
 
         assert throttled.value.response["Error"]["Code"] == "LimitExceededException"
         assert after - before >= 3600
-        assert gateway.control("GET", "faults") == {"faults": []}
-        assert gateway.control("GET", "calls") == {"calls": []}
-        assert not gateway.client("sqs").list_queues().get("QueueUrls")
+        assert aws.control("GET", "faults") == {"faults": []}
+        assert aws.control("GET", "calls") == {"calls": []}
+        assert not client(aws, "sqs").list_queues().get("QueueUrls")
 
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGINT", "stdin closes"])
-def test_nothing_is_left_when_it_ends(end: str) -> None:
-    with run_gateway() as gateway:
-        deploy_function(gateway, "idle", "def handler(event, context):\n    return event\n")
-        gateway.client("lambda").invoke(FunctionName="idle", Payload=b"{}")
-        workers = gateway.workers()
-        assert gateway.process.stdin is not None
+def test_nothing_is_left_when_it_ends(end: str, tmp_path: Path) -> None:
+    with local_aws(tmp_path / "aws.log") as aws:
+        deploy_function(aws, "idle", "def handler(event, context):\n    return event\n")
+        client(aws, "lambda").invoke(FunctionName="idle", Payload=b"{}")
+        workers = children(aws)
+        assert aws.process.stdin is not None
 
         if end == "stdin closes":
-            gateway.process.stdin.close()
+            aws.process.stdin.close()
         else:
-            gateway.process.send_signal(signal.Signals[end])
+            aws.process.send_signal(signal.Signals[end])
 
-        assert gateway.process.wait(timeout=10) == 0
+        assert aws.process.wait(timeout=10) == 0
         assert workers
         assert all(_gone(pid) for pid in workers)
 
 
-def test_workers_end_with_a_gateway_that_is_killed() -> None:
-    with run_gateway() as gateway:
-        deploy_function(gateway, "idle", "def handler(event, context):\n    return event\n")
-        gateway.client("lambda").invoke(FunctionName="idle", Payload=b"{}")
-        workers = gateway.workers()
+def test_workers_end_with_a_gateway_that_is_killed(tmp_path: Path) -> None:
+    with local_aws(tmp_path / "aws.log") as aws:
+        deploy_function(aws, "idle", "def handler(event, context):\n    return event\n")
+        client(aws, "lambda").invoke(FunctionName="idle", Payload=b"{}")
+        workers = children(aws)
 
-        gateway.process.kill()
-        gateway.process.wait(timeout=10)
+        aws.process.kill()
+        aws.process.wait(timeout=10)
 
         assert workers
         for pid in workers:
