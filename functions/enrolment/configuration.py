@@ -44,15 +44,17 @@ class Invitation:
 class Timing:
     """Waits and deadlines in seconds; each deadline counts from the target's first reading.
 
-    ``first_wait`` doubles up to ``longest_wait`` (``longest_invitation_wait`` while only people
-    are waited for) as long as nothing changes. ``grace`` is how long a reading may lag behind an
-    action before the action is taken again; ``most_attempts`` how often it is taken.
-    ``hold`` is how long Detective waits for GuardDuty in its Region.
+    ``first_wait`` doubles up to ``longest_wait`` as long as nothing changes, or to
+    ``longest_slow_wait`` while only people and Detective's data volume are waited for. ``grace``
+    is how long a reading may lag behind an action before the action is taken again;
+    ``most_attempts`` how often it is taken. ``hold`` is how long Detective waits for GuardDuty in
+    its Region. ``duplicate_window`` is how long an event about an account that ended Enabled is
+    a duplicate.
     """
 
     first_wait: int = 15
     longest_wait: int = 300
-    longest_invitation_wait: int = 3600
+    longest_slow_wait: int = 3600
     grace: int = 120
     most_attempts: int = 3
     organization_deadline: int = 3600

@@ -161,8 +161,8 @@ def _not_done(membership: Membership, action: Action, now: float) -> Membership:
 def _wait(loop: Loop, circumstances: Circumstances) -> int:
     """Doubles while nothing changes, up to a cap, and never beyond the next deadline."""
     timing = circumstances.timing
-    people = all(m.mode is Mode.INVITATION and m.status is Status.INVITED for m in loop.open)
-    cap = timing.longest_invitation_wait if people else timing.longest_wait
+    slow = all(m.status in (Status.INVITED, Status.ACCEPTED_BUT_DISABLED) for m in loop.open)
+    cap = timing.longest_slow_wait if slow else timing.longest_wait
     backoff = min(timing.first_wait << min(loop.quiet_turns, 20), cap)
     nearest = min(deadline(m, circumstances) for m in loop.open) - circumstances.now
     return max(1, min(backoff, int(nearest) + 1))

@@ -32,7 +32,7 @@ NEVER_ANSWERS = "888899990000"
 TIMING = {
     "first_wait": "1s",
     "longest_wait": "2s",
-    "longest_invitation_wait": "2s",
+    "longest_slow_wait": "2s",
     "grace": "10s",
     "organization_deadline": "60s",
     "invitation_deadline": "60s",

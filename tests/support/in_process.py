@@ -53,6 +53,22 @@ def local_session(
     return session
 
 
+def local_first(
+    session: boto3.Session, endpoint: Endpoint, *, may_assume: MayAssume | None = None
+) -> None:
+    """Let the session's clients talk to ``endpoint`` for what is its, and to STS as above; every
+    other request goes on to whoever is next, such as moto."""
+    ours = _sender(endpoint, may_assume)
+
+    def send(request: AWSPreparedRequest, **_: Any) -> Any:
+        received = _received(request)
+        scope = credential_scope(received)
+        mine = endpoint.owns(received) or (scope is not None and scope.service == "sts")
+        return ours(request) if mine else None
+
+    session.events.register_first("before-send", send)
+
+
 @contextmanager
 def everything_local(endpoint: Endpoint, *, may_assume: MayAssume | None = None) -> Iterator[None]:
     """Every session made meanwhile talks to ``endpoint``, as ``local_session`` describes."""

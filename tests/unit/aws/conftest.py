@@ -7,7 +7,8 @@ from moto import mock_aws
 
 from functions.aws.ledger import Ledger
 from functions.aws.sessions import Clients
-from tests.unit.aws.support import REGION, a_session, create_table
+from tests.support.tables import create_table
+from tests.unit.aws.support import REGION, a_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,18 +1,15 @@
-"""A session without AWS, and the table as the stack makes it."""
+"""A session without AWS, and an onboarding."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
 from functions.enrolment.records import OnboardingRecord
 from tests.support.builders import ACCOUNT, NOW
-
-if TYPE_CHECKING:
-    from mypy_boto3_dynamodb.service_resource import Table
 
 REGION = "eu-west-1"
 LEASE = 3600
@@ -26,34 +23,6 @@ def a_session() -> boto3.Session:
         aws_secret_access_key="testing",  # noqa: S106 (a word for moto, no secret)
         region_name=REGION,
     )
-
-
-def create_table(table: Table) -> Table:
-    table.meta.client.create_table(
-        TableName=table.name,
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[
-            {"AttributeName": "pk", "AttributeType": "S"},
-            {"AttributeName": "sk", "AttributeType": "S"},
-            {"AttributeName": "kind", "AttributeType": "S"},
-            {"AttributeName": "started_at", "AttributeType": "N"},
-        ],
-        KeySchema=[
-            {"AttributeName": "pk", "KeyType": "HASH"},
-            {"AttributeName": "sk", "KeyType": "RANGE"},
-        ],
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": "by-time",
-                "KeySchema": [
-                    {"AttributeName": "kind", "KeyType": "HASH"},
-                    {"AttributeName": "started_at", "KeyType": "RANGE"},
-                ],
-                "Projection": {"ProjectionType": "ALL"},
-            }
-        ],
-    )
-    return table
 
 
 def an_onboarding(onboarding_id: str, **changes: Any) -> OnboardingRecord:

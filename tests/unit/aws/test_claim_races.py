@@ -18,7 +18,8 @@ from moto import mock_aws
 from functions.aws.ledger import Claimed, Ledger
 from functions.aws.sessions import Clients
 from tests.support.builders import ACCOUNT, NOW
-from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding, create_table
+from tests.support.tables import create_table
+from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

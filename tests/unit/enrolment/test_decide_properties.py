@@ -87,7 +87,7 @@ def test_every_path_of_statuses_ends_in_an_outcome_with_a_reason(life: Life) -> 
 @common
 @given(lives)
 def test_no_path_outlives_the_longest_deadline(life: Life) -> None:
-    assert life.seconds <= TIMING.volume_deadline + TIMING.longest_invitation_wait
+    assert life.seconds <= TIMING.volume_deadline + TIMING.longest_slow_wait
 
 
 @common

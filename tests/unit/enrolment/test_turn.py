@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.configuration import Timing
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
@@ -72,10 +74,11 @@ def test_waits_double_while_nothing_changes_and_start_again_when_something_does(
     assert changed.wait_seconds == 15
 
 
-def test_waiting_for_people_may_take_longer() -> None:
-    loop = a_loop([a_membership(Status.INVITED, Mode.INVITATION)], quiet_turns=20)
+@pytest.mark.parametrize("status", [Status.INVITED, Status.ACCEPTED_BUT_DISABLED])
+def test_waiting_for_people_or_for_detectives_volume_may_take_longer(status: Status) -> None:
+    loop = a_loop([a_membership(status, Mode.INVITATION)], quiet_turns=20)
 
-    assert turn(loop, seen(ACCOUNT, Status.INVITED)).wait_seconds == 3600
+    assert turn(loop, seen(ACCOUNT, status)).wait_seconds == 3600
 
 
 def test_a_wait_ends_with_the_nearest_deadline() -> None:

@@ -1,0 +1,60 @@
+"""The app, synthesised once for all tests that look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment.configuration import Configuration, Invitation
+from functions.enrolment.target import ServiceName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ACCEPTING = Configuration(
+    regions=("eu-west-1", "us-east-1"),
+    services=tuple(ServiceName),
+    invitation=Invitation(member_role="RollcallMember", external_id="rollcall-test"),
+)
+
+
+@pytest.fixture(scope="session")
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly's folder, with the member role and everything else that is optional."""
+    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "1"
+    # aws_cdk starts Node when it is imported.
+    import aws_cdk as cdk
+
+    from infra.app import build
+    from infra.asset import staged_asset
+    from infra.config import DeploymentConfig
+
+    folder = tmp_path_factory.mktemp("cdk.out")
+    app = cdk.App(outdir=str(folder))
+    build(app, DeploymentConfig(ACCEPTING), staged_asset())
+    app.synth()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def template(assembly: Path) -> dict[str, Any]:
+    """The template of the stack Rollcall."""
+    read: dict[str, Any] = json.loads((assembly / "Rollcall.template.json").read_text())
+    return read
+
+
+@pytest.fixture(scope="session")
+def definition(template: dict[str, Any]) -> dict[str, Any]:
+    """The state machine's definition; each function is named after its step's module."""
+    from infra.definition import resolve_definition
+
+    def resolve(kind: str, name: str) -> str:
+        if kind == "Ref":
+            return {"AWS::Partition": "aws"}[name]
+        handler: str = template["Resources"][name]["Properties"]["Handler"]
+        return f"arn:aws:lambda:eu-west-1:111122223333:function:{handler.split('.')[2]}"
+
+    return resolve_definition(template, resolve)
