@@ -427,10 +427,13 @@ def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receive
     deploy(receiver, Policy={"Type": "AWS::Events::EventBusPolicy", "Properties": policy})
     grant = {"Effect": "Allow", "Action": "events:PutEvents", "Resource": bus}
     trust = {"Effect": "Allow", "Principal": TRUSTED, "Action": "sts:AssumeRole"}
-    role = {
-        "AssumeRolePolicyDocument": json.loads(document(trust)),
-        "Policies": [{"PolicyName": "target", "PolicyDocument": json.loads(document(grant))}],
+    # As CDK does it, the policy is a resource of its own.
+    granted = {
+        "PolicyName": "target",
+        "PolicyDocument": json.loads(document(grant)),
+        "Roles": [{"Ref": "Role"}],
     }
+    role = {"AssumeRolePolicyDocument": json.loads(document(trust))}
     target = {
         "Id": "bus",
         "Arn": bus,
@@ -440,6 +443,7 @@ def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receive
     deploy(
         sender,
         Role={"Type": "AWS::IAM::Role", "Properties": role},
+        Granted={"Type": "AWS::IAM::Policy", "Properties": granted},
         Rule={
             "Type": "AWS::Events::Rule",
             "Properties": {"EventPattern": PATTERN, "Targets": [target]},
