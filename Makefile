@@ -6,11 +6,14 @@ PYTHON  ?= python3
 BIN     := .venv/bin
 SCENARIO ?= creation
 
+# jsii works with Node 20 and says at length that it will not for ever.
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
+
 .PHONY: help setup local test lint
 help:
 	@sed -n 's/^# //p' $(MAKEFILE_LIST)
 
-setup: .venv/.ready .venv-local/.ready node_modules/.ready
+setup: .venv/.ready .venv-local/.ready node_modules/.ready .build/.ready
 
 .venv/.ready: requirements/dev.txt
 	$(PYTHON) -c 'import sys; sys.exit("Rollcall needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -26,6 +29,12 @@ setup: .venv/.ready .venv-local/.ready node_modules/.ready
 
 node_modules/.ready: package-lock.json
 	npm ci --silent
+	@touch $@
+
+# What Lambda runs, so that synthesising needs no network.
+.build/.ready: requirements/lambda.txt .venv/.ready
+	@mkdir -p .build
+	$(BIN)/python -m infra.asset
 	@touch $@
 
 local: setup

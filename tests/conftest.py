@@ -24,7 +24,7 @@ ACCEPTING = Configuration(
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly's folder, with the member role and everything else that is optional."""
-    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "1"
+    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
     # aws_cdk starts Node when it is imported.
     import aws_cdk as cdk
 

@@ -44,9 +44,9 @@ class Deployer:
             **aws.environment(account_id, region),
             "CDK_DEFAULT_ACCOUNT": account_id,
             "CDK_DEFAULT_REGION": region,
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "1",
-            "JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION": "1",
+            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
         }
+        self._folder = folder
         self._place = f"aws://{account_id}/{region}"
         self._assembly = folder / "cdk.out"
         self._outputs = folder / "outputs.json"
@@ -59,7 +59,8 @@ class Deployer:
         """
         context = f"rollcall={json.dumps(configuration)}"
         with ThreadPoolExecutor() as both:
-            bootstrap = both.submit(self._cdk, "bootstrap", self._place)
+            # Where there is no cdk.json, bootstrap does not synthesise the app as well.
+            bootstrap = both.submit(self._cdk, "bootstrap", self._place, cwd=self._folder)
             synth = both.submit(
                 self._cdk, "synth", "--quiet", "--context", context, "--output", self._assembly
             )
@@ -92,10 +93,10 @@ class Deployer:
             assembly=self._assembly,
         )
 
-    def _cdk(self, *arguments: str | Path) -> None:
+    def _cdk(self, *arguments: str | Path, cwd: Path = ROOT) -> None:
         command: Sequence[str | Path] = [CDK, *arguments, "--no-notices"]
         done = subprocess.run(  # noqa: S603  # our own command line
-            command, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False
+            command, cwd=cwd, env=self._environment, capture_output=True, text=True, check=False
         )
         if done.returncode:
             told = (done.stdout + done.stderr)[-4000:]

@@ -207,6 +207,23 @@ def forward_organization_events(aws: LocalAws, deployment: Deployment) -> None:
         Principal=MANAGEMENT,
         StatementId="management",
     )
+    iam = aws.client("iam", MANAGEMENT, "us-east-1")
+    role = iam.create_role(
+        RoleName="rollcall-forward",
+        AssumeRolePolicyDocument=_policy(
+            Principal={"Service": "events.amazonaws.com"}, Action="sts:AssumeRole"
+        ),
+    )["Role"]
+    iam.put_role_policy(
+        RoleName="rollcall-forward",
+        PolicyName="forward",
+        PolicyDocument=_policy(Action="events:PutEvents", Resource=deployment.bus_arn),
+    )
     events = aws.client("events", MANAGEMENT, "us-east-1")
     events.put_rule(Name="rollcall", EventPattern=json.dumps({"source": ["aws.organizations"]}))
-    events.put_targets(Rule="rollcall", Targets=[{"Id": "bus", "Arn": deployment.bus_arn}])
+    bus = {"Id": "bus", "Arn": deployment.bus_arn, "RoleArn": role["Arn"]}
+    events.put_targets(Rule="rollcall", Targets=[bus])
+
+
+def _policy(**statement: object) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})
