@@ -63,9 +63,9 @@ def _give_up(loop: Loop, lease: Lease, now: float) -> Loop:
     reason = "another onboarding has taken the account over"
     kept = loop.with_memberships(m.settled(Outcome.SKIPPED, reason, now) for m in lost)
     left = tuple(account for account in kept.accounts if account not in lease.lost)
-    if kept.next not in (Action.WAIT, Action.STOP) and not left:
-        return replace(kept, next=Action.WAIT, accounts=())
-    return replace(kept, accounts=left, next=kept.next if kept.open else Action.STOP)
+    if not kept.open:
+        return replace(kept, next=Action.STOP, accounts=())
+    return replace(kept, next=kept.next if left else Action.WAIT, accounts=left)
 
 
 def act(
