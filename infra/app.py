@@ -9,7 +9,7 @@ import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
 from functions.enrolment.errors import InvalidInput
-from infra.asset import staged_asset
+from infra.asset import InstallationFailed, staged_asset
 from infra.config import read_config
 from infra.stacks.member_role import MemberRoleStack
 from infra.stacks.rollcall import RollcallStack
@@ -35,10 +35,9 @@ def main() -> None:
     """Synthesise with the context of cdk.json and the command line."""
     app = cdk.App()
     try:
-        config = read_config(app.node.try_get_context("rollcall"))
-    except InvalidInput as refusal:
-        sys.exit(str(refusal))
-    build(app, config, staged_asset())
+        build(app, read_config(app.node.try_get_context("rollcall")), staged_asset())
+    except (InvalidInput, InstallationFailed) as error:
+        sys.exit(str(error))
     app.synth()
 
 

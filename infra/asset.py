@@ -1,4 +1,8 @@
-"""What Lambda runs: ``functions/`` beside its dependencies, staged in a folder without Docker."""
+"""What Lambda runs: ``functions/`` beside its dependencies, staged in a folder without Docker.
+
+Folders are named after their content's sources and appear complete or not at all, so that several
+syntheses may run at once.
+"""
 
 from __future__ import annotations
 
@@ -6,23 +10,32 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from functions.aws import directory, ledger, publisher, sessions
+from functions.enrolment.target import ServiceName
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
+FUNCTIONS = ROOT / "functions"
 REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 BUILD = ROOT / ".build" / "lambda"
 
-# The models botocore is left with: of the services called, here and in functions/aws/sessions.py.
-SERVICES = (
-    "account",
-    "detective",
-    "dynamodb",
-    "events",
-    "guardduty",
-    "organizations",
-    "securityhub",
-    "sns",
-    "sts",
+# The models botocore is left with. The prefix of an IAM action is botocore's name of the service,
+# for every service that is called.
+SERVICES = sorted(
+    {str(service) for service in ServiceName}
+    | {
+        action.partition(":")[0]
+        for module in (directory, ledger, publisher, sessions)
+        for actions in module.ACTIONS.values()
+        for action in actions
+    }
 )
 # Every dependency is pure Python; the platform is said so that nothing else can slip in.
 _PLATFORM = (
@@ -31,41 +44,86 @@ _PLATFORM = (
     "--python-version=3.14",
     "--only-binary=:all:",
 )
+_ASSETS_KEPT = 4
+
+
+class InstallationFailed(Exception):
+    """pip could not install the dependencies; the message ends with what it said."""
 
 
 def staged_asset() -> Path:
-    """The folder to deploy, made where it is not there yet; dependencies are kept between makes.
+    """The folder to deploy, made where it is not there yet; its name is its content's digest.
 
     Raises:
-        subprocess.CalledProcessError: pip could not install the dependencies.
+        InstallationFailed: pip could not install the dependencies.
     """
-    asset = BUILD / "asset"
-    shutil.rmtree(asset, ignore_errors=True)
-    shutil.copytree(_dependencies(), asset)
-    shutil.copytree(
-        ROOT / "functions", asset / "functions", ignore=shutil.ignore_patterns("__pycache__")
-    )
+    dependencies = _dependencies()
+    asset = BUILD / f"asset-{_digest(dependencies.name)}"
+    if not asset.exists():
+        with _unfinished(asset) as folder:
+            shutil.copytree(dependencies, folder, dirs_exist_ok=True)
+            for source in _sources():
+                target = folder / source.relative_to(ROOT)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, target)
+        _forget_old_assets()
     return asset
 
 
+def _forget_old_assets() -> None:
+    by_age = sorted(BUILD.glob("asset-*"), key=lambda asset: asset.stat().st_mtime)
+    for asset in by_age[:-_ASSETS_KEPT]:
+        shutil.rmtree(asset, ignore_errors=True)
+
+
+def _sources() -> list[Path]:
+    return sorted(FUNCTIONS.rglob("*.py"))
+
+
+def _digest(dependencies: str) -> str:
+    digest = hashlib.sha256(dependencies.encode())
+    for source in _sources():
+        digest.update(f"{source.relative_to(ROOT)}\0".encode() + source.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@contextmanager
+def _unfinished(folder: Path) -> Iterator[Path]:
+    """A folder to fill, which takes its name when it is full: another synth may make it too."""
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILD) as temporary:
+        filling = Path(temporary) / "filling"
+        filling.mkdir()
+        yield filling
+        # Somebody else was faster: what is there is the same.
+        with suppress(OSError):
+            filling.rename(folder)
+
+
 def _dependencies() -> Path:
-    """The pruned dependencies, installed once per lock file and list of services."""
+    """The pruned dependencies, installed once per lock file and way of installing it."""
     key = REQUIREMENTS.read_bytes() + repr((SERVICES, _PLATFORM)).encode()
-    folder = BUILD / f"dependencies-{hashlib.sha256(key).hexdigest()[:16]}"
-    if not folder.exists():
-        shutil.rmtree(BUILD, ignore_errors=True)
-        unfinished = folder.with_suffix(".unfinished")
-        subprocess.run(  # noqa: S603  # pip of this interpreter, our own lock file
-            [
-                *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
-                *("--disable-pip-version-check", "--require-hashes", "--no-deps"),
-                *("--requirement", str(REQUIREMENTS), "--target", str(unfinished), *_PLATFORM),
-            ],
-            check=True,
-        )
-        _prune(unfinished)
-        unfinished.rename(folder)
-    return folder
+    dependencies = BUILD / f"dependencies-{hashlib.sha256(key).hexdigest()[:16]}"
+    if not dependencies.exists():
+        with _unfinished(dependencies) as folder:
+            _install(folder)
+            _prune(folder)
+    return dependencies
+
+
+def _install(folder: Path) -> None:
+    done = subprocess.run(  # noqa: S603  # pip of this interpreter, our own lock file
+        [
+            *(sys.executable, "-m", "pip", "install", "--quiet", "--no-compile"),
+            *("--disable-pip-version-check", "--require-hashes", "--no-deps"),
+            *("--requirement", str(REQUIREMENTS), "--target", str(folder), *_PLATFORM),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise InstallationFailed(f"pip could not install {REQUIREMENTS.name}:\n{done.stderr}")
 
 
 def _prune(folder: Path) -> None:
@@ -77,6 +135,8 @@ def _prune(folder: Path) -> None:
             shutil.rmtree(model)
     for leftover in (folder / "bin", folder / "boto3" / "examples"):
         shutil.rmtree(leftover, ignore_errors=True)
+    for examples in folder.glob("botocore/data/*/*/examples-1.json"):
+        examples.unlink()
     # Written by the installer, and different from one machine to the next.
     for name in ("RECORD", "REQUESTED", "INSTALLER", "direct_url.json"):
         for written in folder.glob(f"*.dist-info/{name}"):
