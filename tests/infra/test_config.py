@@ -1,0 +1,129 @@
+"""A configuration that is wrong is refused at synth, in one line that names the key."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from functions.enrolment.errors import InvalidInput
+from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
+from tests.infra.support import run_app
+
+ROOT = Path(__file__).parents[2]
+REGIONS = ["eu-west-1", "us-east-1"]
+
+
+def config(**keys: Any) -> dict[str, Any]:
+    return {"regions": REGIONS, **keys}
+
+
+def test_only_regions_are_required() -> None:
+    deployment = read_config(config())
+
+    assert deployment == DeploymentConfig(deployment.configuration)
+    assert deployment.configuration.regions == ("eu-west-1", "us-east-1")
+
+
+def test_everything_can_be_said() -> None:
+    deployment = read_config(
+        config(
+            bus="default",
+            retry={
+                "first_wait": "1s",
+                "longest_wait": "2m",
+                "attempts": 3,
+                "account_first_wait": "1m",
+                "account_attempts": 4,
+            },
+            concurrency=7,
+            log_retention_days=30,
+            tags={"team": "security"},
+            invitation={"member_role": "RollcallMember", "external_id": "example"},
+        )
+    )
+
+    assert deployment.retry == Retry(1, 120, 3, 60, 4)
+    assert (deployment.bus, deployment.concurrency) == ("default", 7)
+    assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
+    assert deployment.configuration.invitation.member_role == "RollcallMember"
+
+
+def test_the_command_line_gives_the_same_as_json() -> None:
+    assert read_config(json.dumps(config(concurrency=7))) == read_config(config(concurrency=7))
+
+
+def test_the_example_in_cdk_json_is_right() -> None:
+    context = json.loads((ROOT / "cdk.json").read_text())["context"]
+
+    assert len(read_config(context["rollcall"]).configuration.regions) == 4
+
+
+REFUSED: dict[str, tuple[object, str]] = {
+    "nothing": (None, "rollcall: takes a JSON object"),
+    "not JSON": ("{", "rollcall: takes a JSON object"),
+    "no object": ("[]", "rollcall: takes a JSON object"),
+    "no Regions": ({}, "rollcall.regions: is required"),
+    "a Region": (
+        {"regions": ["europe"]},
+        "rollcall.regions[0]: takes the name of a Region such as eu-west-1",
+    ),
+    "a service": (
+        config(services=["macie"]),
+        "rollcall.services[0]: takes one of securityhub, guardduty, detective",
+    ),
+    "a wait": (
+        config(timing={"first_wait": 15}),
+        "rollcall.timing.first_wait: takes a duration such as 90s, 15m, 1h or 14d, a year at most",
+    ),
+    "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
+    "too much at once": (
+        config(concurrency=1001),
+        "rollcall.concurrency: takes a whole number from 1 to 1000",
+    ),
+    "a number of attempts": (
+        config(retry={"attempts": "3"}),
+        "rollcall.retry.attempts: takes a whole number from 1 to 50",
+    ),
+    "days CloudWatch does not know": (
+        config(log_retention_days=31),
+        f"rollcall.log_retention_days: takes one of {', '.join(map(str, RETENTION_DAYS))}",
+    ),
+    "a tag": (
+        config(tags={"team": 1}),
+        "rollcall.tags.team: takes a string of 1 to 256 characters",
+    ),
+    "a role without its id": (
+        config(invitation={"member_role": "RollcallMember"}),
+        "rollcall.invitation.external_id: is required where member_role is given",
+    ),
+    "an unknown key": (
+        config(concurency=7),
+        "rollcall.concurency: is not known here; known are bus, concurrency, invitation,"
+        " log_retention_days, regions, retry, services, tags, timing",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_refusal_names_the_key_and_what_it_takes(case: str) -> None:
+    context, line = REFUSED[case]
+
+    with pytest.raises(InvalidInput) as refusal:
+        read_config(context)
+
+    assert str(refusal.value) == line
+
+
+def test_the_app_says_so_in_one_line_and_exits_with_1(tmp_path: Path) -> None:
+    context = {"rollcall": config(timing={"first_wait": "soon"})}
+
+    done = run_app(context, tmp_path)
+
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr == (
+        "rollcall.timing.first_wait: takes a duration such as 90s, 15m, 1h or 14d, a year at most\n"
+    )

@@ -1,0 +1,209 @@
+"""The state machine's definition: valid, and in step with the code it runs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment import errors
+from functions.enrolment.membership import Action
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+ROOT = Path(__file__).parents[2]
+VALIDATOR = ROOT / "node_modules" / ".bin" / "asl-validator"
+MAP = "Enrol In Targets"
+# What Step Functions and Lambda raise themselves.
+THEIRS = ("States.", "Lambda.", "Sandbox.")
+
+
+@pytest.fixture
+def loop(definition: Mapping[str, Any]) -> dict[str, Any]:
+    """The states of a child execution."""
+    states: dict[str, Any] = definition["States"][MAP]["ItemProcessor"]["States"]
+    return states
+
+
+def all_states(definition: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for name, state in definition["States"].items():
+        yield name, state
+        if "ItemProcessor" in state:
+            yield from all_states(state["ItemProcessor"])
+
+
+def tasks(definition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: s for name, s in all_states(definition) if s["Type"] == "Task"}
+
+
+def retried(state: Mapping[str, Any]) -> set[str]:
+    return {error for retrier in state["Retry"] for error in retrier["ErrorEquals"]}
+
+
+def test_the_validator_accepts_it(definition: Mapping[str, Any], tmp_path: Path) -> None:
+    path = tmp_path / "definition.json"
+    path.write_text(json.dumps(definition))
+
+    done = subprocess.run(  # noqa: S603  # pinned in package-lock.json
+        [VALIDATOR, "--json-path", path], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "is valid" in done.stdout
+
+
+def test_every_task_is_named_as_the_step_it_runs(definition: Mapping[str, Any]) -> None:
+    for name, task in tasks(definition).items():
+        module = task["Resource"].rpartition(":")[2]
+        assert name == module.replace("_", " ").title()
+
+
+def test_errors_are_named_as_their_classes(definition: Mapping[str, Any]) -> None:
+    handled = {
+        error
+        for _, state in all_states(definition)
+        for handler in (*state.get("Retry", ()), *state.get("Catch", ()))
+        for error in handler["ErrorEquals"]
+    }
+    ours = {error for error in handled if not error.startswith(THEIRS)}
+
+    assert ours
+    for error in ours:
+        assert issubclass(getattr(errors, error), errors.RollcallError)
+
+
+def test_every_task_retries_what_heals_and_only_by_name(definition: Mapping[str, Any]) -> None:
+    for name, task in tasks(definition).items():
+        assert retried(task) >= {
+            "Throttled",
+            "ServiceUnavailable",
+            "Conflict",
+            "Lambda.TooManyRequestsException",
+        }, name
+        assert not {"States.ALL", "States.TaskFailed"} & retried(task), name
+        permanent = {error.__name__ for error in errors.Permanent.__subclasses__()}
+        assert not permanent & retried(task), name
+        for retrier in task["Retry"]:
+            assert retrier["BackoffRate"] == 2
+            assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
+
+
+def test_only_planning_waits_for_an_account_to_be_ready(definition: Mapping[str, Any]) -> None:
+    waiting = [
+        name for name, task in tasks(definition).items() if "AccountNotReady" in retried(task)
+    ]
+
+    assert waiting == ["Plan Onboarding"]
+
+
+def test_every_error_a_step_can_name_ends_without_a_traceback(
+    definition: Mapping[str, Any],
+) -> None:
+    named = {
+        error.__name__
+        for kind in (errors.Retryable, errors.Permanent)
+        for error in kind.__subclasses__()
+    }
+
+    for name in ("Plan Onboarding", "Publish Results"):
+        (catcher,) = definition["States"][name]["Catch"]
+        assert set(catcher["ErrorEquals"]) == named
+        read = definition["States"][catcher["Next"]]
+        assert "States.StringToJson($.failure.Cause)" in read["Parameters"].values()
+        assert definition["States"][read["Next"]]["Type"] == "Fail"
+
+
+def test_a_child_is_given_what_its_target_needs(definition: Mapping[str, Any]) -> None:
+    enrol = definition["States"][MAP]
+
+    assert enrol["ItemProcessor"]["ProcessorConfig"] == {
+        "Mode": "DISTRIBUTED",
+        "ExecutionType": "STANDARD",
+    }
+    assert enrol["ItemsPath"] == "$.targets"
+    assert enrol["MaxConcurrency"] == 40
+    assert enrol["ItemSelector"] == {
+        "onboarding_id.$": "$.onboarding_id",
+        "dry_run.$": "$.dry_run",
+        "accounts.$": "$.accounts",
+        "target.$": "$$.Map.Item.Value",
+    }
+
+
+def test_nothing_large_comes_back_from_a_child(
+    definition: Mapping[str, Any], loop: Mapping[str, Any]
+) -> None:
+    (end,) = [state for state in loop.values() if state.get("End")]
+
+    assert end["Type"] == "Pass"
+    assert end["Result"] == {}
+    assert definition["States"][MAP]["ResultPath"] is None
+
+
+def test_no_error_leaves_a_child(loop: Mapping[str, Any]) -> None:
+    for name, state in loop.items():
+        assert state["Type"] != "Fail"
+        if state["Type"] == "Task":
+            (catcher,) = state["Catch"]
+            assert catcher["ErrorEquals"] == ["States.ALL"]
+            assert catcher["Next"] == ("Settled" if name == "Fail Target" else "Fail Target")
+
+
+def test_a_map_that_fails_is_published_too(definition: Mapping[str, Any]) -> None:
+    (catcher,) = definition["States"][MAP]["Catch"]
+
+    assert catcher == {
+        "ErrorEquals": ["States.ALL"],
+        "ResultPath": "$.map_failure",
+        "Next": "Publish Results",
+    }
+
+
+def test_every_action_leads_to_its_step_and_back_through_the_wait(loop: Mapping[str, Any]) -> None:
+    choices = {choice["StringEquals"]: choice["Next"] for choice in loop["Next Action"]["Choices"]}
+
+    assert choices == {
+        Action.CREATE: "Create Members",
+        Action.INVITE: "Invite Members",
+        Action.ACCEPT: "Accept Invitations",
+        Action.RESTART: "Restart Members",
+        Action.WAIT: "Wait",
+        Action.STOP: "Settled",
+    }
+    assert loop["Next Action"]["Default"] == "Fail Target"
+    for action in (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART):
+        assert loop[choices[action]]["Next"] == "Wait"
+    assert loop["Wait"]["SecondsPath"] == "$.wait_seconds"
+    assert loop["Wait"]["Next"] == "Get Members"
+
+
+def test_every_verdict_has_its_end(definition: Mapping[str, Any]) -> None:
+    planned = definition["States"]["What Is Planned"]
+    choices = {choice["StringEquals"]: choice["Next"] for choice in planned["Choices"]}
+
+    assert choices["enrol"] == MAP
+    assert choices["settled"] == "Publish Results"
+    assert definition["States"][choices["duplicate"]]["Type"] == "Succeed"
+    refused = definition["States"][choices.get("refused", planned.get("Default"))]
+    assert (refused["Type"], refused["ErrorPath"], refused["CausePath"]) == (
+        "Fail",
+        "$.error",
+        "$.cause",
+    )
+
+
+def test_an_incomplete_onboarding_fails_with_its_cause(definition: Mapping[str, Any]) -> None:
+    complete = definition["States"]["Is It Complete"]
+    incomplete = definition["States"][complete["Default"]]
+
+    (choice,) = complete["Choices"]
+    assert (choice["Variable"], choice["BooleanEquals"]) == ("$.result.complete", True)
+    assert definition["States"][choice["Next"]]["Type"] == "Succeed"
+    assert (incomplete["Error"], incomplete["CausePath"]) == (
+        "OnboardingIncomplete",
+        "$.result.cause",
+    )

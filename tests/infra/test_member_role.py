@@ -1,0 +1,84 @@
+"""The role in member accounts: who may take it, and what for."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.infra.support import granted, resources, statements, steps, text, the
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def member_role(assembly: Path) -> dict[str, Any]:
+    """The template of the stack RollcallMemberRole."""
+    read: dict[str, Any] = json.loads((assembly / "RollcallMemberRole.template.json").read_text())
+    return read
+
+
+def test_it_trusts_only_the_role_that_accepts_and_only_with_the_external_id(
+    member_role: Mapping[str, Any], template: Mapping[str, Any]
+) -> None:
+    (trust,) = the(member_role, "AWS::IAM::Role")["AssumeRolePolicyDocument"]["Statement"]
+    accepting = text(steps(template)["accept_invitations"]["Role"])
+    name = template["Resources"][accepting]["Properties"]["RoleName"]
+
+    assert trust["Effect"] == "Allow"
+    assert text(trust["Principal"]["AWS"]) == "arn:aws:iam::AdministratorId:root"
+    condition = trust["Condition"]
+    assert condition["StringEquals"] == {"sts:ExternalId": "rollcall-test"}
+    assert set(condition) == {"StringEquals", "ArnEquals"}
+    assert {key: text(value) for key, value in condition["ArnEquals"].items()} == {
+        "aws:PrincipalArn": f"arn:aws:iam::AdministratorId:role/{name}"
+    }
+
+
+def test_it_may_accept_invitations_and_what_that_takes(member_role: Mapping[str, Any]) -> None:
+    (role,) = resources(member_role, "AWS::IAM::Role")
+
+    assert the(member_role, "AWS::IAM::Role")["RoleName"] == "RollcallMember"
+    assert granted(member_role, role) == {
+        "*": {
+            "detective:AcceptInvitation",
+            "detective:ListInvitations",
+            "guardduty:AcceptAdministratorInvitation",
+            "guardduty:CreateDetector",
+            "guardduty:GetAdministratorAccount",
+            "guardduty:ListDetectors",
+            "guardduty:ListInvitations",
+            "securityhub:AcceptAdministratorInvitation",
+            "securityhub:EnableSecurityHub",
+            "securityhub:GetAdministratorAccount",
+            "securityhub:ListInvitations",
+        },
+        "arn:aws:iam::*:role/aws-service-role/*": {"iam:CreateServiceLinkedRole"},
+    }
+
+
+def test_it_makes_no_service_linked_role_but_those_of_the_services(
+    member_role: Mapping[str, Any],
+) -> None:
+    (role,) = resources(member_role, "AWS::IAM::Role")
+    (linked,) = [
+        statement
+        for statement in statements(member_role, role)
+        if statement["Action"] == "iam:CreateServiceLinkedRole"
+    ]
+
+    assert linked["Condition"] == {
+        "StringEquals": {
+            "iam:AWSServiceName": ["guardduty.amazonaws.com", "securityhub.amazonaws.com"]
+        }
+    }
+
+
+def test_a_stack_set_can_roll_it_out_as_it_is(member_role: Mapping[str, Any]) -> None:
+    assert set(member_role["Parameters"]) == {"AdministratorId"}
+    assert set(resources(member_role, "AWS::IAM::Role")) | set(
+        resources(member_role, "AWS::IAM::Policy")
+    ) == set(member_role["Resources"])

@@ -1,0 +1,139 @@
+"""Every role may do what it must, and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.infra.support import a_list, granted, resources, role_of, steps, text, the
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+KEEPING = {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
+LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
+TRACING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+
+# By kind of resource. Written out, so that a wider grant shows up in a review of this file.
+ALLOWED: dict[str, dict[str, set[str]]] = {
+    "plan_onboarding": {
+        "table": KEEPING | {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "*": {
+            "account:ListRegions",
+            "organizations:DescribeAccount",
+            "organizations:DescribeOrganization",
+            "organizations:ListDelegatedAdministrators",
+        },
+    },
+    "get_members": {
+        "table": KEEPING | {"dynamodb:BatchGetItem"},
+        "*": {
+            "detective:GetMembers",
+            "detective:ListGraphs",
+            "guardduty:GetMembers",
+            "guardduty:ListDetectors",
+            "securityhub:GetMembers",
+        },
+    },
+    "create_members": {
+        "table": KEEPING,
+        "*": {"detective:CreateMembers", "guardduty:CreateMembers", "securityhub:CreateMembers"},
+    },
+    "invite_members": {
+        "table": KEEPING,
+        "*": {"guardduty:InviteMembers", "securityhub:InviteMembers"},
+    },
+    "accept_invitations": {"table": KEEPING, "member role": {"sts:AssumeRole"}},
+    "restart_members": {
+        "table": KEEPING,
+        "*": {"detective:StartMonitoringMember", "guardduty:StartMonitoringMembers"},
+    },
+    "fail_target": {"table": KEEPING},
+    "publish_results": {
+        "table": KEEPING | {"dynamodb:GetItem", "dynamodb:Query"},
+        "bus": {"events:PutEvents"},
+        "topic": {"sns:Publish"},
+    },
+}
+KINDS = {
+    "AWS::DynamoDB::Table": "table",
+    "AWS::Events::EventBus": "bus",
+    "AWS::SNS::Topic": "topic",
+    "AWS::Logs::LogGroup": "log",
+}
+
+
+def by_kind(template: Mapping[str, Any], role: str) -> dict[str, set[str]]:
+    def kind(resource: str) -> str:
+        if resource == "arn:aws:iam::*:role/RollcallMember":
+            return "member role"
+        if resource == "*":
+            return "*"
+        return KINDS[template["Resources"][resource]["Type"]]
+
+    return {kind(resource): actions for resource, actions in granted(template, role).items()}
+
+
+@pytest.mark.parametrize("module", ALLOWED)
+def test_a_step_may_do_exactly_this(template: Mapping[str, Any], module: str) -> None:
+    expected = ALLOWED[module] | {"log": LOGGING}
+    expected["*"] = expected.get("*", set()) | TRACING
+
+    assert by_kind(template, role_of(template, module)) == expected
+
+
+def test_every_step_is_listed(template: Mapping[str, Any]) -> None:
+    assert set(steps(template)) == set(ALLOWED)
+
+
+def test_the_machine_may_invoke_its_steps_and_run_its_children(
+    template: Mapping[str, Any],
+) -> None:
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    allowed = granted(template, text(the(template, "AWS::StepFunctions::StateMachine")["RoleArn"]))
+    functions = set(resources(template, "AWS::Lambda::Function"))
+    invoked = {r for r, actions in allowed.items() if actions == {"lambda:InvokeFunction"}}
+    children = {
+        action for resource, actions in allowed.items() if machine in resource for action in actions
+    }
+
+    assert {resource.removesuffix(":*") for resource in invoked} == functions
+    assert children == {
+        "states:StartExecution",
+        "states:DescribeExecution",
+        "states:StopExecution",
+        "states:RedriveExecution",
+    }
+    others = {action for actions in allowed.values() for action in actions} - children
+    assert {action.partition(":")[0] for action in others} == {"lambda", "logs", "xray"}
+
+
+def test_events_may_start_the_machine_and_nothing_else(template: Mapping[str, Any]) -> None:
+    (target,) = the(template, "AWS::Events::Rule")["Targets"]
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+
+    assert granted(template, text(target["RoleArn"])) == {machine: {"states:StartExecution"}}
+
+
+def test_no_role_takes_a_policy_that_aws_manages(template: Mapping[str, Any]) -> None:
+    for role in resources(template, "AWS::IAM::Role").values():
+        assert "ManagedPolicyArns" not in role
+
+
+def test_every_role_trusts_one_service(template: Mapping[str, Any]) -> None:
+    for role in resources(template, "AWS::IAM::Role").values():
+        (trust,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert trust["Action"] == "sts:AssumeRole"
+        assert list(trust["Principal"]) == ["Service"]
+        assert trust["Principal"]["Service"] in (
+            "lambda.amazonaws.com",
+            "states.amazonaws.com",
+            "events.amazonaws.com",
+        )
+
+
+def test_no_action_is_a_wildcard(template: Mapping[str, Any]) -> None:
+    for policy in resources(template, "AWS::IAM::Policy").values():
+        for statement in policy["PolicyDocument"]["Statement"]:
+            assert not any("*" in action for action in a_list(statement["Action"]))

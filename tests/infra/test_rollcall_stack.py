@@ -1,0 +1,198 @@
+"""The stack in the administrator's account, as it is deployed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import functions.steps
+from functions.enrolment.configuration import read_configuration
+from functions.enrolment.document import Document
+from tests.conftest import ACCEPTING
+from tests.infra.support import resources, steps, text, the
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DAY = 86400
+
+
+def test_every_step_is_one_function(template: Mapping[str, Any]) -> None:
+    folder = Path(str(functions.steps.__file__)).parent
+    modules = {path.stem for path in folder.glob("*.py") if "\ndef handler(" in path.read_text()}
+
+    assert set(steps(template)) == modules
+    assert len(resources(template, "AWS::Lambda::Function")) == len(modules)
+
+
+def test_functions_are_alike_and_share_one_asset(template: Mapping[str, Any]) -> None:
+    made = list(steps(template).values())
+
+    assert len({text(function["Code"]["S3Key"]) for function in made}) == 1
+    for function in made:
+        assert function["Runtime"] == "python3.14"
+        assert function["Architectures"] == ["arm64"]
+        assert function["TracingConfig"] == {"Mode": "Active"}
+        assert function["MemorySize"] == 512
+        assert 60 <= function["Timeout"] <= 900
+
+
+def test_every_function_has_its_own_role_and_its_own_log(template: Mapping[str, Any]) -> None:
+    made = steps(template).values()
+    logs = resources(template, "AWS::Logs::LogGroup")
+    own_logs = {text(function["LoggingConfig"]["LogGroup"]) for function in made}
+
+    assert len({text(function["Role"]) for function in made}) == len(made)
+    assert len(own_logs) == len(made)
+    assert own_logs < set(logs)
+    assert {properties["RetentionInDays"] for properties in logs.values()} == {365}
+
+
+def test_steps_are_told_what_they_read(template: Mapping[str, Any]) -> None:
+    common = {
+        "ROLLCALL_ADMINISTRATOR",
+        "ROLLCALL_PARTITION",
+        "ROLLCALL_CONFIGURATION",
+        "ROLLCALL_TABLE",
+    }
+
+    for module, function in steps(template).items():
+        variables = function["Environment"]["Variables"]
+        publishing = {"ROLLCALL_BUS", "ROLLCALL_TOPIC"} if module == "publish_results" else set()
+        assert {name for name in variables if name.startswith("ROLLCALL_")} == common | publishing
+        # Lambda's limit is 4 KB in all.
+        assert sum(len(name) + len(text(value)) for name, value in variables.items()) < 4000
+
+
+def test_steps_read_the_configuration_that_was_deployed(template: Mapping[str, Any]) -> None:
+    variables = steps(template)["get_members"]["Environment"]["Variables"]
+    document = Document(json.loads(variables["ROLLCALL_CONFIGURATION"]))
+
+    assert read_configuration(document) == ACCEPTING
+
+
+def test_an_account_that_was_created_starts_the_machine(template: Mapping[str, Any]) -> None:
+    rule = the(template, "AWS::Events::Rule")
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    (bus,) = resources(template, "AWS::Events::EventBus")
+
+    assert rule["EventPattern"] == {
+        "source": ["aws.organizations"],
+        "detail-type": ["AWS Service Event via CloudTrail", "AWS API Call via CloudTrail"],
+        "detail": {
+            "eventSource": ["organizations.amazonaws.com"],
+            "eventName": ["CreateAccountResult"],
+            "serviceEventDetails": {"createAccountStatus": {"state": ["SUCCEEDED"]}},
+        },
+    }
+    assert rule["State"] == "ENABLED"
+    assert text(rule["EventBusName"]) == bus
+    (target,) = rule["Targets"]
+    assert text(target["Arn"]) == machine
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": 185}
+    assert "Input" not in target
+    assert "InputTransformer" not in target
+
+
+def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[str, Any]) -> None:
+    (queue,) = resources(template, "AWS::SQS::Queue")
+    (target,) = the(template, "AWS::Events::Rule")["Targets"]
+    policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+
+    assert text(target["DeadLetterConfig"]["Arn"]) == queue
+    assert the(template, "AWS::SQS::Queue") | {"Tags": None} == {
+        "MessageRetentionPeriod": 14 * DAY,
+        "SqsManagedSseEnabled": True,
+        "Tags": None,
+    }
+    (allowed,) = [statement for statement in policy if statement["Effect"] == "Allow"]
+    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
+    assert allowed["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][1] == "Arn"
+    assert refuses_plain_http(policy)
+
+
+def test_the_machine_logs_all_but_its_data_and_is_traced(template: Mapping[str, Any]) -> None:
+    machine = the(template, "AWS::StepFunctions::StateMachine")
+
+    assert machine["LoggingConfiguration"]["Level"] == "ALL"
+    assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
+    assert machine["TracingConfiguration"] == {"Enabled": True}
+    # Standard is what CloudFormation makes where nothing is said.
+    assert machine.get("StateMachineType", "STANDARD") == "STANDARD"
+    (destination,) = machine["LoggingConfiguration"]["Destinations"]
+    name = text(destination["CloudWatchLogsLogGroup"]["LogGroupArn"])
+    log = resources(template, "AWS::Logs::LogGroup")[name]
+    assert log["LogGroupName"].startswith("/aws/vendedlogs/states/")
+
+
+def test_the_table_is_what_the_ledger_needs(template: Mapping[str, Any]) -> None:
+    table = the(template, "AWS::DynamoDB::Table")
+
+    assert table["KeySchema"] == keys("pk", "sk")
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert index == {
+        "IndexName": "by-time",
+        "KeySchema": keys("kind", "started_at"),
+        "Projection": {"ProjectionType": "ALL"},
+    }
+    assert {a["AttributeName"]: a["AttributeType"] for a in table["AttributeDefinitions"]} == {
+        "pk": "S",
+        "sk": "S",
+        "kind": "S",
+        "started_at": "N",
+    }
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+
+
+def test_the_table_is_encrypted_restorable_and_outlives_its_stack(
+    template: Mapping[str, Any],
+) -> None:
+    table = the(template, "AWS::DynamoDB::Table")
+    (resource,) = [r for r in template["Resources"].values() if r["Type"] == "AWS::DynamoDB::Table"]
+
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert resource["DeletionPolicy"].startswith("Retain")
+    assert resource["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_topic_is_encrypted_and_refuses_plain_http(template: Mapping[str, Any]) -> None:
+    topic = the(template, "AWS::SNS::Topic")
+
+    assert text(topic["KmsMasterKeyId"]).endswith(":alias/aws/sns")
+    assert refuses_plain_http(the(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"])
+
+
+def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, Any]) -> None:
+    kinds = {
+        name: template["Resources"][text(output["Value"])]["Type"]
+        for name, output in template["Outputs"].items()
+    }
+
+    assert (
+        kinds.items()
+        >= {
+            "StateMachineArn": "AWS::StepFunctions::StateMachine",
+            "BusName": "AWS::Events::EventBus",
+            "BusArn": "AWS::Events::EventBus",
+            "TableName": "AWS::DynamoDB::Table",
+            "TopicArn": "AWS::SNS::Topic",
+        }.items()
+    )
+
+
+def keys(partition: str, sort: str) -> list[dict[str, str]]:
+    return [
+        {"AttributeName": partition, "KeyType": "HASH"},
+        {"AttributeName": sort, "KeyType": "RANGE"},
+    ]
+
+
+def refuses_plain_http(policy: list[dict[str, Any]]) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy
+    )

@@ -1,0 +1,129 @@
+"""Synthesis: the same everywhere, out of nothing but the repository, and checked."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_sqs as sqs
+
+from functions.enrolment.configuration import Configuration
+from functions.enrolment.target import ServiceName
+from infra.app import build
+from infra.asset import staged_asset
+from infra.config import DeploymentConfig
+from tests.conftest import ACCEPTING
+from tests.infra.support import granted, resources, role_of, run_app, steps, text, the
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SMALL = DeploymentConfig(
+    Configuration(regions=("eu-west-1",), services=(ServiceName.SECURITYHUB,)),
+    bus="default",
+    concurrency=5,
+    log_retention_days=30,
+    tags={"team": "security"},
+)
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The assembly of a deployment with as little as can be."""
+    folder = tmp_path_factory.mktemp("small.cdk.out")
+    app = cdk.App(outdir=str(folder))
+    build(app, SMALL, staged_asset())
+    app.synth()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def small_template(small: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((small / "Rollcall.template.json").read_text())
+    return read
+
+
+def test_it_is_the_same_without_credentials_and_network(assembly: Path, tmp_path: Path) -> None:
+    done = run_app({"rollcall": ACCEPTING.to_json()}, tmp_path)
+
+    assert done.returncode == 0, done.stderr
+    written = sorted(path.name for path in assembly.glob("*.json"))
+    assert written == sorted(path.name for path in tmp_path.glob("*.json"))
+    for stack in ("Rollcall", "RollcallMemberRole"):
+        name = f"{stack}.template.json"
+        assert (tmp_path / name).read_text() == (assembly / name).read_text()
+    name = "Rollcall.assets.json"
+    assert json.loads((tmp_path / name).read_text()) == json.loads((assembly / name).read_text())
+
+
+def test_a_finding_of_cdk_nag_fails_it() -> None:
+    app = cdk.App()
+    build(app, SMALL, staged_asset())
+    stack = app.node.find_child("Rollcall")
+    sqs.Queue(cdk.Stack.of(stack), "Careless")
+
+    with pytest.raises(RuntimeError, match="Validation"):
+        app.synth()
+
+
+@pytest.mark.parametrize("folder", ["assembly", "small"])
+def test_cfn_lint_has_nothing_to_say(folder: str, request: pytest.FixtureRequest) -> None:
+    templates = map(str, request.getfixturevalue(folder).glob("*.template.json"))
+    cfn_lint = Path(sys.executable).with_name("cfn-lint")
+
+    # W3005: CDK says DependsOn also where a reference says it already.
+    done = subprocess.run(  # noqa: S603  # our own command line
+        [str(cfn_lint), "--ignore-checks", "W3005", "--", *templates],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_without_a_member_role_nothing_accepts(
+    small: Path, small_template: Mapping[str, Any]
+) -> None:
+    assert "accept_invitations" not in steps(small_template)
+    machine = json.dumps(the(small_template, "AWS::StepFunctions::StateMachine"))
+    assert "Accept Invitations" not in machine
+    assert not (small / "RollcallMemberRole.template.json").exists()
+
+
+def test_on_the_default_bus_no_bus_is_made(small_template: Mapping[str, Any]) -> None:
+    publishing = steps(small_template)["publish_results"]["Environment"]["Variables"]
+    allowed = granted(small_template, role_of(small_template, "publish_results"))
+
+    assert not resources(small_template, "AWS::Events::EventBus")
+    assert the(small_template, "AWS::Events::Rule")["EventBusName"] == "default"
+    assert publishing["ROLLCALL_BUS"] == "default"
+    bus = "arn:aws:events:eu-west-1:111122223333:event-bus/default"
+    assert allowed[bus] == {"events:PutEvents"}
+    assert text(small_template["Outputs"]["BusArn"]["Value"]) == bus
+
+
+def test_only_the_configured_services_are_allowed(small_template: Mapping[str, Any]) -> None:
+    restarting = granted(small_template, role_of(small_template, "restart_members"))
+    reading = granted(small_template, role_of(small_template, "get_members"))
+
+    xray = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
+    assert restarting["*"] == xray
+    assert reading["*"] == xray | {"securityhub:GetMembers"}
+
+
+def test_what_is_configured_is_deployed(small_template: Mapping[str, Any]) -> None:
+    machine = the(small_template, "AWS::StepFunctions::StateMachine")
+    logs = resources(small_template, "AWS::Logs::LogGroup").values()
+
+    assert '"MaxConcurrency":5' in text(machine["DefinitionString"])
+    assert {log["RetentionInDays"] for log in logs} == {30}
+    assert {"Key": "team", "Value": "security"} in machine["Tags"]
+    assert {"Key": "team", "Value": "security"} in the(small_template, "AWS::DynamoDB::Table")[
+        "Tags"
+    ]
