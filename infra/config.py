@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,12 @@ RETENTION_DAYS = (
     3288, 3653,
 )  # fmt: skip
 
+# Lambda's limit is 4 KB for all variables with their names; table, bus and topic are some more.
+MOST_CONFIGURATION_BYTES = 3500
+# IAM's patterns (botocore, iam CreateRole and sts AssumeRole).
+_ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+
 
 @dataclass(frozen=True, slots=True)
 class Retry:
@@ -33,12 +40,14 @@ class Retry:
 
     Waits double from ``first_wait`` to ``longest_wait``: with the defaults for about half an hour.
     The ``account_…`` ones are for an account Organizations does not know as active yet: the same.
+    A first wait is shorter than the longest.
     """
 
     first_wait: int = 2
     longest_wait: int = 300
     attempts: int = 12
     account_first_wait: int = 30
+    account_longest_wait: int = 300
     account_attempts: int = 8
 
 
@@ -79,7 +88,28 @@ def read_config(value: object) -> DeploymentConfig:
         tags=document.optional("tags", _tags, {}),
     )
     document.close()
+    _check_what_is_deployed(config.configuration)
     return config
+
+
+def _check_what_is_deployed(configuration: Configuration) -> None:
+    """What AWS would refuse only in the middle of a deployment."""
+    invitation = configuration.invitation
+    if not _ROLE_NAME.fullmatch(invitation.member_role or "role"):
+        raise InvalidInput(
+            "rollcall.invitation.member_role",
+            "takes the name of a role: letters, digits and _+=,.@-, without a path",
+        )
+    if not _EXTERNAL_ID.fullmatch(invitation.external_id or "id"):
+        raise InvalidInput(
+            "rollcall.invitation.external_id", "takes 2 to 1224 letters, digits and _+=,.@:/-"
+        )
+    if len(json.dumps(configuration.to_json())) > MOST_CONFIGURATION_BYTES:
+        raise InvalidInput(
+            "rollcall.invitation.message",
+            "takes a shorter text: with this one the configuration has more than"
+            f" {MOST_CONFIGURATION_BYTES} bytes and does not fit into a Lambda's environment",
+        )
 
 
 def _retry(value: object, path: str) -> Retry:
@@ -92,11 +122,22 @@ def _retry(value: object, path: str) -> Retry:
         account_first_wait=document.optional(
             "account_first_wait", a_duration, defaults.account_first_wait
         ),
+        account_longest_wait=document.optional(
+            "account_longest_wait", a_duration, defaults.account_longest_wait
+        ),
         account_attempts=document.optional(
             "account_attempts", a_whole_number(1, 50), defaults.account_attempts
         ),
     )
     document.close()
+    for kind, first, longest in (
+        ("", retry.first_wait, retry.longest_wait),
+        ("account_", retry.account_first_wait, retry.account_longest_wait),
+    ):
+        if first >= longest:
+            raise InvalidInput(
+                document.path(f"{kind}first_wait"), f"takes less than {kind}longest_wait"
+            )
     return retry
 
 

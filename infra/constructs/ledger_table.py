@@ -12,7 +12,11 @@ STRING, NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 
 
 class LedgerTable(Construct):
-    """On demand, encrypted, with point-in-time recovery; kept when the stack is deleted."""
+    """On demand, encrypted, with point-in-time recovery.
+
+    AWS knows everything in it but the history. For that it is kept when the stack is deleted, and
+    nothing keeps people from deleting it then.
+    """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -27,7 +31,8 @@ class LedgerTable(Construct):
                 point_in_time_recovery_enabled=True
             ),
             time_to_live_attribute=EXPIRES_AT,
-            removal_policy=cdk.RemovalPolicy.RETAIN,
+            # Not kept when the deployment that makes it fails.
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self.table.add_global_secondary_index(
             index_name=BY_TIME,

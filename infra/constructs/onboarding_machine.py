@@ -10,6 +10,8 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from functions.enrolment.configuration import MOST_REGIONS
+from functions.enrolment.target import ServiceName
 from infra.constructs.findings import acknowledge
 from infra.constructs.retries import NAMED, retry, retry_until_account_ready
 
@@ -125,13 +127,14 @@ class OnboardingMachine(Construct):
         return retry_until_account_ready(retry(task, self._config.retry), self._config.retry)
 
     def _enrolling(self, loop: TargetLoop, publishing: sfn.IChainable) -> sfn.Chain:
-        """No tolerated failures are said: a child never fails (see TargetLoop)."""
+        """Every child may fail and the others go on: docs/decisions/0005."""
         enrol = sfn.DistributedMap.json_path(
             self,
             "Enrol In Targets",
             label="Target",
             map_execution_type=sfn.StateMachineType.STANDARD,
             max_concurrency=self._config.concurrency,
+            tolerated_failure_count=MOST_REGIONS * len(ServiceName),
             items_path="$.targets",
             item_selector={
                 "onboarding_id": sfn.JsonPath.string_at("$.onboarding_id"),

@@ -37,16 +37,24 @@ LAMBDA = (
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 )
+# The function was killed, out of memory or of time (Step Functions guide, "Lambda.Unknown"; a
+# timeout is also seen as the other). Every step can be taken again, but this may not heal.
+CUT_SHORT = ("Lambda.Unknown", "Sandbox.Timedout")
+CUT_SHORT_ATTEMPTS = 2
 
 
 def retry(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
     """The task, taken again for what heals: by name, never for everything."""
-    for errors in (OURS, LAMBDA):
+    for errors, attempts in (
+        (OURS, config.attempts),
+        (LAMBDA, config.attempts),
+        (CUT_SHORT, min(CUT_SHORT_ATTEMPTS, config.attempts)),
+    ):
         task.add_retry(
             errors=list(errors),
             interval=cdk.Duration.seconds(config.first_wait),
             max_delay=cdk.Duration.seconds(config.longest_wait),
-            max_attempts=config.attempts,
+            max_attempts=attempts,
             backoff_rate=2,
             jitter_strategy=sfn.JitterType.FULL,
         )
@@ -58,7 +66,7 @@ def retry_until_account_ready(task: tasks.LambdaInvoke, config: Retry) -> tasks.
     task.add_retry(
         errors=[NOT_READY],
         interval=cdk.Duration.seconds(config.account_first_wait),
-        max_delay=cdk.Duration.seconds(config.longest_wait),
+        max_delay=cdk.Duration.seconds(config.account_longest_wait),
         max_attempts=config.account_attempts,
         backoff_rate=2,
         jitter_strategy=sfn.JitterType.FULL,

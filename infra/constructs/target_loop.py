@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 
 class TargetLoop(Construct):
-    """The item processor of the map. It never fails: what no retry heals goes to Fail Target.
+    """The item processor of the map. What no retry heals goes to Fail Target.
+
+    It fails only of what Step Functions does not let it catch.
 
     ``actions`` are the steps that do an action, by the action.
     """

@@ -36,6 +36,7 @@ def test_everything_can_be_said() -> None:
                 "longest_wait": "2m",
                 "attempts": 3,
                 "account_first_wait": "1m",
+                "account_longest_wait": "4m",
                 "account_attempts": 4,
             },
             concurrency=7,
@@ -45,7 +46,7 @@ def test_everything_can_be_said() -> None:
         )
     )
 
-    assert deployment.retry == Retry(1, 120, 3, 60, 4)
+    assert deployment.retry == Retry(1, 120, 3, 60, 240, 4)
     assert (deployment.bus, deployment.concurrency) == ("default", 7)
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
     assert deployment.configuration.invitation.member_role == "RollcallMember"
@@ -98,6 +99,24 @@ REFUSED: dict[str, tuple[object, str]] = {
     "a role without its id": (
         config(invitation={"member_role": "RollcallMember"}),
         "rollcall.invitation.external_id: is required where member_role is given",
+    ),
+    "a role with a path": (
+        config(invitation={"member_role": "team/RollcallMember", "external_id": "example"}),
+        "rollcall.invitation.member_role: takes the name of a role: letters, digits and _+=,.@-,"
+        " without a path",
+    ),
+    "an external id": (
+        config(invitation={"member_role": "RollcallMember", "external_id": "not one"}),
+        "rollcall.invitation.external_id: takes 2 to 1224 letters, digits and _+=,.@:/-",
+    ),
+    "more than Lambda's environment holds": (
+        config(invitation={"message": "ü" * 1000}),
+        "rollcall.invitation.message: takes a shorter text: with this one the configuration has"
+        " more than 3500 bytes and does not fit into a Lambda's environment",
+    ),
+    "waits that do not grow": (
+        config(retry={"first_wait": "1m", "longest_wait": "1m"}),
+        "rollcall.retry.first_wait: takes less than longest_wait",
     ),
     "an unknown key": (
         config(concurency=7),

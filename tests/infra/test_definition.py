@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment import errors
+from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.membership import Action
+from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -83,6 +85,7 @@ def test_every_task_retries_what_heals_and_only_by_name(definition: Mapping[str,
             "ServiceUnavailable",
             "Conflict",
             "Lambda.TooManyRequestsException",
+            "Lambda.Unknown",
         }, name
         assert not {"States.ALL", "States.TaskFailed"} & retried(task), name
         permanent = {error.__name__ for error in errors.Permanent.__subclasses__()}
@@ -126,6 +129,8 @@ def test_a_child_is_given_what_its_target_needs(definition: Mapping[str, Any]) -
     }
     assert enrol["ItemsPath"] == "$.targets"
     assert enrol["MaxConcurrency"] == 40
+    # A child that fails of what cannot be caught stops no other.
+    assert enrol["ToleratedFailureCount"] >= MOST_REGIONS * len(ServiceName)
     assert enrol["ItemSelector"] == {
         "onboarding_id.$": "$.onboarding_id",
         "dry_run.$": "$.dry_run",
