@@ -88,8 +88,7 @@ class Play:
         self._note(f"local AWS at {self._aws.url}")
         deployment = self._deploy()
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
-        started = time.monotonic()
-        onboarding_id = self._start(deployment)
+        started, onboarding_id = self._start(deployment)
         self._console.print(f"\nOnboarding {onboarding_id}")
         records = self._follow(deployment, onboarding_id)
         received = subscriber.receive(onboarding_id, seconds=RESULT_SECONDS)
@@ -111,23 +110,24 @@ class Play:
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
         return deployment
 
-    def _start(self, deployment: Deployment) -> str:
-        """Start the run as the scenario says; returns the onboarding's id."""
+    def _start(self, deployment: Deployment) -> tuple[float, str]:
+        """Start the run as the scenario says; returns when, and the onboarding's id."""
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
         forward_organization_events(self._aws, deployment)
         start = self._scenario.prepare(self._aws)
+        started = time.monotonic()
         if isinstance(start, Input):
             execution = machines.start_execution(
                 stateMachineArn=deployment.machine_arn, input=json.dumps(start.document)
             )
             self._note("execution started by hand")
-            return str(execution["executionArn"].rpartition(":")[2])
+            return started, str(execution["executionArn"].rpartition(":")[2])
         self._note(f"account {start.account_id} created; its event is on the bus")
         give_up = time.monotonic() + RESULT_SECONDS
         while time.monotonic() < give_up:
             found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
             if found:
-                return str(found[0]["name"])
+                return started, str(found[0]["name"])
             time.sleep(0.1)
         raise TimeoutError("the event started no execution")
 

@@ -40,6 +40,8 @@ TIMING = {
     "hold": "20s",
 }
 
+RETRY = {"first_wait": "1s", "longest_wait": "2s", "attempts": 2, "account_first_wait": "1s"}
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -76,7 +78,7 @@ class Scenario:
             "services": list(SERVICES),
             "invitation": invitation,
             "timing": TIMING | self.timing,
-            "retry": {"first_wait": "1s", "longest_wait": "2s", "attempts": 2},
+            "retry": RETRY,
         }
 
 

@@ -14,6 +14,7 @@ from infra.local.endpoint import Endpoint
 from infra.local.faults import Faults
 from infra.local.gateway import Gateway, organization_of, relay_events
 from infra.local.server import HOST, listen, log_to, prepare, run
+from infra.local.shared_code import SharedCode
 from infra.local.world import World
 
 
@@ -33,7 +34,12 @@ def main() -> None:
     log_to(arguments.log)
     clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
     world = World(clock, seed=arguments.seed)
-    correct_ministack(partial(organization_of, world))
+    shared_code = SharedCode()
+    correct_ministack(partial(organization_of, world), shared_code)
+
+    def stop() -> None:
+        ministack.stop_workers()
+        shared_code.remove()
 
     def announce() -> None:
         sys.stdout.write(f"Local AWS ready at http://{HOST}:{port}\n")
@@ -54,7 +60,7 @@ def main() -> None:
         listener,
         until_stdin_closes=arguments.until_stdin_closes,
         relay=lambda: relay_events(world, ministack.deliver_service_event),
-        stop=ministack.stop_workers,
+        stop=stop,
     )
 
 

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from infra.local.shared_code import SharedCode
+
 # The worker's answer for a handler that raised, and the same with what AWS reports of it. It says
 # "ok" because to MiniStack "error" means the process must go; on AWS it outlives an exception.
 _ANSWER = (
@@ -51,7 +53,9 @@ class Outdated(RuntimeError):
     """MiniStack is not as the corrections expect: they were written for another version."""
 
 
-def correct_ministack(organization_of: Callable[[str], str | None]) -> None:
+def correct_ministack(
+    organization_of: Callable[[str], str | None], shared_code: SharedCode
+) -> None:
     """Apply every correction, once. Raises Outdated.
 
     ``organization_of`` tells the id of an account's organisation, for aws:PrincipalOrgID.
@@ -60,6 +64,7 @@ def correct_ministack(organization_of: Callable[[str], str | None]) -> None:
     cap_retry_delays()
     give_child_executions_their_own_context()
     run_functions_as_their_role()
+    share_code_between_workers(shared_code)
     _replace(sts, "handle_request", refuse_untrusted_callers)
     _replace(iam_evaluator, "_principal_org_id", lambda _: organization_of)
     deliver_events_as_aws_does()
@@ -95,6 +100,12 @@ def run_functions_as_their_role() -> None:
     """
     _replace(lambda_runtime, "execution_credentials", lambda _: _role_credentials)
     _replace(lambda_svc, "execution_credentials", lambda _: _role_credentials)
+
+
+def share_code_between_workers(shared_code: SharedCode) -> None:
+    """Workers of the same code find it in one folder, as they do on AWS."""
+    _require(lambda_runtime, "zipfile")
+    lambda_runtime.zipfile = shared_code
 
 
 def deliver_events_as_aws_does() -> None:

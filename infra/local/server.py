@@ -39,6 +39,8 @@ def prepare(environment: MutableMapping[str, str], port: int, wait_scale: float)
     """
     for name in [name for name in environment if name.startswith("AWS_")]:
         del environment[name]
+    # Compiled code is what makes a second worker start fast.
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     unproxied = ",".join(filter(None, [environment.get("NO_PROXY"), HOST]))
     environment.update(
         AWS_CONFIG_FILE=os.devnull,

@@ -32,12 +32,13 @@ OTHER_VERSIONS = [
 EACH_VERSION = """
 import json, os, pkgutil, sys
 from infra.local.corrections import Outdated, correct_ministack
+from infra.local.shared_code import SharedCode
 for version in json.loads(sys.argv[1]):
     where, _, change = version.partition(": ")
     if os.fork() == 0:
         exec(change, {"it": pkgutil.resolve_name("ministack." + where)})
         try:
-            correct_ministack(lambda account: None)
+            correct_ministack(lambda account: None, SharedCode())
             said = None
         except Outdated as error:
             said = str(error)
