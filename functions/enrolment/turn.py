@@ -75,8 +75,12 @@ def take_turn(
     now: float,
     *,
     circumstances: Circumstances,
+    held: frozenset[AccountId] = frozenset(),
 ) -> Loop:
-    """The loop after a reading: transitions noted, ended memberships settled, next action set."""
+    """The loop after a reading: transitions noted, ended memberships settled, next action set.
+
+    Accounts that are ``held`` have not been read and are left as they are.
+    """
     seen = {o.account_id: o for o in observations}
     read = tuple(
         m.seen(seen[m.account_id], now) if m.outcome is None and m.account_id in seen else m
@@ -89,6 +93,9 @@ def take_turn(
     wanted: dict[Action, list[AccountId]] = {}
     memberships = []
     for membership in read:
+        if membership.account_id in held:
+            memberships.append(membership)
+            continue
         decision = decide(membership, circumstances)
         if decision.outcome is not None and membership.outcome is None:
             membership = membership.settled(decision.outcome, decision.reason, now)
@@ -134,20 +141,27 @@ def take_answers(
     return loop.with_memberships(changed)
 
 
-def hold(loop: Loop, *, settled: Callable[[AccountId], bool], timing: Timing, now: float) -> Loop:
-    """The loop, waiting where the service it waits for has memberships under way.
+def hold(
+    loop: Loop, *, settled: Callable[[AccountId], bool], timing: Timing, now: float
+) -> tuple[Loop, frozenset[AccountId]]:
+    """The loop, and the accounts held back because the service it waits for is at work on them.
 
-    ``next`` is ``WAIT`` and nothing needs to be read while any account's other membership is not
-    settled and ``timing.hold`` is not over; afterwards ``waits_for`` is None.
+    An account is held until its other membership is ``settled`` or ``timing.hold`` is over; then
+    ``waits_for`` is None. Where all are held, ``next`` is ``WAIT`` and nothing needs to be read.
     """
     since = loop.holding_since if loop.holding_since is not None else now
-    under_way = any(not settled(m.account_id) for m in loop.open)
-    if not under_way or now >= since + timing.hold:
-        return replace(loop, waits_for=None, holding_since=None, quiet_turns=0)
-    waiting = replace(loop, holding_since=since, quiet_turns=loop.quiet_turns + 1)
-    wait = min(timing.first_wait << min(waiting.quiet_turns - 1, 20), timing.longest_wait)
+    held = frozenset(m.account_id for m in loop.open if not settled(m.account_id))
+    if not held or now >= since + timing.hold:
+        return replace(loop, waits_for=None, holding_since=None), frozenset()
+    waiting = replace(loop, holding_since=since, next=Action.WAIT, accounts=())
+    if len(held) < len(loop.open):
+        return waiting, held
+    wait = min(timing.first_wait << min(loop.quiet_turns, 20), timing.longest_wait)
     rest = max(1, round(since + timing.hold - now))
-    return replace(waiting, next=Action.WAIT, accounts=(), wait_seconds=min(wait, rest))
+    return (
+        replace(waiting, quiet_turns=loop.quiet_turns + 1, wait_seconds=min(wait, rest)),
+        held,
+    )
 
 
 def _not_done(membership: Membership, action: Action, now: float) -> Membership:
@@ -164,7 +178,8 @@ def _wait(loop: Loop, circumstances: Circumstances) -> int:
     slow = all(m.status in (Status.INVITED, Status.ACCEPTED_BUT_DISABLED) for m in loop.open)
     cap = timing.longest_slow_wait if slow else timing.longest_wait
     backoff = min(timing.first_wait << min(loop.quiet_turns, 20), cap)
-    nearest = min(deadline(m, circumstances) for m in loop.open) - circumstances.now
+    deadlines = [deadline(m, circumstances) for m in loop.open if m.status is not None]
+    nearest = min(deadlines, default=circumstances.now + cap) - circumstances.now
     return max(1, min(backoff, int(nearest) + 1))
 
 

@@ -12,6 +12,8 @@ from functions.steps.loop import keep, read_loop
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import Observation
     from functions.enrolment.turn import Loop
     from functions.steps.wiring import Wiring
 
@@ -21,13 +23,14 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """The loop (at first the map's item) in, the loop with its ``next`` action out."""
     loop = read_loop(event)
     now = wiring.now()
-    return keep(loop, _read(_held(loop, now, wiring), now, wiring), now, wiring)
+    held_back, held = _hold(loop, now, wiring)
+    return keep(loop, _read(held_back, held, now, wiring), now, wiring)
 
 
-def _held(loop: Loop, now: float, wiring: Wiring) -> Loop:
+def _hold(loop: Loop, now: float, wiring: Wiring) -> tuple[Loop, frozenset[AccountId]]:
     """Detective waits for GuardDuty's memberships here, without a call to Detective."""
     if loop.waits_for is None or loop.dry_run:
-        return replace(loop, waits_for=None)
+        return replace(loop, waits_for=None), frozenset()
     awaited = Target(loop.waits_for, loop.target.region)
     records = wiring.ledger.memberships_at(awaited, [m.account_id for m in loop.open])
     settled = {
@@ -39,19 +42,21 @@ def _held(loop: Loop, now: float, wiring: Wiring) -> Loop:
     return hold(loop, settled=settled.__contains__, timing=timing, now=now)
 
 
-def _read(loop: Loop, now: float, wiring: Wiring) -> Loop:
-    if loop.waits_for is not None:
+def _read(loop: Loop, held: frozenset[AccountId], now: float, wiring: Wiring) -> Loop:
+    accounts = [m.account_id for m in loop.open if m.account_id not in held]
+    if held and not accounts:
         return loop
     since = now if loop.since is None else loop.since
     circumstances = wiring.circumstances(loop.target, now, since)
-    if not loop.open:
-        return take_turn(loop, (), now, circumstances=circumstances)
-    service = wiring.service(loop.target)
-    try:
-        resource = loop.resource if loop.resource is not None else service.administrator_resource()
-        seen = service.observe(resource, [m.account_id for m in loop.open])
-    except Permanent as error:
-        return loop.fail(str(error), now)
-    return take_turn(
-        replace(loop, resource=resource, since=since), seen, now, circumstances=circumstances
-    )
+    seen: tuple[Observation, ...] = ()
+    resource = loop.resource
+    if accounts:
+        service = wiring.service(loop.target)
+        try:
+            if resource is None:
+                resource = service.administrator_resource()
+            seen = service.observe(resource, accounts)
+        except Permanent as error:
+            return loop.fail(str(error), now)
+    read = replace(loop, resource=resource, since=since)
+    return take_turn(read, seen, now, circumstances=circumstances, held=held)

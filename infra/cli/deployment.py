@@ -103,7 +103,9 @@ class Deployer:
             raise DeploymentFailed(f"cdk {arguments[0]} failed:\n{told}")
 
 
-def deploy_member_role(aws: LocalAws, account_id: str, region: str, deployment: Deployment) -> None:
+def deploy_member_role(
+    aws: LocalAws, account_id: str, region: str, deployment: Deployment, administrator_id: str
+) -> None:
     """Create the member role's stack in a member account, as a StackSet would."""
     template = json.loads((deployment.assembly / "RollcallMemberRole.template.json").read_text())
     cloudformation = aws.client("cloudformation", account_id, region)
@@ -111,6 +113,9 @@ def deploy_member_role(aws: LocalAws, account_id: str, region: str, deployment: 
         StackName="RollcallMemberRole",
         TemplateBody=json.dumps(template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
+        Parameters=[
+            {"ParameterKey": "AdministratorId", "ParameterValue": administrator_id},
+        ],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
         StackName="RollcallMemberRole", WaiterConfig={"Delay": 1, "MaxAttempts": 30}

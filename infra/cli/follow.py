@@ -12,7 +12,7 @@ from rich.text import Text
 from functions.enrolment.membership import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -80,6 +80,18 @@ def line(record: MembershipRecord) -> Text:
         told = f"  {record.outcome}" + (f": {record.reason}" if record.reason else "")
         text.append(told, COLOURS[record.outcome])
     return text
+
+
+def by_reason(records: Sequence[MembershipRecord]) -> Iterator[Text]:
+    """Each account and reason once, with the targets it holds for."""
+    groups: dict[tuple[str, Outcome | None, str | None], list[MembershipRecord]] = {}
+    for record in sorted(records, key=_order):
+        groups.setdefault((record.account_id, record.outcome, record.reason), []).append(record)
+    for (account_id, outcome, reason), members in groups.items():
+        text = Text(f"  {account_id}  ")
+        text.append(f"{outcome}: {reason}", COLOURS[outcome] if outcome else "")
+        targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
+        yield text.append(f"\n                {targets}", "dim")
 
 
 def _lines(records: Sequence[MembershipRecord]) -> Table:

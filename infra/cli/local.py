@@ -14,7 +14,7 @@ from rich.console import Console
 from functions.aws.ledger import Ledger
 from functions.enrolment.membership import Outcome
 from infra.cli.deployment import Deployer, DeploymentFailed, deploy_member_role
-from infra.cli.follow import follow, line
+from infra.cli.follow import by_reason, follow
 from infra.cli.results import Subscriber
 from infra.cli.scenarios import (
     ADMINISTRATOR,
@@ -106,7 +106,7 @@ class Play:
         deployment = deployer.deploy()
         self._note("cdk deploy Rollcall")
         if self._scenario.member_role:
-            deploy_member_role(self._aws, INVITED_WITH_ROLE, HOME_REGION, deployment)
+            deploy_member_role(self._aws, INVITED_WITH_ROLE, HOME_REGION, deployment, ADMINISTRATOR)
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
         return deployment
 
@@ -174,8 +174,8 @@ class Play:
             self._console.print(f"Published: {told}")
         if not_enabled:
             self._console.print("\nNot enabled:")
-            for record in not_enabled:
-                self._console.print(line(record))
+            for text in by_reason(not_enabled):
+                self._console.print(text)
         return 0 if records and not not_enabled and len(received) == 2 else 1
 
     def _keep(self, deployment: Deployment) -> None:

@@ -27,7 +27,9 @@ def main() -> None:
     port = listener.getsockname()[1]
     prepare(os.environ, port, arguments.wait_scale)
 
-    # MiniStack reads its settings when it is imported.
+    log_to(arguments.log)
+
+    # MiniStack reads its settings when it is imported, and sets up logging of its own.
     from infra.local import ministack
     from infra.local.corrections import correct_ministack
 

@@ -7,6 +7,7 @@ copy is 11 MB to unpack and to compile again each time a worker starts.
 from __future__ import annotations
 
 import hashlib
+import shutil
 import tempfile
 import threading
 import zipfile
@@ -22,7 +23,7 @@ class SharedCode:
     """Stands in for the module ``zipfile`` where workers unpack their code."""
 
     def __init__(self) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="rollcall-code-")
+        self._made: Path | None = None
         self._one_at_a_time = threading.Lock()
 
     def ZipFile(self, path: str) -> _Archive:
@@ -31,8 +32,11 @@ class SharedCode:
 
     def folder_of(self, archive: Path) -> Path:
         """The shared folder with the archive's content, unpacked by whoever comes first."""
-        folder = Path(self._folder.name) / hashlib.sha256(archive.read_bytes()).hexdigest()[:16]
+        digest = hashlib.sha256(archive.read_bytes()).hexdigest()
         with self._one_at_a_time:
+            if self._made is None:
+                self._made = Path(tempfile.mkdtemp(prefix="rollcall-code-"))
+            folder = self._made / digest
             if not folder.exists():
                 unfinished = folder.with_suffix(".unfinished")
                 with zipfile.ZipFile(archive) as code:
@@ -42,7 +46,8 @@ class SharedCode:
 
     def remove(self) -> None:
         """Remove all folders, once all workers have ended."""
-        self._folder.cleanup()
+        if self._made is not None:
+            shutil.rmtree(self._made, ignore_errors=True)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(zipfile, name)

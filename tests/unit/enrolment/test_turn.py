@@ -130,17 +130,27 @@ def test_a_dry_run_says_what_it_would_do_and_ends() -> None:
 def test_detective_holds_until_the_other_service_has_settled_or_the_hold_is_over() -> None:
     loop = a_loop([a_membership()], waits_for=ServiceName.GUARDDUTY)
 
-    first = hold(loop, settled=lambda _: False, timing=Timing(), now=NOW)
-    released = hold(first, settled=lambda _: True, timing=Timing(), now=NOW + 15)
-    given_up = hold(first, settled=lambda _: False, timing=Timing(), now=NOW + 900)
+    first, held = hold(loop, settled=lambda _: False, timing=Timing(), now=NOW)
+    released, _ = hold(first, settled=lambda _: True, timing=Timing(), now=NOW + 15)
+    given_up, none = hold(first, settled=lambda _: False, timing=Timing(), now=NOW + 900)
 
-    assert (first.next, first.wait_seconds, first.waits_for) == (
-        Action.WAIT,
-        15,
-        ServiceName.GUARDDUTY,
-    )
+    assert (first.next, first.wait_seconds, held) == (Action.WAIT, 15, frozenset({ACCOUNT}))
     assert released.waits_for is None
-    assert given_up.waits_for is None
+    assert (given_up.waits_for, none) == (None, frozenset())
+
+
+def test_one_account_that_is_held_does_not_hold_the_others() -> None:
+    members = [a_membership(account_id=account) for account in (ACCOUNT, OTHER)]
+    loop = a_loop(members, waits_for=ServiceName.GUARDDUTY)
+
+    holding, held = hold(loop, settled=lambda a: a == OTHER, timing=Timing(), now=NOW)
+    rests_on = circumstances()
+    after = take_turn(holding, [seen(OTHER, Status.ABSENT)], NOW, circumstances=rests_on, held=held)
+
+    assert held == {ACCOUNT}
+    assert (after.next, after.accounts) == (Action.CREATE, (OTHER,))
+    assert after.waits_for is ServiceName.GUARDDUTY
+    assert after.memberships[0].status is None
 
 
 def test_failing_a_loop_leaves_settled_memberships_alone() -> None:
