@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from functions.enrolment.configuration import Configuration, Invitation
 from functions.enrolment.target import ServiceName
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+ROOT = Path(__file__).parents[1]
 ACCEPTING = Configuration(
     regions=("eu-west-1", "us-east-1"),
     services=tuple(ServiceName),
     invitation=Invitation(member_role="RollcallMember", external_id="rollcall-test"),
 )
+
+
+def cdk_json() -> dict[str, Any]:
+    """The context that CDK's command line gives the app: with the same feature flags."""
+    context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
+    return context
 
 
 @pytest.fixture(scope="session")
@@ -33,7 +38,7 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from infra.config import DeploymentConfig
 
     folder = tmp_path_factory.mktemp("cdk.out")
-    app = cdk.App(outdir=str(folder))
+    app = cdk.App(outdir=str(folder), context=cdk_json())
     build(app, DeploymentConfig(ACCEPTING), staged_asset())
     app.synth()
     return folder

@@ -17,7 +17,7 @@ from functions.enrolment.target import ServiceName
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
-from tests.conftest import ACCEPTING
+from tests.conftest import ACCEPTING, cdk_json
 from tests.infra.support import granted, resources, role_of, run_app, steps, text, the
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ SMALL = DeploymentConfig(
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The assembly of a deployment with as little as can be."""
     folder = tmp_path_factory.mktemp("small.cdk.out")
-    app = cdk.App(outdir=str(folder))
+    app = cdk.App(outdir=str(folder), context=cdk_json())
     build(app, SMALL, staged_asset())
     app.synth()
     return folder
@@ -49,7 +49,7 @@ def small_template(small: Path) -> dict[str, Any]:
 
 
 def test_it_is_the_same_without_credentials_and_network(assembly: Path, tmp_path: Path) -> None:
-    done = run_app({"rollcall": ACCEPTING.to_json()}, tmp_path)
+    done = run_app(cdk_json() | {"rollcall": ACCEPTING.to_json()}, tmp_path)
 
     assert done.returncode == 0, done.stderr
     written = sorted(path.name for path in assembly.glob("*.json"))
