@@ -18,6 +18,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "organization": ("organizations:DescribeOrganization",),
     "find": ("organizations:DescribeAccount",),
     "is_delegated": ("organizations:ListDelegatedAdministrators",),
+    "tags": ("organizations:ListTagsForResource",),
     "enabled_regions": ("account:ListRegions",),
 }
 
@@ -68,6 +69,16 @@ class Directory:
         state = found.get("State") or found.get("Status") or ""
         path = next(iter(found.get("Paths") or ()), None)
         return OrganizationAccount(account_id, found.get("Email", ""), state, path)
+
+    def tags(self, account_id: AccountId) -> dict[str, str]:
+        """An account's tags in Organizations."""
+        paginator = self._organizations.get_paginator("list_tags_for_resource")
+        with calling("organizations", "ListTagsForResource"):
+            return {
+                tag["Key"]: tag["Value"]
+                for page in paginator.paginate(ResourceId=account_id)
+                for tag in page["Tags"]
+            }
 
     def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
         """Whether the account is a service's delegated administrator; None where access is denied.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.document import (
@@ -16,6 +16,7 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.scope import Scope, read_scope
 from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class Configuration:
     services: tuple[ServiceName, ...]
     invitation: Invitation = Invitation()
     timing: Timing = Timing()
+    scope: Scope = field(default_factory=Scope)
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form that :func:`read_configuration` reads."""
@@ -84,6 +86,7 @@ class Configuration:
             "services": [str(service) for service in self.services],
             "invitation": {k: v for k, v in asdict(self.invitation).items() if v != ""},
             "timing": durations,
+            "scope": self.scope.to_json(),
         }
 
 
@@ -91,7 +94,7 @@ SERVICES = {str(name): name for name in ServiceName}
 
 
 def read_configuration(document: Document) -> Configuration:
-    """Read ``regions``, ``services``, ``invitation`` and ``timing``; the caller closes it.
+    """Read ``regions``, ``services``, ``invitation``, ``timing``, ``scope``; the caller closes.
 
     Raises:
         InvalidInput: naming the key and what it takes.
@@ -104,6 +107,7 @@ def read_configuration(document: Document) -> Configuration:
         ),
         invitation=invitation,
         timing=document.optional("timing", _timing, Timing()),
+        scope=document.optional("scope", read_scope, Scope()),
     )
 
 
@@ -124,10 +128,10 @@ def _invitation(value: object, path: str) -> Invitation:
 def _timing(value: object, path: str) -> Timing:
     document = Document(value, path)
     given = {
-        field.name: document.optional(
-            field.name, _reader_of_timing(field.name), getattr(Timing(), field.name)
+        each.name: document.optional(
+            each.name, _reader_of_timing(each.name), getattr(Timing(), each.name)
         )
-        for field in fields(Timing)
+        for each in fields(Timing)
     }
     document.close()
     return Timing(**given)

@@ -112,6 +112,17 @@ def one_of(choices: Mapping[str, T]) -> Callable[[object, str], T]:
     return read
 
 
+def a_map(read: Callable[[object, str], T], most: int) -> Callable[[object, str], dict[str, T]]:
+    """Reads a JSON object of 1 to ``most`` fields with names of any kind."""
+
+    def read_map(value: object, path: str) -> dict[str, T]:
+        if not isinstance(value, dict) or not 1 <= len(value) <= most:
+            raise InvalidInput(path, f"takes a JSON object of 1 to {most} fields")
+        return {str(key): read(element, f"{path}.{key}") for key, element in value.items()}
+
+    return read_map
+
+
 def a_list(
     read: Callable[[object, str], T], most: int, identity: Callable[[T], object] = lambda item: item
 ) -> Callable[[object, str], tuple[T, ...]]:

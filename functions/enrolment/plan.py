@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
+    from functions.enrolment.scope import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Facts:
     ``management_id`` is None where there is no organisation. ``directory`` holds the accounts that
     belong to it. ``delegated`` says whether this administrator is the delegated administrator of a
     service, None where that cannot be told. ``regions`` holds the Regions enabled for an account,
-    None where that cannot be told; it is only looked at for Regions that need opting in.
+    None where that cannot be told; it is only looked at for Regions that need opting in. ``tags``
+    are only looked at where the scope goes by them.
     """
 
     administrator_id: AccountId
@@ -33,6 +35,7 @@ class Facts:
     directory: Mapping[AccountId, OrganizationAccount]
     delegated: Mapping[ServiceName, bool | None]
     regions: Mapping[AccountId, frozenset[str] | None]
+    tags: Mapping[AccountId, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def make_plan(
     for target in targets:
         left_out: list[AccountId] = []
         for account in accounts:
-            ended = _not_enrolled(account, target, facts, held)
+            ended = _not_enrolled(account, target, facts, configuration.scope, held)
             if ended is not None:
                 membership = Membership(account.id, account.mode).settled(*ended, now)
                 settled.append(Settled(target, membership))
@@ -129,11 +132,18 @@ def _waits_for(target: Target, targets: tuple[Target, ...]) -> ServiceName | Non
 
 
 def _not_enrolled(
-    account: Account, target: Target, facts: Facts, held: Mapping[AccountId, str]
+    account: Account,
+    target: Target,
+    facts: Facts,
+    scope: Scope,
+    held: Mapping[AccountId, str],
 ) -> tuple[Outcome, str] | None:
     """Why an account is not enrolled at a target at all, if so."""
     if account.id == facts.administrator_id:
         return Outcome.SKIPPED, "the administrator account is not a member of itself"
+    out = _out_of_scope(account, facts, scope)
+    if out is not None:
+        return Outcome.SKIPPED, f"out of scope: {out}"
     if account.id in held:
         return Outcome.SKIPPED, f"onboarding {held[account.id]} is at work on this account"
     known = facts.directory.get(account.id)
@@ -150,3 +160,12 @@ def _not_enrolled(
     if is_opt_in(target.region) and enabled is not None and target.region not in enabled:
         return Outcome.SKIPPED, f"the account has not opted in to {target.region}"
     return None
+
+
+def _out_of_scope(account: Account, facts: Facts, scope: Scope) -> str | None:
+    known = facts.directory.get(account.id)
+    if known is not None:
+        return scope.why_out(account.id, known.path, facts.tags.get(account.id, {}))
+    # Outside the organisation there are neither paths nor tags to go by.
+    excluded = account.id in scope.exclude_accounts
+    return "the configuration excludes the account" if excluded else None

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import AccountId, Mode, is_account_id
+from functions.enrolment.account import Mode
 from functions.enrolment.document import Document, a_boolean, a_list, one_of
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
+from functions.enrolment.scope import an_account_id
 
 if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
@@ -49,13 +50,6 @@ def _account(value: object, path: str) -> RequestedAccount:
     )
     document.close()
     return account
-
-
-def an_account_id(value: object, path: str) -> AccountId:
-    """Reads an account's id."""
-    if not is_account_id(value):
-        raise InvalidInput(path, "takes an account id: a string of 12 digits")
-    return AccountId(str(value))
 
 
 def _email(value: object, path: str) -> str:

@@ -76,6 +76,11 @@ def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
             for account in found
             if looks and account != administrator
         },
+        tags={
+            account: directory.tags(account)
+            for account in found
+            if wiring.configuration.scope.looks_at_tags
+        },
     )
 
 

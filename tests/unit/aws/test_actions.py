@@ -86,6 +86,12 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"DelegatedAdministrators": []},
         lambda clients: directory_of(clients).is_delegated("guardduty.amazonaws.com", ACCOUNT),
     ),
+    "tags": (
+        "organizations",
+        "list_tags_for_resource",
+        {"Tags": []},
+        lambda clients: directory_of(clients).tags(ACCOUNT),
+    ),
     "enabled_regions": (
         "account",
         "list_regions",

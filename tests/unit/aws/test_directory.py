@@ -145,3 +145,13 @@ def test_enabled_regions_may_be_hidden(aws: Stubbed, code: str) -> None:
     aws.account.add_client_error("list_regions", code)
 
     assert aws.directory.enabled_regions(ACCOUNT) is None
+
+
+def test_the_tags_of_an_account_page_after_page(aws: Stubbed) -> None:
+    first = {"Tags": [{"Key": "stage", "Value": "prod"}], "NextToken": "next"}
+    asked = {"ResourceId": ACCOUNT}
+    aws.organizations.add_response("list_tags_for_resource", first, asked)
+    second = {"Tags": [{"Key": "team", "Value": ""}]}
+    aws.organizations.add_response("list_tags_for_resource", second, asked | {"NextToken": "next"})
+
+    assert aws.directory.tags(ACCOUNT) == {"stage": "prod", "team": ""}

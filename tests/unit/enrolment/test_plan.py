@@ -9,6 +9,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Outcome
 from functions.enrolment.plan import Facts, Plan, make_plan
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
+from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import (
     ACCOUNT,
@@ -46,8 +47,10 @@ def plan(
     facts: Facts = FACTS,
     held: dict[AccountId, str] | None = None,
     regions: tuple[str, ...] = ("eu-west-1", "us-east-1"),
+    scope: Scope | None = None,
 ) -> Plan:
-    return make_plan(request, facts, a_configuration(regions=regions), held or {}, NOW)
+    configuration = a_configuration(regions=regions, scope=scope or Scope())
+    return make_plan(request, facts, configuration, held or {}, NOW)
 
 
 def test_every_service_in_every_region_is_a_target_and_detective_waits_for_guardduty() -> None:
@@ -151,3 +154,29 @@ def test_regions_that_cannot_be_looked_up_are_tried() -> None:
     planned = plan(a_request(), replace(FACTS, regions={ACCOUNT: None}), regions=("me-south-1",))
 
     assert not planned.settled
+
+
+@pytest.mark.parametrize(
+    "scope",
+    [Scope(exclude_paths=("o-1/r-1/",)), Scope(exclude_tags={"a": "b"}), Scope((), (), (OTHER,))],
+)
+def test_an_account_out_of_scope_is_skipped_everywhere_with_the_reason(scope: Scope) -> None:
+    facts = replace(
+        FACTS,
+        directory={ACCOUNT: replace(known(ACCOUNT), path=f"o-1/r-1/{ACCOUNT}/")},
+        tags={ACCOUNT: {"a": "b"}},
+    )
+
+    planned = plan(a_request(), facts, scope=scope)
+
+    assert planned.targets == ()
+    ((outcome, reason),) = reasons(planned)
+    assert outcome is Outcome.SKIPPED
+    assert (reason or "").startswith("out of scope: the configuration ")
+
+
+def test_an_account_outside_the_organisation_has_neither_path_nor_tags_to_go_by() -> None:
+    request = a_request(OTHER, email=EMAIL)
+
+    assert plan(request, scope=Scope(include_paths=("o-1/",))).targets
+    assert not plan(request, scope=Scope(exclude_accounts=(OTHER,))).targets
