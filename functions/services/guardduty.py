@@ -11,7 +11,11 @@ from functions.enrolment.errors import AdministratorNotReady, Conflict, ServiceR
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.enrolment.target import ServiceName, Traits
 from functions.services.batches import answers, check_size, observations, without_usable_email
-from functions.services.invitations import NO_INVITATION, after_refusal
+from functions.services.invitations import (
+    NO_INVITATION,
+    after_refusal,
+    newest_invitation,
+)
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -165,15 +169,9 @@ class GuardDutyInvitee:
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
         with calling(SERVICE.label, "ListInvitations"):
-            ours = [
-                invitation
-                for page in self._client.get_paginator("list_invitations").paginate()
-                for invitation in page.get("Invitations", [])
-                if invitation.get("AccountId") == administrator_id and "InvitationId" in invitation
-            ]
-        if not ours:
-            return None
-        return max(ours, key=lambda i: i.get("InvitedAt", ""))["InvitationId"]
+            pages = self._client.get_paginator("list_invitations").paginate()
+            found = (invitation for page in pages for invitation in page.get("Invitations", []))
+            return newest_invitation(found, administrator_id)
 
     def _administrator(self, detector_id: str) -> str | None:
         with calling(SERVICE.label, "GetAdministratorAccount"):

@@ -16,7 +16,11 @@ from functions.enrolment.errors import (
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.enrolment.target import ServiceName, Traits
 from functions.services.batches import answers, check_size, observations
-from functions.services.invitations import NO_INVITATION, after_refusal
+from functions.services.invitations import (
+    NO_INVITATION,
+    after_refusal,
+    newest_invitation,
+)
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -145,16 +149,9 @@ class SecurityHubInvitee:
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
         with calling(SERVICE.label, "ListInvitations"):
-            ours = [
-                invitation
-                for page in self._client.get_paginator("list_invitations").paginate()
-                for invitation in page.get("Invitations", [])
-                if invitation.get("AccountId") == administrator_id and "InvitationId" in invitation
-            ]
-        if not ours:
-            return None
-        newest = max(ours, key=lambda i: i["InvitedAt"].timestamp() if "InvitedAt" in i else 0.0)
-        return newest["InvitationId"]
+            pages = self._client.get_paginator("list_invitations").paginate()
+            found = (invitation for page in pages for invitation in page.get("Invitations", []))
+            return newest_invitation(found, administrator_id)
 
     def _administrator(self) -> str | None:
         with calling(SERVICE.label, "GetAdministratorAccount"):
