@@ -22,5 +22,5 @@ def read_request(value: object, configuration: Configuration) -> OnboardingReque
     if not isinstance(value, dict):
         raise InvalidInput("input", "takes a JSON object")
     if "detail-type" in value:
-        return read_event(value)
+        return read_event(value, configuration)
     return read_manual(value, configuration)
