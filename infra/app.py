@@ -12,6 +12,7 @@ from functions.enrolment.errors import InvalidInput
 from infra.asset import InstallationFailed, staged_asset
 from infra.config import read_config
 from infra.stacks.member_role import MemberRoleStack
+from infra.stacks.organization_events import OrganizationEventsStack
 from infra.stacks.rollcall import RollcallStack
 
 if TYPE_CHECKING:
@@ -26,8 +27,17 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
     role = config.configuration.invitation.member_role
     if role is not None:
         MemberRoleStack(app, "RollcallMemberRole", name=role, config=config)
-    for name, value in config.tags.items():
-        cdk.Tags.of(rollcall).add(name, value)
+    stacks: list[cdk.Stack] = [rollcall]
+    if config.organization is not None:
+        stacks += [
+            OrganizationEventsStack(
+                app, forwarder=forwarder, organization=config.organization, config=config
+            )
+            for forwarder in config.organization.forwarders(config.bus)
+        ]
+    for stack in stacks:
+        for name, value in config.tags.items():
+            cdk.Tags.of(stack).add(name, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
 
 

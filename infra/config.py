@@ -16,6 +16,7 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
+from infra.organization import Organization, an_organization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,11 +57,13 @@ class DeploymentConfig:
     """One deployment. ``configuration`` is what the steps are told.
 
     ``bus`` is ``own``, or ``default`` where the organisation's management account administers the
-    services itself. ``concurrency`` is how many targets are worked on at once.
+    services itself. Without ``organization`` nothing outside the account may put events on the bus.
+    ``concurrency`` is how many targets are worked on at once.
     """
 
     configuration: Configuration
     bus: str = "own"
+    organization: Organization | None = None
     retry: Retry = Retry()
     concurrency: int = 40
     log_retention_days: int = 365
@@ -79,9 +82,11 @@ def read_config(value: object) -> DeploymentConfig:
         except ValueError:
             raise InvalidInput("rollcall", "takes a JSON object") from None
     document = Document(value, "rollcall")
+    bus = document.optional("bus", one_of(_BUSES), "own")
     config = DeploymentConfig(
         configuration=read_configuration(document),
-        bus=document.optional("bus", one_of(_BUSES), "own"),
+        bus=bus,
+        organization=document.optional("organization", an_organization(bus), None),
         retry=document.optional("retry", _retry, Retry()),
         concurrency=document.optional("concurrency", a_whole_number(1, 1000), 40),
         log_retention_days=document.optional("log_retention_days", _retention, 365),

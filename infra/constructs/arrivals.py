@@ -1,68 +1,81 @@
-"""Where events about new accounts arrive, and the rule that starts a run for them."""
+"""The rules for events about new accounts, made from what the intake accepts."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
-from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from infra.constructs.findings import acknowledge
 
 if TYPE_CHECKING:
-    from aws_cdk import aws_stepfunctions as sfn
+    from collections.abc import Mapping
 
-# CreateAccountResult is a service event (Organizations user guide); peers whose rules ask for API
-# calls never hear of it. Both are matched, should that change.
-DETAIL_TYPES = ["AWS Service Event via CloudTrail", "AWS API Call via CloudTrail"]
-ACCOUNT_CREATED = events.EventPattern(
-    source=["aws.organizations"],
-    detail_type=DETAIL_TYPES,
-    detail={
-        "eventSource": ["organizations.amazonaws.com"],
-        "eventName": ["CreateAccountResult"],
-        "serviceEventDetails": {"createAccountStatus": {"state": ["SUCCEEDED"]}},
-    },
-)
+DAY = cdk.Duration.hours(24)
+MOST_ATTEMPTS = 185
 
 
 class Arrivals(Construct):
-    """The rule on the bus. What cannot be delivered for a day is kept in the queue for 14."""
+    """One rule for each event, so that its metrics tell by which way accounts come."""
 
     def __init__(
         self,
         scope: Construct,
         construct_id: str,
         *,
-        bus: events.IEventBus,
-        machine: sfn.IStateMachine,
+        bus: events.IEventBus | None,
+        patterns: Mapping[str, Mapping[str, Any]],
+        target: events.IRuleTarget,
+        purpose: str,
     ) -> None:
         super().__init__(scope, construct_id)
-        self.undelivered = sqs.Queue(
+        self.rules = [
+            events.Rule(
+                self,
+                name,
+                description=f"Rollcall: {name} {purpose}",
+                event_bus=bus,
+                event_pattern=events.EventPattern(
+                    source=pattern["source"],
+                    detail_type=pattern["detail-type"],
+                    detail=pattern["detail"],
+                ),
+                targets=[target],
+            )
+            for name, pattern in patterns.items()
+        ]
+
+
+class UndeliveredEvents(Construct):
+    """The rules' dead-letter queue: what cannot be delivered for a day is kept for 14."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.queue = sqs.Queue(
             self,
-            "Undelivered",
+            "Queue",
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
         )
-        acknowledge(
-            self.undelivered, "AwsSolutions-SQS3", "This is the dead-letter queue of the rules"
-        )
-        self.account_created = events.Rule(
-            self,
-            "Account Created",
-            description="Rollcall: start a run for an account that was created",
-            event_bus=bus,
-            event_pattern=ACCOUNT_CREATED,
-            targets=[
-                targets.SfnStateMachine(
-                    machine,
-                    dead_letter_queue=self.undelivered,
-                    max_event_age=cdk.Duration.hours(24),
-                    retry_attempts=185,
-                )
-            ],
-        )
+        acknowledge(self.queue, "AwsSolutions-SQS3", "This is the dead-letter queue of the rules")
+
+
+def rules_role(
+    scope: Construct, construct_id: str, *, description: str, name: str | None = None
+) -> iam.Role:
+    """A role for the targets of rules: EventBridge may take it for rules of this account only."""
+    return iam.Role(
+        scope,
+        construct_id,
+        role_name=name,
+        description=description,
+        assumed_by=iam.ServicePrincipal(
+            "events.amazonaws.com",
+            conditions={"StringEquals": {"aws:SourceAccount": cdk.Stack.of(scope).account}},
+        ),
+    )

@@ -12,7 +12,7 @@ from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.target import ServiceName
-from infra.constructs.findings import acknowledge
+from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import NAMED, retry, retry_until_account_ready
 
 if TYPE_CHECKING:
@@ -100,7 +100,10 @@ class OnboardingMachine(Construct):
             reason = "The machine may invoke any version of its own functions"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
         name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{logical_id(self.machine)}"}}]}}]}}'
-        place = "arn:<AWS::Partition>:states:<AWS::Region>:<AWS::AccountId>:execution"
+        partition, region, account = (
+            as_written(stack, value) for value in (stack.partition, stack.region, stack.account)
+        )
+        place = f"arn:{partition}:states:{region}:{account}:execution"
         for executions in (f"{place}:{name}:*", f"{place}:{name}/Target:*"):
             reason = "The map's children are executions of this machine, whose names are not known"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}]", reason)

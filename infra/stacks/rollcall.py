@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
 from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
@@ -16,12 +17,20 @@ from functions.aws import directory, ledger, publisher, sessions
 from functions.enrolment.membership import Action
 from functions.services.registry import actions as service_actions
 from infra.config import RETENTION_DAYS
-from infra.constructs.arrivals import Arrivals
-from infra.constructs.findings import acknowledge
+from infra.constructs.alarms import Alarms
+from infra.constructs.arrivals import (
+    DAY,
+    MOST_ATTEMPTS,
+    Arrivals,
+    UndeliveredEvents,
+    rules_role,
+)
+from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.ledger_table import LedgerTable
 from infra.constructs.onboarding_machine import OnboardingMachine
 from infra.constructs.step import Step
 from infra.constructs.target_loop import TargetLoop
+from infra.organization import organizations_region, wanted_patterns
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,11 +41,12 @@ if TYPE_CHECKING:
 
 # The member roles trust this role by its name.
 ACCEPTING_ROLE = "RollcallAcceptInvitations"
-BUS_NAME = "rollcall"
+# The organisation's management account knows the bus by its name.
+BUS_NAMES = {"own": "rollcall", "default": "default"}
 
 
 class RollcallStack(cdk.Stack):
-    """Bus, rule, state machine, steps, table and topic; the grants between them are made here."""
+    """Bus, rules, state machine, steps, table and topics; the grants between them are made here."""
 
     def __init__(
         self,
@@ -47,16 +57,15 @@ class RollcallStack(cdk.Stack):
         asset: Path,
     ) -> None:
         super().__init__(
-            scope, construct_id, description="Rollcall: enrols accounts in security services"
+            scope,
+            construct_id,
+            description="Rollcall: enrols accounts in security services",
+            env=_environment(config),
         )
         self._config = config
         self._code = lambda_.Code.from_asset(str(asset))
         self._log_retention = _retention(config.log_retention_days)
-        self.bus = (
-            events.EventBus.from_event_bus_name(self, "Bus", "default")
-            if config.bus == "default"
-            else events.EventBus(self, "Bus", event_bus_name=BUS_NAME)
-        )
+        self.bus = self._make_bus()
         self.table = LedgerTable(self, "RollcallTable").table
         self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
         self.steps = self._make_steps()
@@ -83,8 +92,64 @@ class RollcallStack(cdk.Stack):
             config=config,
             log_retention=self._log_retention,
         ).machine
-        self.arrivals = Arrivals(self, "Arrivals", bus=self.bus, machine=self.machine)
+        self.undelivered = UndeliveredEvents(self, "Undelivered").queue
+        self._start_on_arrivals()
+        alarms = Alarms(self, "Alarms")
+        alarms.watch_queue(
+            self.undelivered,
+            remedy="The messages' ERROR_MESSAGE says why. Once that is mended: python -m infra.cli"
+            " redrive.",
+        )
+        alarms.watch_machine(self.machine)
         self._tell()
+
+    def _make_bus(self) -> events.IEventBus:
+        """The bus. From outside the account it takes events of the forwarders' roles only."""
+        name, organization = BUS_NAMES[self._config.bus], self._config.organization
+        if self._config.bus == "default":
+            return events.EventBus.from_event_bus_name(self, "Bus", name)
+        bus = events.EventBus(self, "Bus", event_bus_name=name)
+        if organization and organization.management_account != organization.administrator_account:
+            management = organization.management_account
+            roles = f"arn:{self.partition}:iam::{management}:role"
+            names = [forwarder.name for forwarder in organization.forwarders(self._config.bus)]
+            # On condition, so that the roles need not be there yet when the bus is made.
+            condition = {"aws:PrincipalArn": [f"{roles}/{name}" for name in names]}
+            # CfnEventBusPolicy warns of a deprecated property that nobody gives it.
+            cdk.CfnResource(
+                self,
+                "Admission",
+                type="AWS::Events::EventBusPolicy",
+                properties={
+                    "EventBusName": bus.event_bus_name,
+                    "StatementId": "OrganizationEvents",
+                    "Statement": {
+                        "Effect": "Allow",
+                        "Principal": {"AWS": f"arn:{self.partition}:iam::{management}:root"},
+                        "Action": "events:PutEvents",
+                        "Resource": bus.event_bus_arn,
+                        "Condition": {"ArnEquals": condition},
+                    },
+                },
+            )
+        return bus
+
+    def _start_on_arrivals(self) -> None:
+        role = rules_role(self, "Starter", description="Rollcall: starts runs for events")
+        Arrivals(
+            self,
+            "Arrivals",
+            bus=self.bus,
+            patterns=wanted_patterns(self._config.configuration),
+            target=targets.SfnStateMachine(
+                self.machine,
+                role=role,
+                dead_letter_queue=self.undelivered,
+                max_event_age=DAY,
+                retry_attempts=MOST_ATTEMPTS,
+            ),
+            purpose="starts a run",
+        )
 
     def _make_steps(self) -> dict[str, Step]:
         """The steps by module. Without a member role nothing is accepted, and no step for it."""
@@ -142,7 +207,8 @@ class RollcallStack(cdk.Stack):
             )
             acknowledge(
                 self.steps["accept_invitations"],
-                f"AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:iam::*:role/{role}]",
+                f"AwsSolutions-IAM5[Resource::arn:{as_written(self, self.partition)}"
+                f":iam::*:role/{role}]",
                 "The member role is in whatever account is invited; its trust decides",
             )
 
@@ -153,7 +219,7 @@ class RollcallStack(cdk.Stack):
             "BusArn": self.bus.event_bus_arn,
             "TableName": self.table.table_name,
             "TopicArn": self.topic.topic_arn,
-            "UndeliveredEventsUrl": self.arrivals.undelivered.queue_url,
+            "UndeliveredEventsUrl": self.undelivered.queue_url,
         }.items():
             cdk.CfnOutput(self, name, value=value)
 
@@ -205,6 +271,18 @@ _LEDGER_METHODS = {
 def step_name(module: str) -> str:
     """The name of a step's state: its module's, as people write it."""
     return module.replace("_", " ").title()
+
+
+def _environment(config: DeploymentConfig) -> cdk.Environment | None:
+    """Where the stack belongs, as far as that is known; the rest is asked of the credentials."""
+    organization = config.organization
+    if organization:
+        return cdk.Environment(
+            account=organization.administrator_account, region=organization.home_region
+        )
+    if config.bus == "default":
+        return cdk.Environment(region=organizations_region(""))
+    return None
 
 
 def _sns_key(scope: Construct) -> kms.IKey:

@@ -40,6 +40,13 @@ def the(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return properties
 
 
+def name_of(rule: Mapping[str, Any]) -> str:
+    """The name of the event a rule is for."""
+    pattern = rule["EventPattern"]
+    (name,) = pattern["detail"].get("eventName") or pattern["detail-type"]
+    return str(name)
+
+
 def text(value: Any) -> str:
     """An intrinsic function as text; a logical id stands for whatever it refers to."""
     match value:

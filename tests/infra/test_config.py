@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
+from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
+from infra.organization import Organization
 from tests.infra.support import run_app
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +52,32 @@ def test_everything_can_be_said() -> None:
     assert (deployment.bus, deployment.concurrency) == ("default", 7)
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
     assert deployment.configuration.invitation.member_role == "RollcallMember"
+
+
+def test_an_organisation_administered_from_another_account() -> None:
+    deployment = read_config(
+        config(
+            organization={
+                "management_account": "999988887777",
+                "administrator_account": "111122223333",
+                "home_region": "eu-west-1",
+                "control_tower_region": "eu-central-1",
+            }
+        )
+    )
+
+    assert deployment.organization == Organization(
+        AccountId("999988887777"), AccountId("111122223333"), "eu-west-1", "eu-central-1"
+    )
+
+
+def test_a_management_account_that_administers_the_services_is_at_home_where_events_are() -> None:
+    management = {"management_account": "999988887777"}
+
+    deployment = read_config(config(bus="default", organization=management))
+
+    account = AccountId("999988887777")
+    assert deployment.organization == Organization(account, account, "us-east-1")
 
 
 def test_the_command_line_gives_the_same_as_json() -> None:
@@ -118,10 +146,46 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(retry={"first_wait": "1m", "longest_wait": "1m"}),
         "rollcall.retry.first_wait: takes less than longest_wait",
     ),
+    "half an organisation": (
+        config(organization={"management_account": "999988887777"}),
+        "rollcall.organization.administrator_account: is required",
+    ),
+    "an organisation without a home": (
+        config(
+            organization={
+                "management_account": "999988887777",
+                "administrator_account": "111122223333",
+            }
+        ),
+        "rollcall.organization.home_region: is required",
+    ),
+    "an account": (
+        config(organization={"management_account": 999988887777}),
+        "rollcall.organization.management_account: takes an account id: a string of 12 digits",
+    ),
+    "the default bus of another account": (
+        config(
+            bus="default",
+            organization={
+                "management_account": "999988887777",
+                "administrator_account": "111122223333",
+            },
+        ),
+        "rollcall.organization.administrator_account: takes the management account where bus is"
+        " default",
+    ),
+    "the default bus of a Region without events": (
+        config(
+            bus="default",
+            organization={"management_account": "999988887777", "home_region": "eu-west-1"},
+        ),
+        "rollcall.organization.home_region: takes us-east-1 where bus is default: the"
+        " organisation's events appear there; with bus own it takes any Region",
+    ),
     "an unknown key": (
         config(concurency=7),
         "rollcall.concurency: is not known here; known are bus, concurrency, invitation,"
-        " log_retention_days, regions, retry, services, tags, timing",
+        " log_retention_days, organization, regions, retry, scope, services, tags, timing",
     ),
 }
 

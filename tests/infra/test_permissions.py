@@ -24,6 +24,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "organizations:DescribeAccount",
             "organizations:DescribeOrganization",
             "organizations:ListDelegatedAdministrators",
+            "organizations:ListTagsForResource",
         },
     },
     "get_members": {
@@ -110,10 +111,11 @@ def test_the_machine_may_invoke_its_steps_and_run_its_children(
 
 
 def test_events_may_start_the_machine_and_nothing_else(template: Mapping[str, Any]) -> None:
-    (target,) = the(template, "AWS::Events::Rule")["Targets"]
+    rules = resources(template, "AWS::Events::Rule").values()
+    (role,) = {text(target["RoleArn"]) for rule in rules for target in rule["Targets"]}
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
 
-    assert granted(template, text(target["RoleArn"])) == {machine: {"states:StartExecution"}}
+    assert granted(template, role) == {machine: {"states:StartExecution"}}
 
 
 def test_no_role_takes_a_policy_that_aws_manages(template: Mapping[str, Any]) -> None:

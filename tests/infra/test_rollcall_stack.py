@@ -10,6 +10,7 @@ import functions.steps
 from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
 from tests.conftest import ACCEPTING
+from tests.infra.alarms import holds_undelivered, refuses_plain_http, tells_operators
 from tests.infra.support import resources, steps, text, the
 
 if TYPE_CHECKING:
@@ -72,44 +73,44 @@ def test_steps_read_the_configuration_that_was_deployed(template: Mapping[str, A
     assert read_configuration(document) == ACCEPTING
 
 
-def test_an_account_that_was_created_starts_the_machine(template: Mapping[str, Any]) -> None:
-    rule = the(template, "AWS::Events::Rule")
+def test_every_rule_starts_the_machine_with_the_event_as_it_is(
+    template: Mapping[str, Any],
+) -> None:
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
     (bus,) = resources(template, "AWS::Events::EventBus")
 
-    assert rule["EventPattern"] == {
-        "source": ["aws.organizations"],
-        "detail-type": ["AWS Service Event via CloudTrail", "AWS API Call via CloudTrail"],
-        "detail": {
-            "eventSource": ["organizations.amazonaws.com"],
-            "eventName": ["CreateAccountResult"],
-            "serviceEventDetails": {"createAccountStatus": {"state": ["SUCCEEDED"]}},
-        },
-    }
-    assert rule["State"] == "ENABLED"
-    assert text(rule["EventBusName"]) == bus
-    (target,) = rule["Targets"]
-    assert text(target["Arn"]) == machine
-    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": DAY, "MaximumRetryAttempts": 185}
-    assert "Input" not in target
-    assert "InputTransformer" not in target
+    for rule in resources(template, "AWS::Events::Rule").values():
+        assert text(rule["EventBusName"]) == bus
+        (target,) = rule["Targets"]
+        assert text(target["Arn"]) == machine
+        assert target["RetryPolicy"] == {
+            "MaximumEventAgeInSeconds": DAY,
+            "MaximumRetryAttempts": 185,
+        }
+        assert "Input" not in target
+        assert "InputTransformer" not in target
 
 
 def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[str, Any]) -> None:
-    (queue,) = resources(template, "AWS::SQS::Queue")
-    (target,) = the(template, "AWS::Events::Rule")["Targets"]
-    policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    holds_undelivered(template)
 
-    assert text(target["DeadLetterConfig"]["Arn"]) == queue
-    assert the(template, "AWS::SQS::Queue") | {"Tags": None} == {
-        "MessageRetentionPeriod": 14 * DAY,
-        "SqsManagedSseEnabled": True,
-        "Tags": None,
-    }
-    (allowed,) = [statement for statement in policy if statement["Effect"] == "Allow"]
-    assert allowed["Principal"] == {"Service": "events.amazonaws.com"}
-    assert allowed["Condition"]["ArnEquals"]["aws:SourceArn"]["Fn::GetAtt"][1] == "Arn"
-    assert refuses_plain_http(policy)
+
+def test_the_machine_and_the_queue_are_watched(template: Mapping[str, Any]) -> None:
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    watched = {alarm["MetricName"]: alarm for alarm in alarms}
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+
+    assert set(watched) == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed"}
+    tells_operators(template)
+    failed = watched["ExecutionsFailed"]
+    (dimension,) = failed["Dimensions"]
+    assert (dimension["Name"], text(dimension["Value"])) == ("StateMachineArn", machine)
+    assert (failed["Statistic"], failed["TreatMissingData"]) == ("Sum", "notBreaching")
+    assert "run by hand" in failed["AlarmDescription"]
+
+
+def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:
+    assert not resources(template, "AWS::Events::EventBusPolicy")
 
 
 def test_the_machine_logs_all_but_its_data_and_is_traced(template: Mapping[str, Any]) -> None:
@@ -158,11 +159,20 @@ def test_the_table_is_encrypted_restorable_and_outlives_its_stack(
     assert resource["UpdateReplacePolicy"] == "Retain"
 
 
-def test_the_topic_is_encrypted_and_refuses_plain_http(template: Mapping[str, Any]) -> None:
-    topic = the(template, "AWS::SNS::Topic")
+def test_the_topics_are_encrypted_and_refuse_plain_http(template: Mapping[str, Any]) -> None:
+    topics = resources(template, "AWS::SNS::Topic")
+    policies = resources(template, "AWS::SNS::TopicPolicy").values()
+    results, operations = (
+        text(template["Outputs"][name]["Value"]) for name in ("TopicArn", "OperationsTopicArn")
+    )
+    (key,) = resources(template, "AWS::KMS::Key")
 
-    assert text(topic["KmsMasterKeyId"]).endswith(":alias/aws/sns")
-    assert refuses_plain_http(the(template, "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"])
+    assert set(topics) == {results, operations}
+    assert text(topics[results]["KmsMasterKeyId"]).endswith(":alias/aws/sns")
+    assert text(topics[operations]["KmsMasterKeyId"]) == key
+    assert len(policies) == 2
+    for policy in policies:
+        assert refuses_plain_http(policy["PolicyDocument"]["Statement"])
 
 
 def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, Any]) -> None:
@@ -179,6 +189,8 @@ def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, An
             "BusArn": "AWS::Events::EventBus",
             "TableName": "AWS::DynamoDB::Table",
             "TopicArn": "AWS::SNS::Topic",
+            "OperationsTopicArn": "AWS::SNS::Topic",
+            "UndeliveredEventsUrl": "AWS::SQS::Queue",
         }.items()
     )
 
@@ -188,11 +200,3 @@ def keys(partition: str, sort: str) -> list[dict[str, str]]:
         {"AttributeName": partition, "KeyType": "HASH"},
         {"AttributeName": sort, "KeyType": "RANGE"},
     ]
-
-
-def refuses_plain_http(policy: list[dict[str, Any]]) -> bool:
-    return any(
-        statement["Effect"] == "Deny"
-        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
-        for statement in policy
-    )

@@ -1,0 +1,40 @@
+"""The rules' patterns, judged by the local AWS."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.enrolment.configuration import Configuration
+from functions.enrolment.scope import Scope
+from functions.enrolment.target import ServiceName
+from infra.organization import wanted_patterns
+from tests.support.arrivals import BROUGHT_BY, OPTED_IN_TO, SAMPLES
+from tests.support.events import sample
+
+if TYPE_CHECKING:
+    from infra.local.process import LocalAws
+
+PATTERNS = wanted_patterns(
+    Configuration(
+        regions=("eu-west-1", OPTED_IN_TO),
+        services=tuple(ServiceName),
+        scope=Scope(include_paths=("o-aa111bb222/",)),
+    )
+)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_event_that_brings_an_account_matches_its_one_pattern(aws: LocalAws, name: str) -> None:
+    events = aws.client("events", "111122223333", "us-east-1")
+    matching = [
+        arrival
+        for arrival, pattern in PATTERNS.items()
+        if events.test_event_pattern(
+            EventPattern=json.dumps(pattern), Event=json.dumps(sample(name))
+        )["Result"]
+    ]
+
+    assert matching == [arrival for arrival in (BROUGHT_BY.get(name),) if arrival]

@@ -1,0 +1,91 @@
+"""What every stack with rules has: a queue for undelivered events, and alarms that are heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.infra.support import resources, text, the
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DAY = 86400
+
+
+def holds_undelivered(template: Mapping[str, Any]) -> None:
+    """Every rule's undelivered events, and nobody else's, wait in one encrypted queue."""
+    (queue,) = resources(template, "AWS::SQS::Queue")
+    rules = resources(template, "AWS::Events::Rule")
+    policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
+
+    for rule in rules.values():
+        (target,) = rule["Targets"]
+        assert text(target["DeadLetterConfig"]["Arn"]) == queue
+    assert the(template, "AWS::SQS::Queue") | {"Tags": None} == {
+        "MessageRetentionPeriod": 14 * DAY,
+        "SqsManagedSseEnabled": True,
+        "Tags": None,
+    }
+    for statement in allowed:
+        assert statement["Principal"] == {"Service": "events.amazonaws.com"}
+        assert statement["Action"] == "sqs:SendMessage"
+        assert set(statement["Condition"]) == {"ArnEquals"}
+    admitted = {text(s["Condition"]["ArnEquals"]["aws:SourceArn"]) for s in allowed}
+    assert admitted == set(rules)
+    assert refuses_plain_http(policy)
+
+
+def tells_operators(template: Mapping[str, Any]) -> None:
+    """Every alarm goes to a topic that CloudWatch may encrypt for and publish to; one watches the
+    queue and names the remedy.
+    """
+    topic = text(template["Outputs"]["OperationsTopicArn"]["Value"])
+    (queue,) = resources(template, "AWS::SQS::Queue")
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    for alarm in alarms:
+        assert [text(action) for action in alarm["AlarmActions"]] == [topic]
+        assert [text(action) for action in alarm["OKActions"]] == [topic]
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (
+            1,
+            "GreaterThanOrEqualToThreshold",
+        )
+        assert len(text(alarm["AlarmDescription"])) < 1024
+    (undelivered,) = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SQS"]
+    (dimension,) = undelivered["Dimensions"]
+    assert (dimension["Name"], text(dimension["Value"])) == ("QueueName", queue)
+    assert (undelivered["Statistic"], undelivered["TreatMissingData"]) == ("Maximum", "ignore")
+    assert "python -m infra.cli redrive" in text(undelivered["AlarmDescription"])
+
+    key = the(template, "AWS::KMS::Key")
+    assert key["EnableKeyRotation"] is True
+    (policy,) = [
+        policy["PolicyDocument"]["Statement"]
+        for policy in resources(template, "AWS::SNS::TopicPolicy").values()
+        if [text(one) for one in policy["Topics"]] == [topic]
+    ]
+    assert cloudwatch_may(key["KeyPolicy"]["Statement"]) == ["kms:Decrypt", "kms:GenerateDataKey*"]
+    assert cloudwatch_may(policy) == "sns:Publish"
+
+
+def cloudwatch_may(policy: list[dict[str, Any]]) -> object:
+    """What CloudWatch is allowed, for alarms of the account only."""
+    (allowed,) = [
+        statement
+        for statement in policy
+        if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+    ]
+    assert allowed["Effect"] == "Allow"
+    account = text(allowed["Condition"]["StringEquals"]["aws:SourceAccount"])
+    alarms = text(allowed["Condition"]["ArnLike"]["aws:SourceArn"])
+    assert alarms.startswith("arn:aws:cloudwatch:")
+    assert alarms.endswith(f":{account}:alarm:*")
+    return allowed["Action"]
+
+
+def refuses_plain_http(policy: list[dict[str, Any]]) -> bool:
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy
+    )

@@ -1,0 +1,20 @@
+"""Which of the sample events bring an account, and by which arrival; the others are noise."""
+
+from __future__ import annotations
+
+from tests.support.events import EVENTS
+
+BROUGHT_BY = {
+    "accept_handshake.INFERRED": "AcceptHandshake",
+    "account_joined_organization_created.INFERRED": "AccountJoinedOrganization",
+    "account_joined_organization_invited.INFERRED": "AccountJoinedOrganization",
+    "account_region_opt_in_status_change": "Region Opt-In Status Change",
+    "controltower_create_managed_account_succeeded": "CreateManagedAccount",
+    "controltower_update_managed_account_succeeded": "UpdateManagedAccount",
+    "create_account_result_succeeded": "CreateAccountResult",
+    "create_gov_cloud_account_result_succeeded.INFERRED": "CreateAccountResult",
+    "move_account": "MoveAccount",
+}
+SAMPLES = sorted(path.stem for path in EVENTS.glob("*.json"))
+# The Region that the sample of an opt-in is about.
+OPTED_IN_TO = "ap-east-1"
