@@ -7,7 +7,7 @@ wrong one never fires.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import InvalidInput
@@ -29,7 +29,8 @@ class Arrival:
 
     ``says`` is what its detail must say, in EventBridge pattern syntax; ``account`` reads the
     account's id from the event or raises InvalidInput; ``region`` is the path of the one Region it
-    is about. CloudTrail events have an ``event_source``.
+    is about; ``moves`` says that the account only moved, which matters to a scope by paths.
+    CloudTrail events have an ``event_source``.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Arrival:
     account: Callable[[Mapping[str, Any]], AccountId]
     event_source: str | None = None
     region: str | None = None
+    moves: bool = False
 
     @property
     def detail_types(self) -> tuple[str, ...]:
@@ -107,7 +109,10 @@ ARRIVALS: Mapping[str, Arrival] = {
             _invited_account,
         ),
         _organizations("AccountJoinedOrganization", {}, joined_account),
-        _organizations("MoveAccount", {}, _id_at("detail.requestParameters.accountId")),
+        replace(
+            _organizations("MoveAccount", {}, _id_at("detail.requestParameters.accountId")),
+            moves=True,
+        ),
         _control_tower("CreateManagedAccount", "createManagedAccountStatus"),
         _control_tower("UpdateManagedAccount", "updateManagedAccountStatus"),
         Arrival(

@@ -38,6 +38,8 @@ def read_event(
         InvalidInput: the event is not one that brings an account; no id is ever guessed.
     """
     arrival = _arrival(event)
+    if arrival.moves and not configuration.scope.looks_at_paths:
+        raise InvalidInput("scope", f"takes {arrival.name} only where it goes by paths")
     hold_to(arrival.pattern, event)
     account_id = arrival.account(event)
     if arrival.event_source is not None:

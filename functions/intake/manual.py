@@ -14,6 +14,7 @@ from functions.enrolment.scope import an_account_id
 if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
 
+MANUAL = "manual"
 # The APIs' limit on accounts a call.
 MOST_ACCOUNTS = 50
 # Detective's pattern (botocore ``detective.EmailAddress``); it and GuardDuty take 64 characters.
@@ -36,7 +37,7 @@ def read_manual(value: object, configuration: Configuration) -> OnboardingReques
         regions=document.optional("regions", a_list(one_of(regions), len(regions)), None),
         mode=document.optional("mode", one_of(_MODES), None),
         dry_run=document.optional("dry_run", a_boolean, default=False),
-        source="manual",
+        source=MANUAL,
         automatic=False,
     )
     document.close()

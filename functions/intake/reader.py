@@ -6,15 +6,23 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.errors import InvalidInput
 from functions.intake.events import read_event
-from functions.intake.manual import read_manual
+from functions.intake.manual import MANUAL, read_manual
+from functions.intake.pattern import at
 
 if TYPE_CHECKING:
+    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
 
 
-def read_request(value: object, configuration: Configuration) -> OnboardingRequest:
+def read_request(
+    value: object,
+    configuration: Configuration,
+    management_account: AccountId | None = None,
+) -> OnboardingRequest:
     """Read an EventBridge event (it has a ``detail-type``) or a manual input.
+
+    Events of Organizations and Control Tower must come from ``management_account``, where given.
 
     Raises:
         InvalidInput: naming the field and what it takes.
@@ -22,5 +30,13 @@ def read_request(value: object, configuration: Configuration) -> OnboardingReque
     if not isinstance(value, dict):
         raise InvalidInput("input", "takes a JSON object")
     if "detail-type" in value:
-        return read_event(value, configuration)
+        return read_event(value, configuration, management_account)
     return read_manual(value, configuration)
+
+
+def source_of(value: object) -> str:
+    """What an input is from, also where it is refused: an event's name, or ``manual``."""
+    if not isinstance(value, dict) or "detail-type" not in value:
+        return MANUAL
+    name = at(value, "detail.eventName")
+    return (name if isinstance(name, str) else str(value["detail-type"]))[:100]

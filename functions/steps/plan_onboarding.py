@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.ledger import HeldBy
 from functions.enrolment.account import AccountState
-from functions.enrolment.errors import AccountNotReady, InvalidInput
+from functions.enrolment.errors import AccountNotReady, Conflict, InvalidInput
 from functions.enrolment.plan import Facts, make_plan
 from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.regions import is_opt_in
-from functions.intake.reader import read_request
+from functions.intake.manual import MANUAL
+from functions.intake.reader import read_request, source_of
 from functions.services.registry import PRINCIPALS
 from functions.steps.loop import LEASE_SECONDS
 from functions.steps.step import step
@@ -33,12 +34,23 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     try:
         request = read_request(event["input"], wiring.configuration)
         facts = _find_facts(request, wiring)
-        # Planned once before anything is claimed, so that what is refused leaves no trace.
+        # Read again, now that it is known whose events count.
+        read_request(event["input"], wiring.configuration, facts.management_id)
+        # Planned once before anything is claimed, so that what is refused claims nothing.
         make_plan(request, facts, wiring.configuration, {}, wiring.now())
     except InvalidInput as refusal:
-        cause = str(refusal)
-        return {"verdict": "refused", "error": type(refusal).__name__, "cause": cause}
-    return _begin(event["onboarding_id"], event["started_at"], request, facts, wiring)
+        return _refuse(event, refusal, wiring)
+    return _begin(event, request, facts, wiring)
+
+
+def _refuse(event: dict[str, Any], refusal: InvalidInput, wiring: Wiring) -> dict[str, Any]:
+    """Keep the refusal; the input is kept with the execution."""
+    now, cause = wiring.now(), str(refusal)
+    source = source_of(event["input"])
+    record = _record(event, source=source, automatic=source != MANUAL, lease_until=now)
+    wiring.ledger.open(record)
+    wiring.ledger.close(record.id, f"refused: {cause}", {}, now)
+    return {"verdict": "refused", "error": type(refusal).__name__, "cause": cause}
 
 
 def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
@@ -96,35 +108,54 @@ def _refuse_too_early(
 
 
 def _begin(
-    onboarding_id: str, started: str, request: OnboardingRequest, facts: Facts, wiring: Wiring
+    event: dict[str, Any], request: OnboardingRequest, facts: Facts, wiring: Wiring
 ) -> dict[str, Any]:
-    """Open the onboarding's record, claim its accounts and note what ends before it begins."""
+    """Open the onboarding's record, claim its accounts and note what ends before it begins.
+
+    Raises:
+        Conflict: an event is about some Regions of an account only, and another onboarding is at
+            work on it that may have left them out.
+    """
     now, ledger = wiring.now(), wiring.ledger
-    started_at = datetime.fromisoformat(started).timestamp()
-    record = OnboardingRecord(
-        id=onboarding_id,
+    record = _record(
+        event,
         source=request.source,
         automatic=request.automatic,
         dry_run=request.dry_run,
         accounts=tuple(account.id for account in request.accounts),
-        started_at=started_at,
         lease_until=now + LEASE_SECONDS,
     )
     ledger.open(record)
-    held = {} if request.dry_run else _claim(record, now, wiring)
+    held = {} if request.dry_run else _claim(record, request, now, wiring)
     if request.automatic and len(held) == len(record.accounts):
-        outcome = f"duplicate of {next(iter(held.values()))}"
-        ledger.close(onboarding_id, outcome, {}, now)
+        holder = next(iter(held.values()))
+        if request.regions is not None:
+            raise Conflict(f"onboarding {holder} is at work on this account")
+        outcome = f"duplicate of {holder}"
+        ledger.close(record.id, outcome, {}, now)
         return {"verdict": "duplicate", "cause": outcome}
     plan = make_plan(request, facts, wiring.configuration, held, now)
     for target in {settled.target for settled in plan.settled}:
         ended = [s.membership for s in plan.settled if s.target == target]
-        ledger.record(onboarding_id, target, ended, now, dry_run=request.dry_run)
+        ledger.record(record.id, target, ended, now, dry_run=request.dry_run)
     return _document(record, plan)
 
 
-def _claim(record: OnboardingRecord, now: float, wiring: Wiring) -> dict[AccountId, str]:
-    """Claim every account; returns which are held, and by which onboarding."""
+def _record(event: dict[str, Any], **values: Any) -> OnboardingRecord:
+    started_at = datetime.fromisoformat(event["started_at"]).timestamp()
+    nothing: dict[str, Any] = {"dry_run": False, "accounts": ()}
+    return OnboardingRecord(id=event["onboarding_id"], started_at=started_at, **(nothing | values))
+
+
+def _claim(
+    record: OnboardingRecord, request: OnboardingRequest, now: float, wiring: Wiring
+) -> dict[AccountId, str]:
+    """Claim every account; returns which are held, and by which onboarding.
+
+    A further event about an account that was enabled lately is a duplicate, unless it is about
+    some Regions only: those may be new.
+    """
+    duplicates = request.automatic and request.regions is None
     window = now - wiring.configuration.timing.duplicate_window
     held = {}
     for account_id in record.accounts:
@@ -133,7 +164,7 @@ def _claim(record: OnboardingRecord, now: float, wiring: Wiring) -> dict[Account
             record.id,
             now,
             record.lease_until,
-            unless_enabled_since=window if record.automatic else None,
+            unless_enabled_since=window if duplicates else None,
         )
         if isinstance(claim, HeldBy):
             held[account_id] = claim.onboarding_id

@@ -8,6 +8,7 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
+from functions.enrolment.scope import Scope
 from functions.intake.events import read_event
 from functions.intake.reader import read_request
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
@@ -15,7 +16,9 @@ from tests.support.events import sample
 
 MANAGEMENT = AccountId("111122223333")
 ORGANIZATION = "o-aa111bb222"
-CONFIGURATION = a_configuration(regions=("eu-west-1", "ap-east-1"))
+CONFIGURATION = a_configuration(
+    regions=("eu-west-1", "ap-east-1"), scope=Scope(include_paths=("o-aa111bb222/",))
+)
 ABSENT = object()
 
 STATUS = "detail.serviceEventDetails.createAccountStatus"
@@ -288,3 +291,10 @@ def test_opting_in_is_told_to_whoever_asked_for_it() -> None:
     event = sample(OPTED_IN)
 
     assert read_event(event, CONFIGURATION, management_account=MANAGEMENT) == read(event)
+
+
+def test_a_move_matters_only_to_a_scope_that_goes_by_paths() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read_event(sample("move_account"), a_configuration())
+
+    assert str(refused.value) == "scope: takes MoveAccount only where it goes by paths"

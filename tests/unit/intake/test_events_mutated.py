@@ -13,6 +13,7 @@ from moto.events.models import EventPattern
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
+from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL, Arrival
 from functions.intake.events import read_event
 from functions.intake.reader import read_request
@@ -22,7 +23,9 @@ from tests.support.events import EVENTS, sample
 MANAGEMENT = AccountId("111122223333")
 GOVCLOUD = "777788889999"
 # us-east-1 is not configured: it is where the events come from, not what they are about.
-CONFIGURATION = a_configuration(regions=("eu-west-1", "ap-east-1"))
+CONFIGURATION = a_configuration(
+    regions=("eu-west-1", "ap-east-1"), scope=Scope(include_paths=("o-aa111bb222/",))
+)
 
 ARRIVING = {
     "create_account_result_succeeded": ACCOUNT,
