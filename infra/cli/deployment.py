@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from infra.local.process import LocalAws
 
@@ -58,14 +59,14 @@ class Deployer:
             DeploymentFailed: one of them failed.
         """
         context = f"rollcall={json.dumps(configuration)}"
-        with ThreadPoolExecutor() as both:
+        synth = ("synth", "--quiet", "--context", context, "--output", self._assembly)
+        with (
             # Where there is no cdk.json, bootstrap does not synthesise the app as well.
-            bootstrap = both.submit(self._cdk, "bootstrap", self._place, cwd=self._folder)
-            synth = both.submit(
-                self._cdk, "synth", "--quiet", "--context", context, "--output", self._assembly
-            )
-            synth.result()
-            bootstrap.result()
+            self._cdk("bootstrap", self._place, cwd=self._folder) as bootstrapping,
+            self._cdk(*synth) as synthesising,
+        ):
+            _finish(synthesising)
+            _finish(bootstrapping)
 
     def deploy(self) -> Deployment:
         """``cdk deploy Rollcall``.
@@ -73,16 +74,9 @@ class Deployer:
         Raises:
             DeploymentFailed: it failed.
         """
-        self._cdk(
-            "deploy",
-            "Rollcall",
-            "--app",
-            self._assembly,
-            "--require-approval",
-            "never",
-            "--outputs-file",
-            self._outputs,
-        )
+        where = ("--app", self._assembly, "--outputs-file", self._outputs)
+        with self._cdk("deploy", "Rollcall", *where, "--require-approval", "never") as deploying:
+            _finish(deploying)
         outputs = json.loads(self._outputs.read_text())["Rollcall"]
         return Deployment(
             machine_arn=outputs["StateMachineArn"],
@@ -93,14 +87,31 @@ class Deployer:
             assembly=self._assembly,
         )
 
-    def _cdk(self, *arguments: str | Path, cwd: Path = ROOT) -> None:
-        command: Sequence[str | Path] = [CDK, *arguments, "--no-notices"]
-        done = subprocess.run(  # noqa: S603  # our own command line
-            command, cwd=cwd, env=self._environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            told = (done.stdout + done.stderr)[-4000:]
-            raise DeploymentFailed(f"cdk {arguments[0]} failed:\n{told}")
+    @contextmanager
+    def _cdk(self, *arguments: str | Path, cwd: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
+        """A command under way; leaving the context ends it and whatever it started."""
+        with subprocess.Popen(  # noqa: S603  # our own command line
+            [CDK, *arguments, "--no-notices"],
+            cwd=cwd,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        ) as process:
+            try:
+                yield process
+            finally:
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
+
+
+def _finish(process: subprocess.Popen[str]) -> None:
+    told, _ = process.communicate()
+    if process.returncode:
+        assert isinstance(process.args, list)  # noqa: S101  # as _cdk gave them
+        raise DeploymentFailed(f"cdk {process.args[1]} failed:\n{told.strip()[-4000:]}")
 
 
 def deploy_member_role(

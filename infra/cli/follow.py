@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import textwrap
 import time
 from typing import TYPE_CHECKING
 
+from rich.console import Group
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from functions.enrolment.membership import Outcome
@@ -26,6 +27,7 @@ COLOURS = {
     Outcome.TIMED_OUT: "red",
 }
 _WIDTHS = (12, 12, 14)
+_INDENT = 16
 
 
 def follow(
@@ -38,8 +40,8 @@ def follow(
 ) -> Sequence[MembershipRecord]:
     """Show memberships until the run has ended; returns them as last read.
 
-    On a terminal all lines are shown and change in place; elsewhere each is written once its
-    membership has its outcome.
+    A line is written once its membership has its outcome; on a terminal those still under way
+    stand below and change in place.
 
     Raises:
         TimeoutError: the run has not ended after ``seconds``.
@@ -50,29 +52,25 @@ def follow(
         while True:
             over = ended()
             records = sorted(read(), key=_order)
-            if console.is_terminal:
-                live.update(_lines(records), refresh=True)
-            else:
-                for record in records:
-                    if record.outcome and (key := (record.account_id, record.target.key)):
-                        if key not in written:
-                            console.print(line(record))
-                        written.add(key)
+            for record in records:
+                key = record.account_id, record.target.key
+                if (record.outcome or over) and key not in written:
+                    console.print(_shown(console, record))
+                    written.add(key)
+            under_way = [_shown(console, record) for record in records if not record.outcome]
+            live.update(Group(*under_way), refresh=True)
             if over:
-                break
+                return records
             if time.monotonic() > give_up:
                 raise TimeoutError(f"the run has not ended after {seconds:.0f} s")
             time.sleep(pause)
-    if console.is_terminal:
-        console.print(_lines(records))
-    return records
 
 
 def line(record: MembershipRecord) -> Text:
     """One membership: where, its transitions, how long they took, and how it ended."""
     label, region = record.target.service.label, record.target.region
     columns = (str(record.account_id), label, region)
-    text = Text("  " + "  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
+    text = Text("  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
     text.append("  " + (" → ".join(t.status for t in record.transitions) or "-"))
     if record.settled_at is not None and record.transitions:
         text.append(f"  {record.settled_at - record.transitions[0].at:.1f} s", "dim")
@@ -82,23 +80,33 @@ def line(record: MembershipRecord) -> Text:
     return text
 
 
-def by_reason(records: Sequence[MembershipRecord]) -> Iterator[Text]:
-    """Each account and reason once, with the targets it holds for."""
+def by_reason(records: Sequence[MembershipRecord], width: int) -> Iterator[Text]:
+    """Each account and reason once, with the targets it holds for, in lines of ``width``."""
     groups: dict[tuple[str, Outcome | None, str | None], list[MembershipRecord]] = {}
     for record in sorted(records, key=_order):
         groups.setdefault((record.account_id, record.outcome, record.reason), []).append(record)
     for (account_id, outcome, reason), members in groups.items():
-        text = Text(f"  {account_id}  ")
-        text.append(f"{outcome}: {reason}", COLOURS[outcome] if outcome else "")
         targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
-        yield text.append(f"\n                {targets}", "dim")
+        text = Text(f"  {account_id}".ljust(_INDENT))
+        told = _indented(f"{outcome}: {reason}", width)
+        text.append(told, COLOURS[outcome] if outcome else "")
+        text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
+        yield text
 
 
-def _lines(records: Sequence[MembershipRecord]) -> Table:
-    table = Table.grid()
-    for record in records:
-        table.add_row(line(record))
-    return table
+def _shown(console: Console, record: MembershipRecord) -> Text:
+    """A terminal shows as much of a line as fits."""
+    text = line(record)
+    if console.is_terminal:
+        text.truncate(console.width, overflow="ellipsis")
+    return text
+
+
+def _indented(text: str, width: int) -> str:
+    """Every line but the first begins below the first."""
+    room = max(width - _INDENT, _INDENT)
+    lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return ("\n" + " " * _INDENT).join(lines)
 
 
 def _order(record: MembershipRecord) -> tuple[str, str, str]:

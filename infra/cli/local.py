@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import signal
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from functions.aws.ledger import Ledger
@@ -33,10 +37,10 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.records import MembershipRecord
     from infra.cli.deployment import Deployment
-    from infra.cli.scenarios import Scenario
+    from infra.cli.scenarios import Creation, Scenario
     from infra.local.process import LocalAws
 
-FOLDER = Path(__file__).parents[2] / ".build" / "local"
+LOG = Path(__file__).parents[2] / ".build" / "local" / "aws.log"
 RUN_SECONDS = 120
 RESULT_SECONDS = 10
 _ENABLED = (Outcome.ENABLED, Outcome.ALREADY_ENABLED)
@@ -48,7 +52,8 @@ def add_to(verbs: Any) -> None:
         "local",
         help="deploy to an AWS on this machine and follow a run",
         description="Deploy to an AWS on this machine, start a run and follow it to its result. "
-        "Exit status 0: every membership is Enabled and the result arrived; 1: not so.",
+        "Exit status 0: every membership is Enabled and the result arrived; 1: not so; 2: bad "
+        "arguments; 130: ended by Ctrl-C, unless the run was over and kept.",
         epilog="example: python -m infra.cli local --scenario invitation",
     )
     about = "; ".join(f"{scenario.name}: {scenario.about}" for scenario in SCENARIOS.values())
@@ -59,27 +64,42 @@ def add_to(verbs: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Play a scenario; whatever was started is stopped, also on Ctrl-C and on failure."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    console = Console(highlight=False, soft_wrap=True)
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, soft_wrap=not terminal)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    # A run that is being kept goes on writing to the log it began.
+    LOG.unlink(missing_ok=True)
     try:
-        with local_aws(FOLDER / "aws.log") as aws:
-            return Play(console, aws, SCENARIOS[arguments.scenario]).run(keep=arguments.keep)
+        with TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as folder:
+            # Whatever the CDK, the local AWS and its workers write goes when they have gone.
+            os.environ["TMPDIR"] = folder
+            with local_aws(LOG) as aws:
+                play = Play(console, aws, SCENARIOS[arguments.scenario], Path(folder))
+                return play.run(keep=arguments.keep)
     except KeyboardInterrupt:
         console.print("Stopped.")
         return 130
-    except (DeploymentFailed, LocalAwsFailed, TimeoutError) as error:
-        console.print(str(error), style="red", markup=False)
+    except (DeploymentFailed, LocalAwsFailed, OSError, BotoCoreError, ClientError) as error:
+        errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        errors.print(str(error), style="red", markup=False)
         return 1
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 class Play:
     """One scenario on a running local AWS."""
 
-    def __init__(self, console: Console, aws: LocalAws, scenario: Scenario) -> None:
+    def __init__(self, console: Console, aws: LocalAws, scenario: Scenario, folder: Path) -> None:
         self._console = console
         self._aws = aws
         self._scenario = scenario
+        self._folder = folder
         self._began = time.monotonic()
 
     def run(self, *, keep: bool) -> int:
@@ -88,19 +108,23 @@ class Play:
         self._note(f"local AWS at {self._aws.url}")
         deployment = self._deploy()
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
-        started, onboarding_id = self._start(deployment)
+        forward_organization_events(self._aws, deployment)
+        start = self._scenario.prepare(self._aws)
+        started = time.monotonic()
+        onboarding_id = self._start(deployment, start)
         self._console.print(f"\nOnboarding {onboarding_id}")
         records = self._follow(deployment, onboarding_id)
         received = subscriber.receive(onboarding_id, seconds=RESULT_SECONDS)
         status = self._report(deployment, onboarding_id, records, received)
-        took = time.monotonic() - started
-        self._console.print(f"\n{took:.1f} s from start to published result", style="dim")
+        if received:
+            took = time.monotonic() - started
+            self._console.print(f"\n{took:.1f} s from start to published result", style="dim")
         if keep:
-            self._keep(deployment)
+            self._keep(deployment, start)
         return status
 
     def _deploy(self) -> Deployment:
-        deployer = Deployer(self._aws, ADMINISTRATOR, HOME_REGION, FOLDER)
+        deployer = Deployer(self._aws, ADMINISTRATOR, HOME_REGION, self._folder)
         deployer.bootstrap_and_synthesise(self._scenario.configuration())
         self._note("cdk bootstrap and cdk synth")
         deployment = deployer.deploy()
@@ -110,24 +134,21 @@ class Play:
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
         return deployment
 
-    def _start(self, deployment: Deployment) -> tuple[float, str]:
-        """Start the run as the scenario says; returns when, and the onboarding's id."""
+    def _start(self, deployment: Deployment, start: Input | Creation) -> str:
+        """Start the run as the scenario says; returns the onboarding's id."""
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
-        forward_organization_events(self._aws, deployment)
-        start = self._scenario.prepare(self._aws)
-        started = time.monotonic()
         if isinstance(start, Input):
             execution = machines.start_execution(
                 stateMachineArn=deployment.machine_arn, input=json.dumps(start.document)
             )
             self._note("execution started by hand")
-            return started, str(execution["executionArn"].rpartition(":")[2])
+            return str(execution["executionArn"].rpartition(":")[2])
         self._note(f"account {start.account_id} created; its event is on the bus")
         give_up = time.monotonic() + RESULT_SECONDS
         while time.monotonic() < give_up:
             found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
             if found:
-                return started, str(found[0]["name"])
+                return str(found[0]["name"])
             time.sleep(0.1)
         raise TimeoutError("the event started no execution")
 
@@ -174,26 +195,45 @@ class Play:
             self._console.print(f"Published: {told}")
         if not_enabled:
             self._console.print("\nNot enabled:")
-            for text in by_reason(not_enabled):
+            width = self._console.width if self._console.is_terminal else sys.maxsize
+            for text in by_reason(not_enabled, width):
                 self._console.print(text)
         return 0 if records and not not_enabled and len(received) == 2 else 1
 
-    def _keep(self, deployment: Deployment) -> None:
+    def _keep(self, deployment: Deployment, start: Input | Creation) -> None:
+        """Say how to go on by hand, and wait for Ctrl-C.
+
+        Raises:
+            LocalAwsFailed: it ended by itself.
+        """
+        self._console.print(
+            f"\nThe local AWS is running at {self._aws.url}; Ctrl-C ends it. In another shell:\n"
+        )
         environment = self._aws.environment(ADMINISTRATOR, HOME_REGION)
         exports = "\n".join(f"export {name}={value}" for name, value in environment.items())
-        self._console.print(
-            f"\nThe local AWS is running at {self._aws.url}; Ctrl-C ends it. In another shell:\n",
-        )
+        document = json.dumps(start.document)
+        key = json.dumps({":pk": {"S": f"account#{start.document['accounts'][0]['id']}"}})
         self._console.print(
             f"{exports}\n\n"
-            f"aws stepfunctions start-execution --state-machine-arn {deployment.machine_arn} \\\n"
-            f'  --input \'{{"accounts": [{{"id": "444455556666"}}], "dry_run": true}}\'\n'
-            f'aws events put-events --entries \'[{{"EventBusName": "{deployment.bus_name}",'
-            f' "Source": "my.test", "DetailType": "test", "Detail": "{{}}"}}]\'\n'
-            f"aws dynamodb scan --table-name {deployment.table_name}\n",
+            "# Start an execution: once more for the same accounts\n"
+            f"aws stepfunctions start-execution --state-machine-arn {deployment.machine_arn}"
+            f" --input {shlex.quote(document)}\n\n"
+            "# Put an event: Organizations does, when the management account creates an account\n"
+            f"AWS_ACCESS_KEY_ID={MANAGEMENT} aws organizations create-account"
+            " --email another@example.com --account-name Another\n\n"
+            "# Query the table: what is known of an account\n"
+            f"aws dynamodb query --table-name {deployment.table_name}"
+            f" --key-condition-expression 'pk = :pk'"
+            f" --expression-attribute-values {shlex.quote(key)}\n",
             markup=False,
+            soft_wrap=True,
         )
-        signal.pause()
+        try:
+            self._aws.process.wait()
+        except KeyboardInterrupt:
+            self._console.print("Stopped.")
+        else:
+            raise LocalAwsFailed(f"the local AWS has ended by itself; its log: {LOG}")
 
     def _note(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", markup=False)

@@ -56,6 +56,11 @@ class Creation:
 
     account_id: str
 
+    @property
+    def document(self) -> dict[str, Any]:
+        """The input that starts a run for the same account by hand."""
+        return {"accounts": [{"id": self.account_id}]}
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:

@@ -1,0 +1,72 @@
+"""However a run ends: its exit status, what it says, and that nothing is left of it."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.support import assert_nothing_is_left, eventually
+
+if TYPE_CHECKING:
+    from tests.e2e.conftest import Starts
+
+BAD_CONFIGURATION = """
+import sys
+from dataclasses import replace
+from infra.cli.__main__ import main
+from infra.cli.scenarios import SCENARIOS
+
+SCENARIOS["creation"] = replace(SCENARIOS["creation"], regions=("nowhere",))
+sys.exit(main(["local"]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_deployment_that_is_stopped_leaves_nothing(
+    start: Starts, number: signal.Signals, status: int
+) -> None:
+    command = start("local")
+    eventually(lambda: command.running("infra.app"), "the app's synthesis")
+
+    command.signal(number)
+
+    assert command.ended() == status, command.output
+    assert "Traceback" not in command.output
+    assert_nothing_is_left(command)
+
+
+def test_a_run_that_is_stopped_leaves_nothing(start: Starts) -> None:
+    command = start("local")
+    command.line("^Onboarding ")
+    eventually(lambda: len(command.running("_worker.py")) > 1, "Lambda workers")
+
+    command.signal(signal.SIGINT)
+
+    assert command.ended() == 130, command.output
+    assert "Traceback" not in command.output
+    assert_nothing_is_left(command)
+
+
+def test_a_deployment_that_fails_says_why_and_leaves_nothing(start: Starts) -> None:
+    command = start(program=("-c", BAD_CONFIGURATION))
+    eventually(lambda: command.running("infra.app"), "the app's synthesis")
+    command.note_descendants()
+
+    assert command.ended() == 1, command.output
+    assert "rollcall.regions[0]: takes the name of a Region such as eu-west-1" in command.output
+    assert "Traceback" not in command.output
+    assert_nothing_is_left(command)
+
+
+def test_an_unknown_scenario_is_refused_in_one_line(start: Starts) -> None:
+    command = start("local", "--scenario", "nonsense")
+
+    assert command.ended() == 2
+    (line,) = command.output.splitlines()
+    assert "nonsense" in line
+    for name in ("creation", "invitation", "trouble"):
+        assert name in line
