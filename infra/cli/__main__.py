@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import NoReturn
 
-from infra.cli import local
+from infra.cli import local, redrive
 
 
 class _Parser(argparse.ArgumentParser):
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run a verb; returns its exit status."""
     parser = _Parser(prog="rollcall", description="Enrol accounts, call the roll.")
     verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for verb in (local,):
+    for verb in (local, redrive):
         verb.add_to(verbs)
     chosen = parser.parse_args(arguments)
     status: int = chosen.run(chosen)
