@@ -95,10 +95,11 @@ def by_reason(records: Sequence[MembershipRecord], width: int) -> Iterator[Text]
 
 
 def _shown(console: Console, record: MembershipRecord) -> Text:
-    """A terminal shows as much of a line as fits."""
+    """A terminal shows as much of the reason as fits; what is under way stays in one line."""
     text = line(record)
     if console.is_terminal:
-        text.truncate(console.width, overflow="ellipsis")
+        least = len(text) - len(record.reason or "") if record.outcome else 0
+        text.truncate(max(console.width, least), overflow="ellipsis")
     return text
 
 
