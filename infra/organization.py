@@ -37,7 +37,7 @@ def wanted_patterns(configuration: Configuration) -> dict[str, dict[str, Any]]:
         if arrival.region is not None:
             field = arrival.region.removeprefix("detail.")
             pattern["detail"] = pattern["detail"] | {field: opt_in}
-        unused = name == "MoveAccount" and not configuration.scope.looks_at_paths
+        unused = arrival.moves and not configuration.scope.looks_at_paths
         if not unused and (arrival.region is None or opt_in):
             wanted[name] = pattern
     return wanted
