@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from functions.enrolment.errors import InvalidInput
@@ -38,5 +39,6 @@ def source_of(value: object) -> str:
     """What an input is from, also where it is refused: an event's name, or ``manual``."""
     if not isinstance(value, dict) or "detail-type" not in value:
         return MANUAL
-    name = at(value, "detail.eventName")
-    return (name if isinstance(name, str) else str(value["detail-type"]))[:100]
+    name = at(value, "detail.eventName") or value["detail-type"]
+    plain = isinstance(name, str) and re.fullmatch(r"[A-Za-z -]{1,64}", name)
+    return str(name) if plain else "event"

@@ -7,7 +7,7 @@ import importlib
 import json
 import threading
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,9 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from functions.aws.ledger import Ledger
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
+from functions.enrolment.regions import is_opt_in
 from functions.steps import wiring
+from infra.local.api import Caller
 from infra.local.calls import CallLog
 from infra.local.clock import ManualClock
 from infra.local.endpoint import Endpoint
@@ -77,7 +79,13 @@ class Rollcall:
         """The administrator as delegated administrator of all services, and set up everywhere."""
         everywhere = list(regions or self.configuration.regions)
         self.world.apply({"do": "create_organization", "management": MANAGEMENT})
-        self.add_account(ADMINISTRATOR)
+        self.add_account(ADMINISTRATOR, regions=[r for r in everywhere if is_opt_in(r)])
+        access = {"management": MANAGEMENT, "principal": "account.amazonaws.com"}
+        self.world.apply({"do": "trust", **access})
+        self.world.services["organizations"].operations["RegisterDelegatedAdministrator"](
+            Caller(MANAGEMENT, "us-east-1"),
+            {"AccountId": ADMINISTRATOR, "ServicePrincipal": access["principal"]},
+        )
         for service in SERVICES:
             place = {"service": service, "account_id": ADMINISTRATOR, "regions": everywhere}
             self.world.apply({"do": "enable", **place})
@@ -90,6 +98,14 @@ class Rollcall:
     def add_outside(self, account_id: AccountId, **facts: object) -> None:
         """An account outside the organisation."""
         self.world.apply({"do": "add_account", "account_id": account_id, **facts})
+
+    def reconfigure(self, monkeypatch: pytest.MonkeyPatch, configuration: Configuration) -> None:
+        """Run the steps with another configuration from now on."""
+        wired = wiring.wiring()
+        settings = replace(wired.settings, configuration=configuration)
+        changed = replace(wired, settings=settings)
+        monkeypatch.setattr(wiring, "wiring", lambda: changed)
+        self.configuration = configuration
 
     def fail(self, **fault: object) -> None:
         """Switch a fault of the local services on."""

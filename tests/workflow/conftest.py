@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,11 +23,14 @@ def rollcall(
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Iterator[Rollcall]:
-    """Rollcall in one process. ``@pytest.mark.member_role(account, …)`` deploys the member role."""
+    """Rollcall in one process. ``@pytest.mark.member_role(account, …)`` deploys the member role,
+    ``@pytest.mark.configured(…)`` changes the configuration."""
     mark = request.node.get_closest_marker("member_role")
     accounts = mark.args if mark else ()
     invitation = Invitation(member_role=ROLE, external_id=EXTERNAL_ID) if mark else Invitation()
     configuration = Configuration(("eu-west-1", "us-east-1"), tuple(ServiceName), invitation)
+    changes = request.node.get_closest_marker("configured")
+    configuration = replace(configuration, **(changes.kwargs if changes else {}))
     roles = {account: f"arn:aws:iam::{account}:role/{ROLE}" for account in accounts}
     with in_place(definition, configuration, monkeypatch, roles) as running:
         yield running
