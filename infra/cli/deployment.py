@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,75 +25,94 @@ class DeploymentFailed(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """One account in one Region."""
+
+    account_id: str
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """What was deployed: the outputs of the stack ``Rollcall``, and where its assembly is."""
 
     machine_arn: str
     bus_name: str
-    bus_arn: str
     table_name: str
     topic_arn: str
     assembly: Path
 
 
 class Deployer:
-    """Bootstraps and deploys to one account and Region; ``folder`` keeps assembly and outputs."""
+    """Bootstraps places and deploys stacks to them; ``folder`` keeps assembly and outputs."""
 
-    def __init__(self, aws: LocalAws, account_id: str, region: str, folder: Path) -> None:
-        self._environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
-            **aws.environment(account_id, region),
-            "CDK_DEFAULT_ACCOUNT": account_id,
-            "CDK_DEFAULT_REGION": region,
-            "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
-        }
+    def __init__(self, aws: LocalAws, folder: Path) -> None:
+        self._aws = aws
         self._folder = folder
-        self._place = f"aws://{account_id}/{region}"
         self._assembly = folder / "cdk.out"
         self._outputs = folder / "outputs.json"
 
-    def bootstrap_and_synthesise(self, configuration: dict[str, Any]) -> None:
-        """``cdk bootstrap`` and ``cdk synth``, side by side.
+    def bootstrap_and_synthesise(self, configuration: dict[str, Any], *places: Place) -> None:
+        """``cdk bootstrap`` of every place and ``cdk synth``, side by side.
 
         Raises:
             DeploymentFailed: one of them failed.
         """
         context = f"rollcall={json.dumps(configuration)}"
         synth = ("synth", "--quiet", "--context", context, "--output", self._assembly)
-        with (
-            # Where there is no cdk.json, bootstrap does not synthesise the app as well.
-            self._cdk("bootstrap", self._place, cwd=self._folder) as bootstrapping,
-            self._cdk(*synth) as synthesising,
-        ):
-            _finish(synthesising)
-            _finish(bootstrapping)
+        with ExitStack() as stack:
+            commands = [stack.enter_context(self._cdk(places[0], *synth))]
+            for place in places:
+                where = f"aws://{place.account_id}/{place.region}"
+                # Where there is no cdk.json, bootstrap does not synthesise the app as well.
+                bootstrap = self._cdk(place, "bootstrap", where, cwd=self._folder)
+                commands.append(stack.enter_context(bootstrap))
+            for command in commands:
+                _finish(command)
 
-    def deploy(self) -> Deployment:
-        """``cdk deploy Rollcall``.
+    def deploy(self, place: Place, *stacks: str) -> dict[str, str]:
+        """``cdk deploy`` of stacks of one account; returns the first one's outputs.
 
         Raises:
             DeploymentFailed: it failed.
         """
         where = ("--app", self._assembly, "--outputs-file", self._outputs)
-        with self._cdk("deploy", "Rollcall", *where, "--require-approval", "never") as deploying:
+        options = ("--require-approval", "never", "--exclusively")
+        with self._cdk(place, "deploy", *stacks, *where, *options) as deploying:
             _finish(deploying)
-        outputs = json.loads(self._outputs.read_text())["Rollcall"]
+        outputs: dict[str, str] = json.loads(self._outputs.read_text())[stacks[0]]
+        return outputs
+
+    def deploy_rollcall(self, place: Place) -> Deployment:
+        """Deploy the stack ``Rollcall``.
+
+        Raises:
+            DeploymentFailed: it failed.
+        """
+        outputs = self.deploy(place, "Rollcall")
         return Deployment(
             machine_arn=outputs["StateMachineArn"],
             bus_name=outputs["BusName"],
-            bus_arn=outputs["BusArn"],
             table_name=outputs["TableName"],
             topic_arn=outputs["TopicArn"],
             assembly=self._assembly,
         )
 
     @contextmanager
-    def _cdk(self, *arguments: str | Path, cwd: Path = ROOT) -> Iterator[subprocess.Popen[str]]:
+    def _cdk(
+        self, place: Place, *arguments: str | Path, cwd: Path = ROOT
+    ) -> Iterator[subprocess.Popen[str]]:
         """A command under way; leaving the context ends it and whatever it started."""
         with subprocess.Popen(  # noqa: S603  # our own command line
             [CDK, *arguments, "--no-notices"],
             cwd=cwd,
-            env=self._environment,
+            env={
+                **{k: v for k, v in os.environ.items() if not k.startswith("AWS_")},
+                **self._aws.environment(place.account_id, place.region),
+                "CDK_DEFAULT_ACCOUNT": place.account_id,
+                "CDK_DEFAULT_REGION": place.region,
+                "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -115,11 +134,11 @@ def _finish(process: subprocess.Popen[str]) -> None:
 
 
 def deploy_member_role(
-    aws: LocalAws, account_id: str, region: str, deployment: Deployment, administrator_id: str
+    aws: LocalAws, place: Place, deployment: Deployment, administrator_id: str
 ) -> None:
     """Create the member role's stack in a member account, as a StackSet would."""
     template = json.loads((deployment.assembly / "RollcallMemberRole.template.json").read_text())
-    cloudformation = aws.client("cloudformation", account_id, region)
+    cloudformation = aws.client("cloudformation", place.account_id, place.region)
     cloudformation.create_stack(
         StackName="RollcallMemberRole",
         TemplateBody=json.dumps(template),

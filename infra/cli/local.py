@@ -15,18 +15,21 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from functions.aws.ledger import Ledger
+from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Outcome
-from infra.cli.deployment import Deployer, DeploymentFailed, deploy_member_role
+from infra.cli.arrivals import play_arrivals
+from infra.cli.deployment import Deployer, DeploymentFailed, Place, deploy_member_role
 from infra.cli.follow import by_reason, follow
-from infra.cli.results import Subscriber
+from infra.cli.results import Subscriber, ledger_of
 from infra.cli.scenarios import (
     ADMINISTRATOR,
+    CONTROL_TOWER_REGION,
     HOME_REGION,
     INVITED_WITH_ROLE,
     MANAGEMENT,
     SCENARIOS,
     Input,
+    found_organization,
 )
 from infra.local.process import LocalAwsFailed, local_aws
 
@@ -34,7 +37,6 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from functions.enrolment.account import AccountId
     from functions.enrolment.records import MembershipRecord
     from infra.cli.deployment import Deployment
     from infra.cli.scenarios import Creation, Scenario
@@ -107,8 +109,9 @@ class Play:
         self._console.print(f"Scenario {self._scenario.name}: {self._scenario.about}.\n")
         self._note(f"local AWS at {self._aws.url}")
         deployment = self._deploy()
+        if self._scenario.prepare is None:
+            return play_arrivals(self._console, self._aws, deployment)
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
-        forward_organization_events(self._aws, deployment)
         start = self._scenario.prepare(self._aws)
         started = time.monotonic()
         onboarding_id = self._start(deployment, start)
@@ -124,13 +127,23 @@ class Play:
         return status
 
     def _deploy(self) -> Deployment:
-        deployer = Deployer(self._aws, ADMINISTRATOR, HOME_REGION, self._folder)
-        deployer.bootstrap_and_synthesise(self._scenario.configuration())
+        organization_id = found_organization(self._aws, self._scenario.regions)
+        configuration = self._scenario.configuration(organization_id)
+        administrator = Place(ADMINISTRATOR, HOME_REGION)
+        forwarders = {"us-east-1": "RollcallOrganizationEvents"}
+        if configuration["organization"]["control_tower_region"]:
+            forwarders[CONTROL_TOWER_REGION] = "RollcallControlTowerEvents"
+        management = [Place(MANAGEMENT, region) for region in forwarders]
+        deployer = Deployer(self._aws, self._folder)
+        deployer.bootstrap_and_synthesise(configuration, administrator, *management)
         self._note("cdk bootstrap and cdk synth")
-        deployment = deployer.deploy()
+        deployment = deployer.deploy_rollcall(administrator)
         self._note("cdk deploy Rollcall")
+        deployer.deploy(management[0], *forwarders.values())
+        self._note(f"cdk deploy {' '.join(forwarders.values())} to the management account")
         if self._scenario.member_role:
-            deploy_member_role(self._aws, INVITED_WITH_ROLE, HOME_REGION, deployment, ADMINISTRATOR)
+            member = Place(INVITED_WITH_ROLE, HOME_REGION)
+            deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
         return deployment
 
@@ -143,22 +156,22 @@ class Play:
             )
             self._note("execution started by hand")
             return str(execution["executionArn"].rpartition(":")[2])
-        self._note(f"account {start.account_id} created; its event is on the bus")
+        self._note(f"account {start.account_id} created; its events are on the bus")
+        ledger = ledger_of(self._aws, deployment)
         give_up = time.monotonic() + RESULT_SECONDS
         while time.monotonic() < give_up:
             found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
-            if found:
-                return str(found[0]["name"])
+            for name in (str(execution["name"]) for execution in found):
+                # Of the executions that the creation's events start, one acts.
+                if ledger.memberships(name, [AccountId(start.account_id)]):
+                    return name
             time.sleep(0.1)
-        raise TimeoutError("the event started no execution")
+        raise LocalAwsFailed("the events started no run")
 
     def _follow(self, deployment: Deployment, onboarding_id: str) -> Sequence[MembershipRecord]:
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
         arn = f"{deployment.machine_arn.replace(':stateMachine:', ':execution:')}:{onboarding_id}"
-        table: Any = self._aws.session(ADMINISTRATOR, HOME_REGION).resource(
-            "dynamodb", endpoint_url=self._aws.url
-        )
-        ledger = Ledger(table.Table(deployment.table_name))
+        ledger = ledger_of(self._aws, deployment)
 
         def read() -> Sequence[MembershipRecord]:
             onboarding = ledger.onboarding(onboarding_id)
@@ -237,33 +250,3 @@ class Play:
 
     def _note(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", markup=False)
-
-
-def forward_organization_events(aws: LocalAws, deployment: Deployment) -> None:
-    """What Organizations tells the management account's bus goes on to Rollcall's bus."""
-    aws.client("events", ADMINISTRATOR, HOME_REGION).put_permission(
-        EventBusName=deployment.bus_name,
-        Action="events:PutEvents",
-        Principal=MANAGEMENT,
-        StatementId="management",
-    )
-    iam = aws.client("iam", MANAGEMENT, "us-east-1")
-    role = iam.create_role(
-        RoleName="rollcall-forward",
-        AssumeRolePolicyDocument=_policy(
-            Principal={"Service": "events.amazonaws.com"}, Action="sts:AssumeRole"
-        ),
-    )["Role"]
-    iam.put_role_policy(
-        RoleName="rollcall-forward",
-        PolicyName="forward",
-        PolicyDocument=_policy(Action="events:PutEvents", Resource=deployment.bus_arn),
-    )
-    events = aws.client("events", MANAGEMENT, "us-east-1")
-    events.put_rule(Name="rollcall", EventPattern=json.dumps({"source": ["aws.organizations"]}))
-    bus = {"Id": "bus", "Arn": deployment.bus_arn, "RoleArn": role["Arn"]}
-    events.put_targets(Rule="rollcall", Targets=[bus])
-
-
-def _policy(**statement: object) -> str:
-    return json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **statement}]})

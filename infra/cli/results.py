@@ -1,4 +1,4 @@
-"""Receiving the published result as a subscriber does: from the topic and from the bus."""
+"""What came of a run: the published result, as a subscriber receives it, and the table."""
 
 from __future__ import annotations
 
@@ -6,9 +6,19 @@ import json
 import time
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.ledger import Ledger
+from infra.cli.scenarios import ADMINISTRATOR, HOME_REGION
+
 if TYPE_CHECKING:
     from infra.cli.deployment import Deployment
     from infra.local.process import LocalAws
+
+
+def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
+    """The deployment's table, as its administrator reads it."""
+    session = aws.session(ADMINISTRATOR, HOME_REGION)
+    tables = session.resource("dynamodb", endpoint_url=aws.url)
+    return Ledger(tables.Table(deployment.table_name))
 
 
 class Subscriber:

@@ -6,6 +6,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.regions import is_opt_in
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -16,6 +18,7 @@ MANAGEMENT = "999988887777"
 HOME_REGION = "eu-west-1"
 REGIONS = ("eu-west-1", "eu-central-1", "us-east-1", "ap-southeast-2")
 OPT_IN_REGION = "me-south-1"
+CONTROL_TOWER_REGION = "eu-west-1"
 MEMBER_ROLE = "RollcallMember"
 EXTERNAL_ID = "rollcall-local"
 SERVICES = ("securityhub", "guardduty", "detective")
@@ -64,16 +67,17 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``prepare`` makes the world and says what starts the run. ``timing`` overrides ``TIMING``."""
+    """``prepare`` adds to the organisation and says what starts the run; without it the scenario
+    is about many events. ``timing`` overrides ``TIMING``."""
 
     name: str
     about: str
-    prepare: Callable[[LocalAws], Input | Creation]
+    prepare: Callable[[LocalAws], Input | Creation] | None
     regions: tuple[str, ...] = REGIONS
     timing: dict[str, str] = field(default_factory=dict)
     member_role: bool = False
 
-    def configuration(self) -> dict[str, Any]:
+    def configuration(self, organization_id: str) -> dict[str, Any]:
         """The ``rollcall`` context it is deployed with."""
         invitation: dict[str, Any] = {"send_email": False}
         if self.member_role:
@@ -84,18 +88,30 @@ class Scenario:
             "invitation": invitation,
             "timing": TIMING | self.timing,
             "retry": RETRY,
+            # The samples of Control Tower's events are from its home Region eu-west-1, and moves
+            # matter to a scope by paths.
+            "organization": {
+                "management_account": MANAGEMENT,
+                "administrator_account": ADMINISTRATOR,
+                "home_region": HOME_REGION,
+                "control_tower_region": CONTROL_TOWER_REGION if self.prepare is None else None,
+            },
+            "scope": {"include_paths": [f"{organization_id}/"]} if self.prepare is None else None,
         }
 
 
-def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> None:
-    """An organisation whose services are administered from a delegated administrator account."""
-    aws.world(do="create_organization", management=MANAGEMENT)
+def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> str:
+    """An organisation whose services are administered from a delegated administrator account.
+
+    Returns its id.
+    """
+    made = aws.world(do="create_organization", management=MANAGEMENT)
     aws.world(
         do="add_account",
         account_id=ADMINISTRATOR,
         name="Security",
         organization=MANAGEMENT,
-        regions=[region for region in regions if region == OPT_IN_REGION],
+        regions=[region for region in regions if is_opt_in(region)],
     )
     aws.world(do="trust", management=MANAGEMENT, principal="account.amazonaws.com")
     for service in SERVICES:
@@ -106,10 +122,10 @@ def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> None:
     organizations.register_delegated_administrator(
         AccountId=ADMINISTRATOR, ServicePrincipal="account.amazonaws.com"
     )
+    return str(made["organization"])
 
 
 def _creation(aws: LocalAws) -> Creation:
-    found_organization(aws, REGIONS)
     organizations = aws.client("organizations", MANAGEMENT, "us-east-1")
     status = organizations.create_account(Email="new@example.com", AccountName="New")
     request = status["CreateAccountStatus"]["Id"]
@@ -120,7 +136,6 @@ def _creation(aws: LocalAws) -> Creation:
 
 
 def _invitation(aws: LocalAws) -> Input:
-    found_organization(aws, REGIONS)
     aws.world(do="add_account", account_id=INVITED, email="partner@example.com", accepts_after=3)
     aws.world(do="add_account", account_id=INVITED_WITH_ROLE, email="lab@example.com")
     return Input(
@@ -134,8 +149,6 @@ def _invitation(aws: LocalAws) -> Input:
 
 
 def _trouble(aws: LocalAws) -> Input:
-    regions = TROUBLE_REGIONS
-    found_organization(aws, regions)
     in_organization = {"do": "add_account", "organization": MANAGEMENT}
     aws.world(**in_organization, account_id=HEALTHY, regions=[OPT_IN_REGION])
     aws.world(**in_organization, account_id=NOT_OPTED_IN)
@@ -189,6 +202,13 @@ SCENARIOS = {
             _trouble,
             regions=TROUBLE_REGIONS,
             timing={"invitation_deadline": "12s"},
+        ),
+        Scenario(
+            "organization",
+            "every event by which an account arrives, duplicates and noise, in the management"
+            " account",
+            None,
+            regions=("eu-west-1", "us-east-1", "ap-east-1"),
         ),
     )
 }

@@ -17,7 +17,7 @@ import pytest
 
 from functions.aws.ledger import Ledger
 from functions.enrolment.account import AccountId
-from infra.cli.deployment import Deployer
+from infra.cli.deployment import Deployer, Place
 from infra.cli.scenarios import (
     ADMINISTRATOR,
     HOME_REGION,
@@ -249,11 +249,13 @@ def test_of_two_events_at_the_same_instant_one_acts(kept: Kept, account: str) ->
 
 
 def test_it_can_be_deployed_over(kept: Kept, account: str, tmp_path: Path) -> None:
-    changed = SCENARIOS["invitation"].configuration() | {"regions": [HOME_REGION]}
-    deployer = Deployer(kept.aws, ADMINISTRATOR, HOME_REGION, tmp_path)
+    configuration = SCENARIOS["invitation"].configuration(
+        kept.aws.control("GET", "state")["organizations"][0]["id"]
+    )
+    deployer, place = Deployer(kept.aws, tmp_path), Place(ADMINISTRATOR, HOME_REGION)
 
-    deployer.bootstrap_and_synthesise(changed)
-    deployment = deployer.deploy()
+    deployer.bootstrap_and_synthesise(configuration | {"regions": [HOME_REGION]}, place)
+    deployment = deployer.deploy_rollcall(place)
 
     assert deployment.machine_arn == kept.machine_arn
     dry_run = kept.ended(kept.start(accounts=[{"id": account}], dry_run=True))

@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.builders import MANAGEMENT
 
 _SAMPLES_MANAGEMENT = "111122223333"
-EVENTS = Path(__file__).parent.parent / "events"
+EVENTS = Path(__file__).parents[2] / "infra" / "local" / "events"
 
 
 def sample(name: str) -> dict[str, Any]:
