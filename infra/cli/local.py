@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 LOG = Path(__file__).parents[2] / ".build" / "local" / "aws.log"
 RUN_SECONDS = 120
+START_SECONDS = 30
 RESULT_SECONDS = 10
 _ENABLED = (Outcome.ENABLED, Outcome.ALREADY_ENABLED)
 
@@ -158,12 +159,14 @@ class Play:
             return str(execution["executionArn"].rpartition(":")[2])
         self._note(f"account {start.account_id} created; its events are on the bus")
         ledger = ledger_of(self._aws, deployment)
-        give_up = time.monotonic() + RESULT_SECONDS
+        give_up = time.monotonic() + START_SECONDS
         while time.monotonic() < give_up:
             found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
-            for name in (str(execution["name"]) for execution in found):
+            for execution in found:
+                name: str = execution["name"]
                 # Of the executions that the creation's events start, one acts.
-                if ledger.memberships(name, [AccountId(start.account_id)]):
+                acts = ledger.memberships(name, [AccountId(start.account_id)])
+                if acts or execution["status"] not in ("RUNNING", "SUCCEEDED"):
                     return name
             time.sleep(0.1)
         raise LocalAwsFailed("the events started no run")

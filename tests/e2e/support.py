@@ -92,9 +92,16 @@ class Command:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def running(self, part: str) -> list[int]:
-        """Its descendants with this in their command line."""
-        return [pid for pid, command in self._descendants().items() if part in command]
+    def runs(self, part: str) -> None:
+        """Wait for a process of its own with this in its command line; fails when it ends first."""
+
+        def look() -> bool:
+            ended = self.process.poll() is not None
+            found = any(part in command for command in self._descendants().values())
+            assert found or not ended, f"ended without {part}:\n{self.output}"
+            return found
+
+        eventually(look, f"{part} among its processes")
 
     def survivors(self) -> dict[int, str]:
         """Which of the descendants noted last run still."""

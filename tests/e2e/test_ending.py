@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.support import assert_nothing_is_left, eventually
+from tests.e2e.support import assert_nothing_is_left
 
 if TYPE_CHECKING:
     from tests.e2e.conftest import Starts
@@ -18,7 +18,7 @@ from dataclasses import replace
 from infra.cli.__main__ import main
 from infra.cli.scenarios import SCENARIOS
 
-SCENARIOS["creation"] = replace(SCENARIOS["creation"], regions=("nowhere",))
+SCENARIOS["creation"] = replace(SCENARIOS["creation"], timing={"hold": "soon"})
 sys.exit(main(["local"]))
 """
 
@@ -30,7 +30,7 @@ def test_a_deployment_that_is_stopped_leaves_nothing(
     start: Starts, number: signal.Signals, status: int
 ) -> None:
     command = start("local")
-    eventually(lambda: command.running("infra.app"), "the app's synthesis")
+    command.runs("infra.app")
 
     command.signal(number)
 
@@ -42,7 +42,7 @@ def test_a_deployment_that_is_stopped_leaves_nothing(
 def test_a_run_that_is_stopped_leaves_nothing(start: Starts) -> None:
     command = start("local")
     command.line("^Onboarding ")
-    eventually(lambda: len(command.running("_worker.py")) > 1, "Lambda workers")
+    command.runs("_worker.py")
 
     command.signal(signal.SIGINT)
 
@@ -53,11 +53,11 @@ def test_a_run_that_is_stopped_leaves_nothing(start: Starts) -> None:
 
 def test_a_deployment_that_fails_says_why_and_leaves_nothing(start: Starts) -> None:
     command = start(program=("-c", BAD_CONFIGURATION))
-    eventually(lambda: command.running("infra.app"), "the app's synthesis")
+    command.runs("infra.app")
     command.note_descendants()
 
     assert command.ended() == 1, command.output
-    assert "rollcall.regions[0]: takes the name of a Region such as eu-west-1" in command.output
+    assert "rollcall.timing.hold: takes " in command.output
     assert "Traceback" not in command.output
     assert_nothing_is_left(command)
 

@@ -75,14 +75,17 @@ class Kept:
         assert record is not None
         return record
 
-    def onboardings_of(self, account_id: str, count: int) -> Sequence[OnboardingRecord]:
-        """The account's onboardings, once there are so many and all are closed."""
+    def onboardings_of(self, account_id: str) -> Sequence[OnboardingRecord]:
+        return [one for one in self.ledger.recent(20) if account_id in one.accounts]
 
-        def look() -> Sequence[OnboardingRecord] | None:
-            found = [one for one in self.ledger.recent(20) if account_id in one.accounts]
-            return found if len([one for one in found if one.outcome]) == count else None
+    def enrolment_of(self, account_id: str) -> OnboardingRecord:
+        """The account's onboarding that acted, once it is closed."""
 
-        return eventually(look, f"{count} onboardings of {account_id}")
+        def look() -> OnboardingRecord | None:
+            found = (one for one in self.onboardings_of(account_id) if one.outcome)
+            return next((one for one in found if not str(one.outcome).startswith("dup")), None)
+
+        return eventually(look, f"the enrolment of {account_id}")
 
     def created(self, request: str) -> str:
         """The account that a request to create one has made."""
@@ -192,8 +195,7 @@ def test_the_printed_commands_work_when_pasted(kept: Kept, aws_cli: Path) -> Non
     assert table["Count"] == 1 + len(TARGETS)
     again = kept.ended(execution["executionArn"].rpartition(":")[2])
     assert happened(again) == {"already enabled": 24}
-    account_id = kept.created(creation["CreateAccountStatus"]["Id"])
-    (created,) = kept.onboardings_of(account_id, 1)
+    created = kept.enrolment_of(kept.created(creation["CreateAccountStatus"]["Id"]))
     assert happened(created) == {"enabled": 12}
     assert Counter(
         (call["service"], call["region"])
@@ -208,8 +210,8 @@ def test_of_two_executions_at_the_same_instant_one_acts(kept: Kept, account: str
     both = at_once(lambda: kept.start(accounts=[{"id": account}], regions=[HOME_REGION]))
 
     ends = [happened(kept.ended(one)) for one in both]
-    assert sorted(ends, key=str) == [{"enabled": 3}, {"skipped": 3}]
     acted = both[ends.index({"enabled": 3})]
+    assert ends[acted == both[0]].keys() <= {"skipped"}
     known = kept.ledger.memberships(acted, [AccountId(account)])
     assert {record.outcome for record in known} == {"enabled"}
     created = [call for call in kept.calls()[before:] if call["operation"] == "CreateMembers"]
@@ -241,9 +243,10 @@ def test_of_two_events_at_the_same_instant_one_acts(kept: Kept, account: str) ->
 
     at_once(lambda: str(kept.aws.control("POST", "events", event)))
 
-    acted, duplicate = sorted(kept.onboardings_of(account, 2), key=lambda one: str(one.outcome))
-    assert (acted.outcome, duplicate.outcome) == ("complete", f"duplicate of {acted.id}")
+    acted = kept.enrolment_of(account)
     assert happened(acted) == {"enabled": 12}
+    ends = {one.outcome for one in kept.onboardings_of(account)}
+    assert ends == {"complete", f"duplicate of {acted.id}"}
     created = [call for call in kept.calls()[before:] if call["operation"] == "CreateMembers"]
     assert Counter((c["service"], c["region"]) for c in created) == dict.fromkeys(TARGETS, 1)
 
