@@ -5,7 +5,8 @@ One table with the keys ``pk`` and ``sk``::
     onboarding#<id>   onboarding                            a run, and the lease of all its claims
     account#<id>      claim                                 which onboarding may act on the account
     account#<id>      membership#<service>#<region>         what the last run saw and did
-    account#<id>      dry-run#<onboarding>#<service>#<region>
+    account#<id>      apart#<onboarding>#<service>#<region>
+                                                            what is only of interest to one run
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
 time-to-live attribute.
@@ -48,7 +49,7 @@ if TYPE_CHECKING:
 BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
 CLAIM_KEPT = 366 * 86400  # seconds; the longest duplicate window that can be configured is a year
-DRY_RUN_KEPT = 30 * 86400
+APART_KEPT = 30 * 86400
 MOST_TAKE_OVERS = 10
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -258,28 +259,31 @@ class Ledger:
         memberships: Iterable[Membership],
         now: float,
         *,
-        dry_run: bool = False,
+        apart: bool = False,
     ) -> None:
-        """Remember memberships at a target. A dry run's are kept apart, and for a month."""
+        """Remember memberships at a target.
+
+        What a dry run found, or is another onboarding's to tell, is kept ``apart`` and for a month,
+        so that it never overwrites what is known.
+        """
         items = []
         for membership in memberships:
             record = MembershipRecord.of(membership, target, onboarding_id, now)
             item = membership_to_item(record)
-            if dry_run:
-                item[EXPIRES_AT] = int(now) + DRY_RUN_KEPT
-            prefix = _membership_prefix(onboarding_id, dry_run=dry_run)
-            key = _account_key(membership.account_id, prefix + target.key)
-            items.append(key | item)
+            if apart:
+                item[EXPIRES_AT] = int(now) + APART_KEPT
+            prefix = _apart(onboarding_id) if apart else _MEMBERSHIP
+            items.append(_account_key(membership.account_id, prefix + target.key) | item)
         self._rows.put_all(items)
 
     def memberships(
-        self, onboarding_id: str, account_ids: Iterable[AccountId], *, dry_run: bool = False
+        self, onboarding_id: str, account_ids: Iterable[AccountId]
     ) -> tuple[MembershipRecord, ...]:
-        """What an onboarding saw and did, by account, then service and Region."""
-        prefix = _membership_prefix(onboarding_id, dry_run=dry_run)
+        """What an onboarding saw and did, by account; what it kept apart comes last."""
         return tuple(
             membership_from_item(item)
             for account_id in account_ids
+            for prefix in (_MEMBERSHIP, _apart(onboarding_id))
             for item in self._rows.query(
                 Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(prefix),
                 only=Attr("onboarding_id").eq(onboarding_id),
@@ -290,7 +294,7 @@ class Ledger:
         self, target: Target, account_ids: Sequence[AccountId]
     ) -> tuple[MembershipRecord, ...]:
         """What is known of accounts at one target, from whichever onboarding, in their order."""
-        sort_key = _membership_prefix("", dry_run=False) + target.key
+        sort_key = _MEMBERSHIP + target.key
         keys = (_account_key(account_id, sort_key) for account_id in dict.fromkeys(account_ids))
         found = {item["account_id"]: item for item in self._rows.get_all(keys)}
         return tuple(
@@ -301,6 +305,7 @@ class Ledger:
 
 
 _PUBLISHED = "published_"
+_MEMBERSHIP = "membership#"
 
 
 def _onboarding_key(onboarding_id: str) -> Item:
@@ -315,5 +320,5 @@ def _claim_key(account_id: AccountId) -> Item:
     return _account_key(account_id, "claim")
 
 
-def _membership_prefix(onboarding_id: str, *, dry_run: bool) -> str:
-    return f"dry-run#{onboarding_id}#" if dry_run else "membership#"
+def _apart(onboarding_id: str) -> str:
+    return f"apart#{onboarding_id}#"

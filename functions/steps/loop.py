@@ -43,13 +43,16 @@ def read_loop(document: Mapping[str, Any]) -> Loop:
 def keep(before: Loop, after: Loop, now: float, wiring: Wiring) -> dict[str, Any]:
     """Keep the onboarding's claims alive, record what changed, hand the loop on."""
     ledger = wiring.ledger
+    lost: frozenset[AccountId] = frozenset()
     if after.open and not after.dry_run:
         lease = ledger.extend_lease(after.onboarding_id, now + after.wait_seconds + LEASE_SECONDS)
-        after = _give_up(after, lease, now)
+        after, lost = _give_up(after, lease, now), lease.lost
     known = {m.account_id: m for m in before.memberships}
     changed = [m for m in after.memberships if m != known[m.account_id]]
-    if changed:
-        ledger.record(after.onboarding_id, after.target, changed, now, dry_run=after.dry_run)
+    for apart in (False, True):
+        told = [m for m in changed if (after.dry_run or m.account_id in lost) is apart]
+        if told:
+            ledger.record(after.onboarding_id, after.target, told, now, apart=apart)
     return loop_to_json(after)
 
 

@@ -137,7 +137,11 @@ def _begin(
     plan = make_plan(request, facts, wiring.configuration, held, now)
     for target in {settled.target for settled in plan.settled}:
         ended = [s.membership for s in plan.settled if s.target == target]
-        ledger.record(record.id, target, ended, now, dry_run=request.dry_run)
+        for apart in (False, True):
+            # What is known of an account that is held is its holder's to tell.
+            told = [m for m in ended if (request.dry_run or m.account_id in held) is apart]
+            if told:
+                ledger.record(record.id, target, told, now, apart=apart)
     return _document(record, plan)
 
 

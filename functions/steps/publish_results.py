@@ -51,7 +51,7 @@ def _complete_records(
 ) -> list[MembershipRecord]:
     """Every planned membership with an outcome; one that was never recorded has failed."""
     ledger = wiring.ledger
-    known = ledger.memberships(onboarding.id, onboarding.accounts, dry_run=onboarding.dry_run)
+    known = ledger.memberships(onboarding.id, onboarding.accounts)
     records = {(r.account_id, r.target): r for r in known}
     reason = "the run ended before an outcome was recorded"
     if "map_failure" in event:
@@ -60,7 +60,7 @@ def _complete_records(
         found = records.get((membership.account_id, target))
         if found is None or found.outcome is None:
             failed = membership.settled(Outcome.FAILED, reason, now)
-            ledger.record(onboarding.id, target, [failed], now, dry_run=onboarding.dry_run)
+            ledger.record(onboarding.id, target, [failed], now, apart=onboarding.dry_run)
             records[membership.account_id, target] = MembershipRecord.of(
                 failed, target, onboarding.id, now
             )

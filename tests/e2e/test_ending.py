@@ -53,7 +53,7 @@ def test_a_run_that_is_stopped_leaves_nothing(start: Starts) -> None:
 
 def test_a_deployment_that_fails_says_why_and_leaves_nothing(start: Starts) -> None:
     command = start(program=("-c", BAD_CONFIGURATION))
-    command.runs("infra.app")
+    command.line("local AWS at ")
     command.note_descendants()
 
     assert command.ended() == 1, command.output
@@ -68,5 +68,5 @@ def test_an_unknown_scenario_is_refused_in_one_line(start: Starts) -> None:
     assert command.ended() == 2
     (line,) = command.output.splitlines()
     assert "nonsense" in line
-    for name in ("creation", "invitation", "trouble"):
+    for name in ("creation", "invitation", "trouble", "organization"):
         assert name in line

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.membership import Outcome
+from functions.enrolment.membership import Outcome, Status
+from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.scope import Scope
-from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
+from functions.enrolment.target import ServiceName, Target
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER, a_membership
 from tests.support.events import create_account_result, from_management, sample
 
 if TYPE_CHECKING:
@@ -154,3 +156,39 @@ def test_the_administrators_own_arrival_is_no_failure(rollcall: Rollcall) -> Non
 
     assert execution.states[-1] == "Complete"
     assert rollcall.published()["bus"][0]["counts"]["skipped"] == 6
+
+
+def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
+    rollcall: Rollcall,
+) -> None:
+    rollcall.found_organization()
+    for account_id in (ACCOUNT, OTHER):
+        rollcall.add_account(account_id)
+    now, target = rollcall.clock.now(), Target(ServiceName.GUARDDUTY, "eu-west-1")
+    busy = OnboardingRecord(
+        id="busy",
+        source="manual",
+        automatic=False,
+        dry_run=False,
+        accounts=(ACCOUNT,),
+        started_at=now,
+        lease_until=now + 900,
+    )
+    rollcall.ledger.open(busy)
+    rollcall.ledger.claim(ACCOUNT, "busy", now, now + 900)
+    rollcall.ledger.record("busy", target, [a_membership(Status.VERIFYING)], now)
+
+    execution = rollcall.run({"accounts": [{"id": ACCOUNT}, {"id": OTHER}]})
+
+    assert execution.states[-1] == "Complete"
+    assert rollcall.published()["bus"][0]["counts"] == {
+        "enabled": 6,
+        "already enabled": 0,
+        "failed": 0,
+        "timed out": 0,
+        "skipped": 6,
+    }
+    told = rollcall.memberships(ACCOUNT)[ACCOUNT, target]
+    assert told.reason == "onboarding busy is at work on this account"
+    (known,) = rollcall.ledger.memberships_at(target, [ACCOUNT])
+    assert (known.onboarding_id, known.status) == ("busy", Status.VERIFYING)

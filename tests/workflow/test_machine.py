@@ -296,7 +296,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(rollcall: Rollcall) ->
     execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "dry_run": True})
 
     assert execution.status == "SUCCEEDED"
-    assert rollcall.memberships(ACCOUNT) == {}
+    assert rollcall.ledger.memberships_at(Target(SH, "eu-west-1"), [ACCOUNT]) == ()
     result = rollcall.published()["topic"][0]
     reasons = {membership["reason"] for membership in result["memberships"]}
     assert result["dry_run"] is True

@@ -123,7 +123,7 @@ def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
     ledger.open(an_onboarding("one"))
     ledger.claim(ACCOUNT, "one", NOW, NOW + LEASE)
     ledger.record("one", TARGET, [membership], NOW)
-    ledger.record("one", TARGET, [membership], NOW, dry_run=True)
+    ledger.record("one", TARGET, [membership], NOW, apart=True)
     ledger.release([ACCOUNT], "one", NOW, {})
 
     items = table.scan()["Items"]
@@ -164,15 +164,14 @@ def test_only_this_onboardings_memberships_are_returned(ledger: Ledger) -> None:
     assert [record.target for record in ledger.memberships("two", [ACCOUNT])] == [TARGET]
 
 
-def test_a_dry_run_leaves_what_is_known_alone(ledger: Ledger, table: Table) -> None:
+def test_what_is_kept_apart_leaves_what_is_known_alone(ledger: Ledger, table: Table) -> None:
     ledger.record("one", TARGET, [a_membership(Status.ENABLED)], NOW)
 
-    ledger.record("dry", TARGET, [a_membership(Status.ABSENT)], NOW + 1, dry_run=True)
+    ledger.record("dry", TARGET, [a_membership(Status.ABSENT)], NOW + 1, apart=True)
 
     [known] = ledger.memberships("one", [ACCOUNT])
-    [dry] = ledger.memberships("dry", [ACCOUNT], dry_run=True)
+    [dry] = ledger.memberships("dry", [ACCOUNT])
     assert (known.status, dry.status) == (Status.ENABLED, Status.ABSENT)
-    assert ledger.memberships("dry", [ACCOUNT]) == ()
     expiries = [item.get("expires_at") for item in table.scan()["Items"]]
     assert sorted(expiries, key=str) == [int(NOW) + 1 + 30 * 86400, None]
 

@@ -27,6 +27,7 @@ class Ledger:
     def __init__(self, lease: Lease | None = None) -> None:
         self.lease = lease or Lease(until=NOW + 900)
         self.recorded: list[Membership] = []
+        self.recorded_apart: list[Membership] = []
         self.extended_to: list[float] = []
 
     def extend_lease(self, _onboarding_id: str, until: float) -> Lease:
@@ -34,9 +35,15 @@ class Ledger:
         return self.lease
 
     def record(
-        self, _id: str, _target: object, memberships: Iterable[Membership], _now: float, **_: bool
+        self,
+        _id: str,
+        _target: object,
+        memberships: Iterable[Membership],
+        _now: float,
+        *,
+        apart: bool,
     ) -> None:
-        self.recorded.extend(memberships)
+        (self.recorded_apart if apart else self.recorded).extend(memberships)
 
 
 def wired(ledger: Ledger) -> Any:
@@ -88,6 +95,8 @@ def test_an_account_another_onboarding_took_over_is_let_go() -> None:
 
     assert kept["accounts"] == [OTHER]
     assert kept["memberships"][0]["outcome"] == Outcome.SKIPPED
+    assert [m.account_id for m in ledger.recorded_apart] == [ACCOUNT]
+    assert ledger.recorded == []
     assert kept["next"] == Action.CREATE
 
 
