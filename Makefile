@@ -1,4 +1,5 @@
-# make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble, KEEP=1)
+# make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization,
+#              KEEP=1)
 # make test    every check
 # make setup   what both do first
 

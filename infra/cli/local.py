@@ -17,7 +17,7 @@ from rich.console import Console
 
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Outcome
-from infra.cli.arrivals import play_arrivals
+from infra.cli.arrivals import CREATED, play_arrivals
 from infra.cli.deployment import Deployer, DeploymentFailed, Place, deploy_member_role
 from infra.cli.follow import by_reason, follow
 from infra.cli.results import Subscriber, ledger_of
@@ -111,7 +111,10 @@ class Play:
         self._note(f"local AWS at {self._aws.url}")
         deployment = self._deploy()
         if self._scenario.prepare is None:
-            return play_arrivals(self._console, self._aws, deployment)
+            status = play_arrivals(self._console, self._aws, deployment)
+            if keep:
+                self._keep(deployment, Input({"accounts": [{"id": CREATED}]}))
+            return status
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
         start = self._scenario.prepare(self._aws)
         started = time.monotonic()

@@ -201,7 +201,7 @@ SCENARIOS = {
             " in to a Region, and a target that answers only 500s",
             _trouble,
             regions=TROUBLE_REGIONS,
-            timing={"invitation_deadline": "12s"},
+            timing={"invitation_deadline": "15s"},
         ),
         Scenario(
             "organization",

@@ -36,4 +36,5 @@ def side_by_side(start: Starts) -> dict[str, Command]:
     return {
         "invitation": start("local", "--scenario", "invitation", "--keep"),
         "trouble": start("local", "--scenario", "trouble"),
+        "organization": start("local", "--scenario", "organization"),
     }

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
+from infra.cli.arrivals import FIRST, LAST, LATER
 from infra.cli.scenarios import (
     HEALTHY,
     NEVER_ANSWERS,
@@ -69,6 +72,30 @@ def test_each_trouble_is_told_with_its_reason_and_stops_nothing_else(
         assert because in (reason or ""), where
         if outcome != "enabled":
             assert f"{outcome}: {reason}" in summary, where
+
+
+def test_each_arrival_is_taken_once_and_noise_not_at_all(
+    side_by_side: Mapping[str, Command],
+) -> None:
+    command = side_by_side["organization"]
+
+    assert command.ended() == 0, command.output
+    _, _, listed = command.output.partition("WHY\n")
+    rows = [re.split(r"  +", line, maxsplit=3) for line in listed.splitlines()]
+    assert len(rows) == len((*FIRST, *LATER, *LAST))
+    by_result = Counter((name, result) for name, _, result, _ in rows)
+    assert by_result["CreateAccountResult", "started"] == 1
+    assert by_result["AcceptHandshake", "started"] == 1
+    assert by_result["Region Opt-In Status Change", "started"] == 1
+    assert by_result["MoveAccount", "duplicate"] == 1
+    assert by_result["AccountJoinedOrganization", "refused"] == 1
+    assert by_result["CreateAccount", "ignored by pattern"] == 1
+    assert Counter(result for _, _, result, _ in rows) == {
+        "started": 3,
+        "duplicate": 7,
+        "refused": 1,
+        "ignored by pattern": 8,
+    }
 
 
 def what_becomes_of(account_id: str, service: str, region: str) -> tuple[str, str]:
