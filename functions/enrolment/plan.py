@@ -12,7 +12,7 @@ from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import ServiceName, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
@@ -57,11 +57,15 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done (every account at every target) and what will not (``settled``)."""
+    """What will be done (every account at every target) and what will not (``settled``).
+
+    ``notes`` say what could not be found out, and what is done all the same.
+    """
 
     accounts: tuple[Account, ...]
     targets: tuple[PlannedTarget, ...]
     settled: tuple[Settled, ...]
+    notes: tuple[str, ...] = ()
 
 
 def make_plan(
@@ -97,7 +101,8 @@ def make_plan(
                 left_out.append(account.id)
         if len(left_out) < len(accounts):
             planned.append(PlannedTarget(target, tuple(left_out), _waits_for(target, targets)))
-    return Plan(accounts, tuple(planned), tuple(settled))
+    notes = tuple(_notes(accounts, planned, facts))
+    return Plan(accounts, tuple(planned), tuple(settled), notes)
 
 
 def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
@@ -169,3 +174,19 @@ def _out_of_scope(account: Account, facts: Facts, scope: Scope) -> str | None:
     # Outside the organisation there are neither paths nor tags to go by.
     excluded = account.id in scope.exclude_accounts
     return "the configuration excludes the account" if excluded else None
+
+
+def _notes(
+    accounts: tuple[Account, ...], planned: Iterable[PlannedTarget], facts: Facts
+) -> Iterator[str]:
+    for account in accounts:
+        tried = {
+            one.target.region
+            for one in planned
+            if is_opt_in(one.target.region) and account.id not in one.left_out
+        }
+        if tried and facts.regions.get(account.id) is None:
+            yield (
+                f"whether {account.id} has opted in to {', '.join(sorted(tried))} could not be"
+                " looked up (account ListRegions): its enrolment there was tried"
+            )

@@ -35,12 +35,16 @@ def count_outcomes(records: Iterable[MembershipRecord]) -> dict[str, int]:
 
 
 def result_document(
-    onboarding: OnboardingRecord, records: Sequence[MembershipRecord], now: float
+    onboarding: OnboardingRecord,
+    records: Sequence[MembershipRecord],
+    now: float,
+    notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The result for programs.
 
     ``memberships`` begins with what did not work and holds as many as an event can carry;
-    ``omitted`` counts the rest, which the table has. Times are ISO 8601 in UTC.
+    ``omitted`` counts the rest, which the table has. ``notes`` say what could not be found out.
+    Times are ISO 8601 in UTC.
     """
     entries = [_entry(record) for record in sorted(records, key=_unwelcome_first)]
     document: dict[str, Any] = {
@@ -53,6 +57,7 @@ def result_document(
         "ended_at": iso(now),
         "accounts": list(onboarding.accounts),
         "counts": count_outcomes(records),
+        "notes": list(notes),
     }
     kept = _as_many_as_fit(entries, MOST_BYTES - _size(document))
     return {**document, "memberships": kept, "omitted": len(entries) - len(kept)}
@@ -69,7 +74,10 @@ def result_line(onboarding: OnboardingRecord, records: Sequence[MembershipRecord
 
 
 def result_text(
-    onboarding: OnboardingRecord, records: Sequence[MembershipRecord], now: float
+    onboarding: OnboardingRecord,
+    records: Sequence[MembershipRecord],
+    now: float,
+    notes: Sequence[str] = (),
 ) -> str:
     """The result for people: what did not work first, each with its reason."""
     lines = [
@@ -87,6 +95,7 @@ def result_text(
     ]
     if len(told) > _MOST_LINES:
         lines.append(f"... and {len(told) - _MOST_LINES} more; the table has them all.")
+    lines += [f"Note: {note}." for note in notes]
     return "\n".join(lines)
 
 

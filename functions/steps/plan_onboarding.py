@@ -193,4 +193,5 @@ def _document(record: OnboardingRecord, plan: Plan) -> dict[str, Any]:
             }
             for planned in plan.targets
         ],
+        "notes": list(plan.notes),
     }

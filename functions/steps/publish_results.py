@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if onboarding is None:
         raise ServiceRefused(f"the table has no record of onboarding {onboarding_id}")
     records = _complete_records(event, onboarding, now, wiring)
-    _publish(onboarding, records, now, wiring)
+    _publish(onboarding, records, event["notes"], now, wiring)
     if not onboarding.dry_run:
         enabled = _enabled_accounts(records)
         ledger.release(onboarding.accounts, onboarding_id, now, enabled)
@@ -76,16 +76,20 @@ def _planned(event: dict[str, Any]) -> Iterator[tuple[Membership, Target]]:
 
 
 def _publish(
-    onboarding: OnboardingRecord, records: Sequence[MembershipRecord], now: float, wiring: Wiring
+    onboarding: OnboardingRecord,
+    records: Sequence[MembershipRecord],
+    notes: Sequence[str],
+    now: float,
+    wiring: Wiring,
 ) -> None:
     """Publish what a step that was cut short has not published yet."""
     ledger, publisher = wiring.ledger, wiring.publisher
     done = ledger.published(onboarding.id)
-    document = result_document(onboarding, records, now)
+    document = result_document(onboarding, records, now, notes)
     if "event" not in done:
         ledger.mark_published(onboarding.id, "event", publisher.event(document))
     if "message" not in done:
-        text = result_text(onboarding, records, now)
+        text = result_text(onboarding, records, now, notes)
         sent = publisher.message(result_line(onboarding, records), text, document)
         ledger.mark_published(onboarding.id, "message", sent)
         _count(records)

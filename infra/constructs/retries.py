@@ -62,13 +62,15 @@ def retry(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
 
 
 def retry_until_account_ready(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
-    """The task, taken again until Organizations knows the account as active."""
+    """The task, taken again until Organizations knows the account as active.
+
+    Without jitter, so that the time it is given is the time that is stated.
+    """
     task.add_retry(
         errors=[NOT_READY],
         interval=cdk.Duration.seconds(config.account_first_wait),
         max_delay=cdk.Duration.seconds(config.account_longest_wait),
         max_attempts=config.account_attempts,
         backoff_rate=2,
-        jitter_strategy=sfn.JitterType.FULL,
     )
     return task

@@ -192,3 +192,20 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
     assert told.reason == "onboarding busy is at work on this account"
     (known,) = rollcall.ledger.memberships_at(target, [ACCOUNT])
     assert (known.onboarding_id, known.status) == ("busy", Status.VERIFYING)
+
+
+@pytest.mark.configured(regions=("eu-west-1", "ap-east-1"))
+def test_an_opt_in_state_that_may_not_be_looked_up_is_tried_and_the_result_says_so(
+    rollcall: Rollcall,
+) -> None:
+    rollcall.found_organization()
+    rollcall.add_account(ACCOUNT, regions=["ap-east-1"])
+    rollcall.fail(kind="access_denied", service="account", operation="ListRegions")
+
+    execution = rollcall.run(create_account_result(ACCOUNT))
+
+    assert execution.states[-1] == "Complete"
+    result = rollcall.published()["bus"][0]
+    assert result["counts"]["enabled"] == 6
+    (note,) = result["notes"]
+    assert note.startswith(f"whether {ACCOUNT} has opted in to ap-east-1 could not be looked up")

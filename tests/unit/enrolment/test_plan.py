@@ -154,6 +154,10 @@ def test_regions_that_cannot_be_looked_up_are_tried() -> None:
     planned = plan(a_request(), replace(FACTS, regions={ACCOUNT: None}), regions=("me-south-1",))
 
     assert not planned.settled
+    assert planned.notes == (
+        f"whether {ACCOUNT} has opted in to me-south-1 could not be looked up (account"
+        " ListRegions): its enrolment there was tried",
+    )
 
 
 @pytest.mark.parametrize(

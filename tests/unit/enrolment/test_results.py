@@ -116,3 +116,11 @@ def test_a_dry_run_is_called_one() -> None:
     dry_run = replace(ONBOARDING, accounts=(ACCOUNT,), dry_run=True)
 
     assert result_line(dry_run, []) == "Rollcall (dry run): 1 account: nothing to enrol"
+
+
+def test_what_could_not_be_found_out_is_told_to_programs_and_people() -> None:
+    document = result_document(ONBOARDING, [], NOW, ["this is not known"])
+    text = result_text(ONBOARDING, [], NOW, ["this is not known"])
+
+    assert document["notes"] == ["this is not known"]
+    assert text.splitlines()[-1] == "Note: this is not known."
