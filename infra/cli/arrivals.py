@@ -61,7 +61,7 @@ FIRST = (
         DUPLICATE,
         region=CONTROL_TOWER_REGION,
     ),
-    Sent("create_gov_cloud_account_result_succeeded.INFERRED", "the same", DUPLICATE),
+    Sent("create_gov_cloud_account_result_succeeded.INFERRED", "the same, GovCloud", DUPLICATE),
     Sent("create_account_result_failed", "creation failed", IGNORED),
     Sent(
         "controltower_create_managed_account_failed",
