@@ -36,7 +36,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if onboarding is None:
         raise ServiceRefused(f"the table has no record of onboarding {onboarding_id}")
     records = _complete_records(event, onboarding, now, wiring)
-    _publish(onboarding, records, event["notes"], now, wiring)
+    _publish(onboarding, records, event.get("notes", []), now, wiring)
     if not onboarding.dry_run:
         enabled = _enabled_accounts(records)
         ledger.release(onboarding.accounts, onboarding_id, now, enabled)
