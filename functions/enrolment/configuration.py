@@ -43,7 +43,7 @@ class Invitation:
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """Waits and deadlines in seconds; each deadline counts from the target's first reading.
+    """Waits and deadlines in seconds; each deadline counts from the membership's first reading.
 
     ``first_wait`` doubles up to ``longest_wait`` as long as nothing changes, or to
     ``longest_slow_wait`` while only people and Detective's data volume are waited for. ``grace``

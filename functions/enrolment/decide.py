@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 class Circumstances:
     """What a decision rests on besides the membership.
 
-    ``now`` and ``since`` are epoch seconds; ``since`` is when the target was first read.
-    ``accepts`` says whether Rollcall may accept invitations through a member role.
+    ``now`` is in epoch seconds. ``accepts`` says whether Rollcall may accept invitations through
+    a member role.
     """
 
     now: float
-    since: float
     timing: Timing
     traits: Traits
     accepts: bool
@@ -91,8 +90,12 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
 
 
 def deadline(membership: Membership, circumstances: Circumstances) -> float:
-    """When waiting for this membership ends, in epoch seconds."""
-    timing = circumstances.timing
+    """When waiting for this membership, read at least once, ends; in epoch seconds."""
+    return membership.transitions[0].at + _allowed(membership, circumstances.timing)
+
+
+def _allowed(membership: Membership, timing: Timing) -> int:
+    """How long this membership may take, in seconds."""
     allowed = (
         timing.organization_deadline
         if membership.mode is Mode.ORGANIZATION
@@ -100,7 +103,7 @@ def deadline(membership: Membership, circumstances: Circumstances) -> float:
     )
     if membership.status is Status.ACCEPTED_BUT_DISABLED:
         allowed = max(allowed, timing.volume_deadline)
-    return circumstances.since + allowed
+    return allowed
 
 
 def _act(membership: Membership, circumstances: Circumstances) -> Decision:
@@ -173,7 +176,7 @@ def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
     if attempt is None:
         return Decision(Action.RESTART)
     most = circumstances.timing.most_attempts
-    spacing = (deadline(membership, circumstances) - circumstances.since) / (most + 1)
+    spacing = _allowed(membership, circumstances.timing) / (most + 1)
     if attempt.count < most and circumstances.now >= attempt.at + spacing:
         return Decision(Action.RESTART)
     return WAIT
@@ -188,7 +191,7 @@ def _too_high(membership: Membership) -> bool:
 
 
 def _why_late(membership: Membership, circumstances: Circumstances) -> str:
-    waited = duration(deadline(membership, circumstances) - circumstances.since)
+    waited = duration(_allowed(membership, circumstances.timing))
     status = membership.raw + (f" ({membership.detail})" if membership.detail else "")
     answers = [
         f"; {action}: {attempt.answer.text}"

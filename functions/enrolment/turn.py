@@ -34,9 +34,9 @@ class Loop:
     """The state of a target's loop: all that its steps hand on.
 
     ``resource`` is the administrator's detector id or behavior graph ARN, once found.
-    ``since`` is when the target was first read, in epoch seconds; ``holding_since`` when it began
-    to wait for another service. ``quiet_turns`` counts readings without change. ``accounts`` are
-    those the ``next`` action concerns.
+    ``holding_since`` is when it began to wait for another service, in epoch seconds.
+    ``quiet_turns`` counts readings without change. ``accounts`` are those the ``next`` action
+    concerns.
     """
 
     onboarding_id: str
@@ -45,7 +45,6 @@ class Loop:
     dry_run: bool = False
     waits_for: ServiceName | None = None
     resource: str | None = None
-    since: float | None = None
     holding_since: float | None = None
     quiet_turns: int = 0
     next: Action = Action.WAIT
@@ -192,7 +191,6 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
         "dry_run": loop.dry_run,
         "waits_for": loop.waits_for,
         "resource": loop.resource,
-        "since": loop.since,
         "holding_since": loop.holding_since,
         "quiet_turns": loop.quiet_turns,
         "next": str(loop.next),
@@ -211,7 +209,6 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
         dry_run=document["dry_run"],
         waits_for=ServiceName(document["waits_for"]) if document["waits_for"] else None,
         resource=document["resource"],
-        since=document["since"],
         holding_since=document["holding_since"],
         quiet_turns=document["quiet_turns"],
         next=Action(document["next"]),

@@ -46,8 +46,7 @@ def _read(loop: Loop, held: frozenset[AccountId], now: float, wiring: Wiring) ->
     accounts = [m.account_id for m in loop.open if m.account_id not in held]
     if held and not accounts:
         return loop
-    since = now if loop.since is None else loop.since
-    circumstances = wiring.circumstances(loop.target, now, since)
+    circumstances = wiring.circumstances(loop.target, now)
     seen: tuple[Observation, ...] = ()
     resource = loop.resource
     if accounts:
@@ -58,5 +57,5 @@ def _read(loop: Loop, held: frozenset[AccountId], now: float, wiring: Wiring) ->
             seen = service.observe(resource, accounts)
         except Permanent as error:
             return loop.fail(str(error), now)
-    read = replace(loop, resource=resource, since=since)
+    read = replace(loop, resource=resource)
     return take_turn(read, seen, now, circumstances=circumstances, held=held)

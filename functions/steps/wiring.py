@@ -91,11 +91,10 @@ class Wiring:
         )
         return invitee(target.service, member.client(target.service, target.region))
 
-    def circumstances(self, target: Target, now: float, since: float) -> Circumstances:
+    def circumstances(self, target: Target, now: float) -> Circumstances:
         """What a decision at a target rests on."""
         return Circumstances(
             now=now,
-            since=since,
             timing=self.configuration.timing,
             traits=TRAITS[target.service],
             accepts=self.configuration.invitation.member_role is not None,

@@ -60,7 +60,7 @@ def circumstances(
     timing: Timing | None = None,
 ) -> Circumstances:
     """What a decision rests on, ``after`` seconds from the target's first reading."""
-    return Circumstances(NOW + after, NOW, timing or Timing(), TRAITS[service], accepts)
+    return Circumstances(NOW + after, timing or Timing(), TRAITS[service], accepts)
 
 
 def a_loop(memberships: Sequence[Membership], target: Target = TARGET, **changes: Any) -> Loop:

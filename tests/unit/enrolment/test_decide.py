@@ -180,6 +180,13 @@ def test_each_mode_has_its_deadline(
     assert after.outcome is Outcome.TIMED_OUT
 
 
+def test_the_time_of_an_account_that_was_held_back_counts_from_its_own_first_reading() -> None:
+    held_back = a_membership(Status.VERIFYING, at=NOW + 900)
+
+    assert decide(held_back, circumstances(after=3600)).outcome is None
+    assert decide(held_back, circumstances(after=4500)).outcome is Outcome.TIMED_OUT
+
+
 def test_a_timeout_tells_the_status_the_time_and_what_the_service_said() -> None:
     membership = a_membership(Status.INVITED, INV).tried(
         Action.ACCEPT, Answer(Verdict.RETRY, "not allowed to assume the member role"), NOW

@@ -48,7 +48,7 @@ def live(
     while loop.next is not Action.STOP:
         status = statuses[min(life.turns, len(statuses) - 1)]
         seen = Observation(ACCOUNT, status, str(status))
-        rests_on = Circumstances(now, NOW, TIMING, TRAITS[service], accepts)
+        rests_on = Circumstances(now, TIMING, TRAITS[service], accepts)
         loop = take_turn(loop, [seen], now, circumstances=rests_on)
         if loop.next not in (Action.WAIT, Action.STOP):
             verdict = verdicts[min(life.turns, len(verdicts) - 1)]

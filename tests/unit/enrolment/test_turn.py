@@ -172,7 +172,6 @@ def test_a_loop_survives_the_state_machine() -> None:
         [membership, membership.settled(Outcome.FAILED, "why", NOW)],
         waits_for=ServiceName.GUARDDUTY,
         resource="detector",
-        since=NOW,
         next=Action.CREATE,
         accounts=(ACCOUNT,),
     )

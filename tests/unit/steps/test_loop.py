@@ -52,7 +52,7 @@ def wired(ledger: Ledger) -> Any:
 
 def acting(*accounts: AccountId) -> Loop:
     members = [a_membership(Status.ABSENT, account_id=account) for account in accounts]
-    return a_loop(members, since=NOW, next=Action.CREATE, accounts=accounts, wait_seconds=15)
+    return a_loop(members, next=Action.CREATE, accounts=accounts, wait_seconds=15)
 
 
 def test_a_loop_begins_with_the_maps_item_and_without_the_accounts_left_out() -> None:
@@ -139,9 +139,7 @@ def test_a_call_that_is_not_allowed_ends_only_the_accounts_it_was_for() -> None:
         raise AccessDenied("GuardDuty CreateMembers: AccessDeniedException: no")
 
     waiting = a_membership(Status.VERIFYING, account_id=OTHER)
-    loop = a_loop(
-        [a_membership(Status.ABSENT), waiting], next=Action.CREATE, accounts=(ACCOUNT,), since=NOW
-    )
+    loop = a_loop([a_membership(Status.ABSENT), waiting], next=Action.CREATE, accounts=(ACCOUNT,))
 
     after = loop_from_json(act(loop_to_json(loop), wired(Ledger()), Action.CREATE, create))
 
