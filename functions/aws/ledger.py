@@ -38,7 +38,7 @@ from functions.enrolment.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_dynamodb.service_resource import Table
 
@@ -259,7 +259,7 @@ class Ledger:
         memberships: Iterable[Membership],
         now: float,
         *,
-        apart: bool = False,
+        apart: Callable[[AccountId], bool] = lambda _: False,
     ) -> None:
         """Remember memberships at a target.
 
@@ -269,10 +269,10 @@ class Ledger:
         items = []
         for membership in memberships:
             record = MembershipRecord.of(membership, target, onboarding_id, now)
-            item = membership_to_item(record)
-            if apart:
+            item, prefix = membership_to_item(record), _MEMBERSHIP
+            if apart(membership.account_id):
                 item[EXPIRES_AT] = int(now) + APART_KEPT
-            prefix = _apart(onboarding_id) if apart else _MEMBERSHIP
+                prefix = _apart(onboarding_id)
             items.append(_account_key(membership.account_id, prefix + target.key) | item)
         self._rows.put_all(items)
 

@@ -155,7 +155,7 @@ def hold(
     waiting = replace(loop, holding_since=since, next=Action.WAIT, accounts=())
     if len(held) < len(loop.open):
         return waiting, held
-    wait = min(timing.first_wait << min(loop.quiet_turns, 20), timing.longest_wait)
+    wait = _backoff(loop, timing.first_wait, timing.longest_wait)
     rest = max(1, round(since + timing.hold - now))
     return (
         replace(waiting, quiet_turns=loop.quiet_turns + 1, wait_seconds=min(wait, rest)),
@@ -176,10 +176,15 @@ def _wait(loop: Loop, circumstances: Circumstances) -> int:
     timing = circumstances.timing
     slow = all(m.status in (Status.INVITED, Status.ACCEPTED_BUT_DISABLED) for m in loop.open)
     cap = timing.longest_slow_wait if slow else timing.longest_wait
-    backoff = min(timing.first_wait << min(loop.quiet_turns, 20), cap)
+    backoff = _backoff(loop, timing.first_wait, cap)
     deadlines = [deadline(m, circumstances) for m in loop.open if m.status is not None]
     nearest = min(deadlines, default=circumstances.now + cap) - circumstances.now
     return max(1, min(backoff, int(nearest) + 1))
+
+
+def _backoff(loop: Loop, first: int, longest: int) -> int:
+    """Doubles with every quiet turn."""
+    return min(first << min(loop.quiet_turns, 20), longest)
 
 
 def loop_to_json(loop: Loop) -> dict[str, Any]:

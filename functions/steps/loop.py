@@ -49,10 +49,14 @@ def keep(before: Loop, after: Loop, now: float, wiring: Wiring) -> dict[str, Any
         after, lost = _give_up(after, lease, now), lease.lost
     known = {m.account_id: m for m in before.memberships}
     changed = [m for m in after.memberships if m != known[m.account_id]]
-    for apart in (False, True):
-        told = [m for m in changed if (after.dry_run or m.account_id in lost) is apart]
-        if told:
-            ledger.record(after.onboarding_id, after.target, told, now, apart=apart)
+    if changed:
+        ledger.record(
+            after.onboarding_id,
+            after.target,
+            changed,
+            now,
+            apart=lambda account_id: after.dry_run or account_id in lost,
+        )
     return loop_to_json(after)
 
 

@@ -137,11 +137,14 @@ def _begin(
     plan = make_plan(request, facts, wiring.configuration, held, now)
     for target in {settled.target for settled in plan.settled}:
         ended = [s.membership for s in plan.settled if s.target == target]
-        for apart in (False, True):
+        ledger.record(
+            record.id,
+            target,
+            ended,
+            now,
             # What is known of an account that is held is its holder's to tell.
-            told = [m for m in ended if (request.dry_run or m.account_id in held) is apart]
-            if told:
-                ledger.record(record.id, target, told, now, apart=apart)
+            apart=lambda account_id: request.dry_run or account_id in held,
+        )
     return _document(record, plan)
 
 

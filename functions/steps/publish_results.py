@@ -60,7 +60,7 @@ def _complete_records(
         found = records.get((membership.account_id, target))
         if found is None or found.outcome is None:
             failed = membership.settled(Outcome.FAILED, reason, now)
-            ledger.record(onboarding.id, target, [failed], now, apart=onboarding.dry_run)
+            ledger.record(onboarding.id, target, [failed], now, apart=lambda _: onboarding.dry_run)
             records[membership.account_id, target] = MembershipRecord.of(
                 failed, target, onboarding.id, now
             )

@@ -14,7 +14,7 @@ from functions.steps.loop import LEASE_SECONDS, act, keep, read_loop
 from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, a_loop, a_membership
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
 
@@ -41,9 +41,11 @@ class Ledger:
         memberships: Iterable[Membership],
         _now: float,
         *,
-        apart: bool,
+        apart: Callable[[AccountId], bool],
     ) -> None:
-        (self.recorded_apart if apart else self.recorded).extend(memberships)
+        for membership in memberships:
+            kept = self.recorded_apart if apart(membership.account_id) else self.recorded
+            kept.append(membership)
 
 
 def wired(ledger: Ledger) -> Any:
