@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from functions.aws import directory, ledger, publisher, sessions
+from functions.aws import archive, directory, executions, ledger, publisher, sessions
 from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
@@ -27,12 +27,13 @@ REQUIREMENTS = ROOT / "requirements" / "lambda.txt"
 BUILD = ROOT / ".build" / "lambda"
 
 # The models botocore is left with. The prefix of an IAM action is botocore's name of the service,
-# for every service that is called.
+# for every service that is called but one.
+_BY_PREFIX = {"states": "stepfunctions"}
 SERVICES = sorted(
     {str(service) for service in ServiceName}
     | {
-        action.partition(":")[0]
-        for module in (directory, ledger, publisher, sessions)
+        _BY_PREFIX.get(prefix := action.partition(":")[0], prefix)
+        for module in (archive, directory, executions, ledger, publisher, sessions)
         for actions in module.ACTIONS.values()
         for action in actions
     }

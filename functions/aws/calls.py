@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -26,6 +25,7 @@ from functions.enrolment.errors import (
     ServiceUnavailable,
     Throttled,
 )
+from functions.enrolment.text import one_line, redact
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -93,7 +93,6 @@ _BY_STATUS: dict[int, type[RollcallError]] = {
     429: Throttled,
 }
 
-_EMAIL = re.compile(r"[^\s@<>()\[\]{}\"'=:;,]+@[^\s@<>()\[\]{}\"'=:;,]+")
 _LONGEST_TEXT = 500
 
 
@@ -112,7 +111,7 @@ def calling(service: str, operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         words = error.response.get("Error", {}).get("Message", "")
         parts = (f"{service} {operation}", code or f"HTTP {status}", words)
-        raise kind_of(code, status)(publishable(": ".join(filter(None, parts)))) from error
+        raise error_class(code, status)(publishable(": ".join(filter(None, parts)))) from error
     except (BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
         raise _kind_without_answer(error)(
@@ -120,7 +119,7 @@ def calling(service: str, operation: str) -> Iterator[None]:
         ) from error
 
 
-def kind_of(code: str, status: int) -> type[RollcallError]:
+def error_class(code: str, status: int) -> type[RollcallError]:
     """The class of error that an error code, or else an HTTP status, stands for."""
     if code in _BY_CODE:
         return _BY_CODE[code]
@@ -137,8 +136,7 @@ def code_of(error: RollcallError) -> str:
 
 def publishable(text: str) -> str:
     """``text`` as one line without e-mail addresses, at most 500 characters."""
-    line = _EMAIL.sub("(e-mail)", " ".join(text.split()))
-    return line if len(line) <= _LONGEST_TEXT else line[: _LONGEST_TEXT - 1] + "…"
+    return one_line(redact(text), _LONGEST_TEXT)
 
 
 def _code(error: ClientError) -> str:

@@ -68,7 +68,14 @@ class Directory:
         # Status was retired on 9 September 2026 in favour of State (botocore, Account).
         state = found.get("State") or found.get("Status") or ""
         path = next(iter(found.get("Paths") or ()), None)
-        return OrganizationAccount(account_id, found.get("Email", ""), state, path)
+        joined = found.get("JoinedTimestamp")
+        return OrganizationAccount(
+            account_id,
+            found.get("Email", ""),
+            state,
+            path,
+            joined_at=None if joined is None else joined.timestamp(),
+        )
 
     def tags(self, account_id: AccountId) -> dict[str, str]:
         """An account's tags in Organizations."""

@@ -1,35 +1,32 @@
-"""What is remembered in DynamoDB: onboardings, memberships, and which onboarding holds an account.
+"""What is remembered in DynamoDB: runs and memberships. The table is what every step starts from.
 
 One table with the keys ``pk`` and ``sk``::
 
-    onboarding#<id>   onboarding                            a run, and the lease of all its claims
-    account#<id>      claim                                 which onboarding may act on the account
-    account#<id>      membership#<service>#<region>         what the last run saw and did
-    account#<id>      apart#<onboarding>#<service>#<region>
-                                                            what is only of interest to one run
+    account#<id>      membership#<service>#<region>     what its last run saw and did, and that run
+    onboarding#<id>   onboarding                        a run, and the lease of all that it owns
+    onboarding#<id>   plan                              what it covers, and what not and why
+    onboarding#<id>   membership#<account>#<service>#<region>
+                                                        what a dry run found, or how a membership
+                                                        ended that another run has taken since
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
 time-to-live attribute.
 
-A claim says who holds an account; the holder's onboarding record says until when, so that one
-write extends every claim of a run. Who takes a claim over after the lease first notes the account
-as lost in the holder's record, on condition that the lease is still over; the holder learns of it
-when it extends the lease. Both write the same item, so that one of them comes first. A claim's
-``revision`` changes whenever it is taken, and is what a take-over depends on.
+A membership belongs to the run its row names until the row has an outcome (see
+``functions.enrolment.ownership``). Its row is only ever written as a whole, on condition that its
+``revision`` is the one that was read.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Key
 
-from functions.aws.rows import Rows
-from functions.enrolment.account import AccountId
-from functions.enrolment.errors import Conflict
+from functions.aws.rows import MOST_TRANSACTED, Rows, Write
+from functions.enrolment.documents import plan_from_text, plan_to_text
 from functions.enrolment.records import (
-    MembershipRecord,
     OnboardingRecord,
     membership_from_item,
     membership_to_item,
@@ -38,57 +35,51 @@ from functions.enrolment.records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb.service_resource import Table
 
     from functions.aws.rows import Item
-    from functions.enrolment.membership import Membership
-    from functions.enrolment.target import Target
+    from functions.enrolment.membership import Membership, MembershipKey
+    from functions.enrolment.plan import Plan
 
 BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
-CLAIM_KEPT = 366 * 86400  # seconds; the longest duplicate window that can be configured is a year
-APART_KEPT = 30 * 86400
-MOST_TAKE_OVERS = 10
+APART_KEPT = 30 * 86400  # seconds; longer than any run with the default deadlines
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
-    "open": ("dynamodb:PutItem",),
+    "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
     "close": ("dynamodb:UpdateItem",),
+    "end": ("dynamodb:UpdateItem",),
     "onboarding": ("dynamodb:GetItem",),
+    "onboardings": ("dynamodb:BatchGetItem",),
     "recent": ("dynamodb:Query",),
-    "published": ("dynamodb:GetItem",),
     "mark_published": ("dynamodb:UpdateItem",),
     "extend_lease": ("dynamodb:UpdateItem",),
-    "claim": ("dynamodb:UpdateItem", "dynamodb:GetItem"),
-    "release": ("dynamodb:UpdateItem",),
-    "record": ("dynamodb:BatchWriteItem",),
-    "memberships": ("dynamodb:Query",),
-    "memberships_at": ("dynamodb:BatchGetItem",),
+    "keep_plan": ("dynamodb:PutItem",),
+    "keep_apart": ("dynamodb:BatchWriteItem",),
+    "findings": ("dynamodb:Query", "dynamodb:BatchGetItem"),
+    "read": ("dynamodb:BatchGetItem",),
+    "read_with_onboarding": ("dynamodb:BatchGetItem",),
+    "write": ("dynamodb:PutItem",),
+    "record": ("dynamodb:PutItem", "dynamodb:BatchGetItem"),
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
-    """The account is this onboarding's to act on."""
+class Findings:
+    """What the table knows of a run: its record, its plan, and every membership it covers.
 
-
-@dataclass(frozen=True, slots=True)
-class HeldBy:
-    """Another onboarding acts on the account, or has just enabled it everywhere."""
-
-    onboarding_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """What an onboarding holds: nothing once it is closed (``until`` None), else all but ``lost``.
-
-    ``until`` is in epoch seconds.
+    ``own`` are its memberships as it last saw them, with those that its plan ended, ``left`` those
+    that are another run's, as that run last saw them, ``missing`` those the table does not know.
+    ``plan`` is None where the run ended before it was made, or an earlier version made it.
     """
 
-    until: float | None
-    lost: frozenset[AccountId] = frozenset()
+    onboarding: OnboardingRecord
+    plan: Plan | None
+    own: tuple[Membership, ...]
+    left: tuple[Membership, ...] = ()
+    missing: tuple[Membership, ...] = ()
 
 
 class Ledger:
@@ -101,224 +92,239 @@ class Ledger:
     def __init__(self, table: Table) -> None:
         self._rows = Rows(table)
 
-    def open(self, record: OnboardingRecord) -> None:
-        """Begin an onboarding, or begin it again. Before its claims: they stand on its lease."""
-        item = onboarding_to_item(record)
-        self._rows.put(_onboarding_key(record.id) | {"kind": "onboarding"} | item)
+    def open(self, record: OnboardingRecord) -> OnboardingRecord:
+        """Begin a run, and return its record: as it stands where the run was begun before.
 
-    def close(self, onboarding_id: str, outcome: str, counts: Mapping[str, int], at: float) -> None:
-        """End an onboarding, and with it its lease; nothing where there is no such record."""
+        An older run that had the same id is forgotten.
+        """
+        item = onboarding_to_item(record)
+        begun = self._rows.put_if(
+            _onboarding_key(record.id) | {"kind": "onboarding"} | item,
+            "attribute_not_exists(pk) OR started_at < :started",
+            {":started": record.started_at},
+        )
+        return record if begun else self.onboarding(record.id) or record
+
+    def close(
+        self,
+        onboarding_id: str,
+        outcome: str,
+        counts: Mapping[str, int],
+        at: float,
+        *,
+        lease_until: float | None = None,
+    ) -> None:
+        """End a run, and its lease then or at ``lease_until``; nothing where there is no record."""
         self._rows.update(
             _onboarding_key(onboarding_id),
-            "SET outcome = :outcome, counts = :counts, closed_at = :at",
+            "SET outcome = :outcome, counts = :counts, closed_at = :at, lease_until = :lease",
             "attribute_exists(pk)",
-            {":outcome": outcome, ":counts": dict(counts), ":at": at},
+            {
+                ":outcome": outcome,
+                ":counts": dict(counts),
+                ":at": at,
+                ":lease": at if lease_until is None else lease_until,
+            },
         )
 
+    def end(self, onboarding_id: str, at: float) -> float:
+        """The time that all that is published of a run's end gives: the first that was set."""
+        _, item = self._rows.update(
+            _onboarding_key(onboarding_id),
+            "SET ended_at = if_not_exists(ended_at, :at)",
+            "attribute_exists(pk)",
+            {":at": at},
+        )
+        return float(item.get("ended_at", at))
+
     def onboarding(self, onboarding_id: str) -> OnboardingRecord | None:
-        """One onboarding."""
+        """One run."""
         item = self._rows.get(_onboarding_key(onboarding_id))
         return None if item is None else onboarding_from_item(item)
 
+    def onboardings(self, onboarding_ids: Iterable[str]) -> dict[str, OnboardingRecord]:
+        """Several runs, by id; those that are not there are left out."""
+        items = self._rows.get_all(_onboarding_key(each) for each in dict.fromkeys(onboarding_ids))
+        records = (onboarding_from_item(item) for item in items)
+        return {record.id: record for record in records}
+
     def recent(self, limit: int) -> tuple[OnboardingRecord, ...]:
-        """The onboardings that began last, newest first; the very newest may be missing yet."""
+        """The runs that began last, newest first; the very newest may be missing yet."""
         items = self._rows.newest(BY_TIME, Key("kind").eq("onboarding"), limit)
         return tuple(onboarding_from_item(item) for item in items)
 
-    def published(self, onboarding_id: str) -> Mapping[str, str]:
-        """The ids of what was published of an onboarding, by channel."""
-        item = self._rows.get(_onboarding_key(onboarding_id)) or {}
-        return {
-            name.removeprefix(_PUBLISHED): message_id
-            for name, message_id in item.items()
-            if name.startswith(_PUBLISHED)
-        }
-
-    def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> None:
-        """Remember that a channel has been told; nothing where there is no such record.
+    def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
+        """Remember what was published on a channel; False where something was before.
 
         ``channel`` is an attribute's name: letters, digits and underscores.
         """
-        self._rows.update(
+        first, _ = self._rows.update(
             _onboarding_key(onboarding_id),
-            f"SET {_PUBLISHED}{channel} = :id",
-            "attribute_exists(pk)",
+            f"SET published_{channel} = :id",
+            f"attribute_exists(pk) AND attribute_not_exists(published_{channel})",
             {":id": message_id},
         )
+        return first
 
-    def extend_lease(self, onboarding_id: str, until: float) -> Lease:
-        """Extend the lease of all claims, never shorten it, and see what is still held."""
-        _, item = self._rows.update(
+    def extend_lease(self, onboarding_id: str, until: float) -> bool:
+        """Extend the lease of all that a run owns, never shorten it; False once it is closed."""
+        extended, item = self._rows.update(
             _onboarding_key(onboarding_id),
             "SET lease_until = :until",
             "lease_until < :until AND attribute_not_exists(closed_at)",
             {":until": until},
         )
-        if not item or "closed_at" in item:
-            return Lease(until=None)
-        lost = frozenset(AccountId(account) for account in item.get("lost", ()))
-        return Lease(float(item["lease_until"]), lost)
+        return extended or bool(item and "closed_at" not in item)
 
-    def claim(
+    def keep_plan(self, record: OnboardingRecord, plan: Plan) -> None:
+        """Remember what a run covers, over what it meant to cover before."""
+        key = {"pk": f"onboarding#{record.id}", "sk": _PLAN}
+        item = {"plan": plan_to_text(plan), "planned_at": record.started_at}
+        self._rows.put(key | item)
+
+    def keep_apart(self, memberships: Iterable[Membership], now: float) -> None:
+        """Remember for a month what a dry run found, beside what is known."""
+        self._rows.put_all(_apart(membership, now) for membership in memberships)
+
+    def findings(self, onboarding_id: str) -> Findings | None:
+        """All that is known of a run; None where there is no record of it."""
+        items = list(self._rows.query(Key("pk").eq(f"onboarding#{onboarding_id}")))
+        by_key = {item["sk"]: item for item in items}
+        if _ONBOARDING not in by_key:
+            return None
+        record = onboarding_from_item(by_key[_ONBOARDING])
+        apart = [membership_from_item(item) for item in items if item["sk"].startswith(_MEMBERSHIP)]
+        own = {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
+        planned = by_key.get(_PLAN)
+        if planned is None or float(planned["planned_at"]) < record.started_at:
+            return Findings(record, None, (*own.values(), *self._owned(record, own)))
+        plan = plan_from_text(planned["plan"], record.id, record.started_at)
+        return self._as_planned(record, plan, own)
+
+    def _as_planned(
+        self, record: OnboardingRecord, plan: Plan, own: dict[MembershipKey, Membership]
+    ) -> Findings:
+        sought = [m for m in plan.covered if m.key not in own]
+        rows = {} if record.dry_run else self.read(m.key for m in sought)
+        left, missing = [], []
+        for membership in sought:
+            row = rows.get(membership.key)
+            if row is None:
+                missing.append(membership)
+            elif row.belongs_to(record.id, record.started_at):
+                own[row.key] = row
+            else:
+                left.append(row)
+        return Findings(record, plan, (*plan.settled, *own.values()), tuple(left), tuple(missing))
+
+    def _owned(
+        self, record: OnboardingRecord, known: Mapping[MembershipKey, Membership]
+    ) -> Iterator[Membership]:
+        """What the rows of a run's accounts say is its own, where its plan is not known."""
+        for account_id in () if record.dry_run else record.accounts:
+            condition = Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(_MEMBERSHIP)
+            for item in self._rows.query(condition):
+                row = membership_from_item(item)
+                if row.belongs_to(record.id, record.started_at) and row.key not in known:
+                    yield row
+
+    def read(self, keys: Iterable[MembershipKey]) -> dict[MembershipKey, Membership]:
+        """What is known of memberships, from whichever run."""
+        items = self._rows.get_all(_row_key(key) for key in dict.fromkeys(keys))
+        rows = (membership_from_item(item) for item in items)
+        return {row.key: row for row in rows}
+
+    def read_with_onboarding(
+        self, onboarding_id: str, keys: Iterable[MembershipKey]
+    ) -> tuple[OnboardingRecord | None, dict[MembershipKey, Membership]]:
+        """A run's record and the rows of memberships, in one request of up to 99."""
+        wanted = [_row_key(key) for key in dict.fromkeys(keys)]
+        record, rows = None, {}
+        for item in self._rows.get_all([_onboarding_key(onboarding_id), *wanted]):
+            if item["sk"] == _ONBOARDING:
+                record = onboarding_from_item(item)
+            else:
+                row = membership_from_item(item)
+                rows[row.key] = row
+        return record, rows
+
+    def write(
         self,
-        account_id: AccountId,
-        onboarding_id: str,
+        memberships: Sequence[Membership],
         now: float,
-        lease_until: float,
-        *,
-        unless_enabled_since: float | None = None,
-    ) -> Claimed | HeldBy:
-        """Take an account, unless another onboarding holds it. Of several takers one succeeds.
+        apart: Sequence[Membership] = (),
+    ) -> frozenset[MembershipKey]:
+        """Write all rows, or none: then the keys of those that are not as they were read.
 
-        ``lease_until`` only counts where the onboarding has no record. With
-        ``unless_enabled_since`` an account whose holder ended at or after that time with every
-        membership enabled stays with that holder: the event was a duplicate.
-
-        Raises:
-            Conflict: the claim kept changing hands.
+        ``apart`` are memberships to keep beside their run in the same transaction. No more than
+        100 of both.
         """
-        key = _claim_key(account_id)
-        condition = "attribute_not_exists(pk) OR onboarding_id = :taker"
-        seen: dict[str, object] = {}
-        for _ in range(MOST_TAKE_OVERS):
-            taken, claim = self._rows.update(
-                key,
-                "SET account_id = :account, onboarding_id = :taker, claimed_at = :now,"
-                " lease_until = :until ADD revision :one REMOVE ended_at, enabled, expires_at",
-                condition,
-                {
-                    ":account": account_id,
-                    ":taker": onboarding_id,
-                    ":now": now,
-                    ":until": lease_until,
-                    ":one": 1,
-                    **seen,
-                },
-            )
-            if taken:
-                return Claimed()
-            if not claim:  # ended, and expired since it was seen
-                condition, seen = "attribute_not_exists(pk)", {}
-                continue
-            if not self._may_be_taken(claim, now, unless_enabled_since):
-                return HeldBy(claim["onboarding_id"])
-            condition, seen = "revision = :seen", {":seen": claim["revision"]}
-        raise Conflict(f"the claim on {account_id} keeps changing hands")
-
-    def _may_be_taken(self, claim: Item, now: float, unless_enabled_since: float | None) -> bool:
-        if "ended_at" in claim:
-            duplicate = (
-                unless_enabled_since is not None
-                and claim["enabled"]
-                and claim["ended_at"] >= unless_enabled_since
-            )
-            return not duplicate
-        holder = self._rows.get(_onboarding_key(claim["onboarding_id"]))
-        if holder is None:
-            return bool(claim["lease_until"] <= now)
-        if "closed_at" in holder or claim["account_id"] in holder.get("lost", ()):
-            return True
-        if holder["lease_until"] > now:
-            return False
-        noted, holder = self._rows.update(
-            _onboarding_key(claim["onboarding_id"]),
-            "ADD lost :account",
-            "lease_until <= :now AND attribute_not_exists(closed_at)",
-            {":account": {claim["account_id"]}, ":now": now},
-        )
-        return noted or "closed_at" in holder
-
-    def release(
-        self,
-        account_ids: Iterable[AccountId],
-        onboarding_id: str,
-        at: float,
-        enabled: Mapping[AccountId, bool],
-    ) -> None:
-        """End this onboarding's claims; ``enabled`` says where every membership is enabled.
-
-        A claim that another onboarding has taken over is left alone.
-        """
-        for account_id in account_ids:
-            self._rows.update(
-                _claim_key(account_id),
-                "SET ended_at = :at, enabled = :enabled, expires_at = :expires",
-                "onboarding_id = :holder",
-                {
-                    ":at": at,
-                    ":enabled": enabled.get(account_id, False),
-                    ":expires": int(at) + CLAIM_KEPT,
-                    ":holder": onboarding_id,
-                },
-            )
+        writes = [_write(membership, now) for membership in memberships]
+        writes += [Write(_apart(membership, now)) for membership in apart]
+        refused = self._rows.transact(writes)
+        return frozenset(memberships[number].key for number in refused)
 
     def record(
-        self,
-        onboarding_id: str,
-        target: Target,
-        memberships: Iterable[Membership],
-        now: float,
-        *,
-        apart: Callable[[AccountId], bool] = lambda _: False,
-    ) -> None:
-        """Remember memberships at a target.
+        self, memberships: Iterable[Membership], now: float
+    ) -> tuple[dict[MembershipKey, Membership], dict[MembershipKey, Membership | None]]:
+        """Write every row that is still as it was read.
 
-        What a dry run found, or is another onboarding's to tell, is kept ``apart`` and for a month,
-        so that it never overwrites what is known.
+        Returns the memberships as they are in the table now, and those that somebody else has
+        written meanwhile, as they are now.
         """
-        items = []
-        for membership in memberships:
-            record = MembershipRecord.of(membership, target, onboarding_id, now)
-            item, prefix = membership_to_item(record), _MEMBERSHIP
-            if apart(membership.account_id):
-                item[EXPIRES_AT] = int(now) + APART_KEPT
-                prefix = _apart(onboarding_id)
-            items.append(_account_key(membership.account_id, prefix + target.key) | item)
-        self._rows.put_all(items)
-
-    def memberships(
-        self, onboarding_id: str, account_ids: Iterable[AccountId]
-    ) -> tuple[MembershipRecord, ...]:
-        """What an onboarding saw and did, by account; what it kept apart comes last."""
-        return tuple(
-            membership_from_item(item)
-            for account_id in account_ids
-            for prefix in (_MEMBERSHIP, _apart(onboarding_id))
-            for item in self._rows.query(
-                Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(prefix),
-                only=Attr("onboarding_id").eq(onboarding_id),
-            )
-        )
-
-    def memberships_at(
-        self, target: Target, account_ids: Sequence[AccountId]
-    ) -> tuple[MembershipRecord, ...]:
-        """What is known of accounts at one target, from whichever onboarding, in their order."""
-        sort_key = _MEMBERSHIP + target.key
-        keys = (_account_key(account_id, sort_key) for account_id in dict.fromkeys(account_ids))
-        found = {item["account_id"]: item for item in self._rows.get_all(keys)}
-        return tuple(
-            membership_from_item(found[account_id])
-            for account_id in dict.fromkeys(account_ids)
-            if account_id in found
-        )
+        wanted = {membership.key: membership for membership in memberships}
+        written: dict[MembershipKey, Membership] = {}
+        lost: dict[MembershipKey, Membership | None] = {}
+        while wanted:
+            some = list(wanted.values())[:MOST_TRANSACTED]
+            refused = self.write(some, now)
+            found = self.read(refused) if refused else {}
+            for membership in some:
+                after = replace(membership, revision=membership.revision + 1)
+                if not refused:
+                    written[membership.key] = after
+                elif membership.key in refused:
+                    # A write that took effect and was answered with an error is repeated.
+                    if found.get(membership.key) == _stored(after, now):
+                        written[membership.key] = after
+                    else:
+                        lost[membership.key] = found.get(membership.key)
+                else:
+                    continue
+                del wanted[membership.key]
+        return written, lost
 
 
-_PUBLISHED = "published_"
+_ONBOARDING = "onboarding"
+_PLAN = "plan"
 _MEMBERSHIP = "membership#"
 
 
 def _onboarding_key(onboarding_id: str) -> Item:
-    return {"pk": f"onboarding#{onboarding_id}", "sk": "onboarding"}
+    return {"pk": f"onboarding#{onboarding_id}", "sk": _ONBOARDING}
 
 
-def _account_key(account_id: AccountId, sort_key: str) -> Item:
-    return {"pk": f"account#{account_id}", "sk": sort_key}
+def _row_key(key: MembershipKey) -> Item:
+    account_id, target = key
+    return {"pk": f"account#{account_id}", "sk": _MEMBERSHIP + target.key}
 
 
-def _claim_key(account_id: AccountId) -> Item:
-    return _account_key(account_id, "claim")
+def _write(membership: Membership, now: float) -> Write:
+    after = replace(membership, revision=membership.revision + 1)
+    item = _row_key(membership.key) | membership_to_item(after, now)
+    return Write(item, seen=membership.revision)
 
 
-def _apart(onboarding_id: str) -> str:
-    return f"apart#{onboarding_id}#"
+def _apart(membership: Membership, now: float) -> dict[str, Any]:
+    account_id, target = membership.key
+    return {
+        "pk": f"onboarding#{membership.onboarding_id}",
+        "sk": f"{_MEMBERSHIP}{account_id}#{target.key}",
+        **membership_to_item(membership, now),
+        EXPIRES_AT: int(now) + APART_KEPT,
+    }
+
+
+def _stored(membership: Membership, now: float) -> Membership:
+    """The membership as it comes back from the table."""
+    return membership_from_item(membership_to_item(membership, now))

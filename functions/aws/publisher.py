@@ -1,4 +1,4 @@
-"""Telling the world how an onboarding ended: one event, one message."""
+"""Publishing how an onboarding ended, or how far it is: one event, one message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.calls import calling, kind_of, publishable
+from functions.aws.calls import calling, error_class, publishable
 from functions.enrolment.errors import ServiceRefused
 
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
 
 SOURCE = "rollcall"
-DETAIL_TYPE = "Onboarding Completed"
+COMPLETED = "Onboarding Completed"
+WAITING = "Onboarding Waiting"
 MOST_BYTES = 256 * 1024
 MOST_SUBJECT = 99  # "less than 100 characters" (botocore, sns Publish)
 
@@ -40,17 +41,17 @@ class Publisher:
         self._bus = bus
         self._topic = topic
 
-    def event(self, document: Mapping[str, Any]) -> str:
+    def event(self, document: Mapping[str, Any], detail_type: str = COMPLETED) -> str:
         """Put one event with the document as its detail."""
         detail = _json(document)
-        _check_size("event", SOURCE, DETAIL_TYPE, detail)
+        _check_size("event", SOURCE, detail_type, detail)
         with calling("EventBridge", "PutEvents"):
             answer = self._events.put_events(
                 Entries=[
                     {
                         "EventBusName": self._bus,
                         "Source": SOURCE,
-                        "DetailType": DETAIL_TYPE,
+                        "DetailType": detail_type,
                         "Detail": detail,
                     }
                 ]
@@ -59,7 +60,7 @@ class Publisher:
         if answer["FailedEntryCount"]:
             code = entry.get("ErrorCode", "")
             words = entry.get("ErrorMessage", "")
-            raise kind_of(code, 400)(publishable(f"EventBridge PutEvents: {code}: {words}"))
+            raise error_class(code, 400)(publishable(f"EventBridge PutEvents: {code}: {words}"))
         return entry["EventId"]
 
     def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer
 
 from functions.aws.calls import calling
-from functions.enrolment.errors import Throttled
+from functions.enrolment.errors import Conflict, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from boto3.dynamodb.conditions import ConditionBase
     from mypy_boto3_dynamodb.service_resource import Table
@@ -20,7 +21,16 @@ Item = dict[str, Any]
 
 MOST_WRITTEN = 25  # BatchWriteItem
 MOST_READ = 100  # BatchGetItem
+MOST_TRANSACTED = 100  # TransactWriteItems
 MOST_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """An item to put; ``seen`` is the ``revision`` it must have now, 0 for none, None for any."""
+
+    item: Item
+    seen: int | None = None
 
 
 class Rows:
@@ -41,7 +51,58 @@ class Rows:
     def put(self, item: Item) -> None:
         """Write one item over whatever was there."""
         with calling("DynamoDB", "PutItem"):
-            self._table.put_item(Item=wire(item))
+            self._table.put_item(Item=to_dynamodb(item))
+
+    def put_if(self, item: Item, condition: str, values: Mapping[str, Any]) -> bool:
+        """Write one item over whatever was there if a condition holds; whether it did."""
+        refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        with calling("DynamoDB", "PutItem"):
+            try:
+                self._table.put_item(
+                    Item=to_dynamodb(item),
+                    ConditionExpression=condition,
+                    ExpressionAttributeValues=to_dynamodb(values),
+                )
+            except refusal:
+                return False
+        return True
+
+    def transact(self, writes: Sequence[Write]) -> frozenset[int]:
+        """Do all of up to 100 writes, or none: then the numbers of those whose item was another.
+
+        boto3 gives the request a token, so that repeating one that took effect changes nothing.
+
+        Raises:
+            Conflict: another transaction was under way on one of the items, time and again.
+        """
+        canceled = self._table.meta.client.exceptions.TransactionCanceledException
+        puts: Any = [{"Put": self._put(write)} for write in writes]
+        for _ in range(MOST_TRIES):
+            with calling("DynamoDB", "TransactWriteItems"):
+                try:
+                    self._table.meta.client.transact_write_items(TransactItems=puts)
+                except canceled as error:
+                    codes = [r.get("Code", "") for r in error.response["CancellationReasons"]]
+                else:
+                    return frozenset()
+            refused = frozenset(
+                number for number, code in enumerate(codes) if code == "ConditionalCheckFailed"
+            )
+            if refused:
+                return refused
+            if "TransactionConflict" not in codes:
+                raise Throttled(f"DynamoDB canceled a transaction: {', '.join(sorted(set(codes)))}")
+        raise Conflict("DynamoDB: other transactions are under way on the same items")
+
+    def _put(self, write: Write) -> dict[str, Any]:
+        put: dict[str, Any] = {"TableName": self._table.name, "Item": to_dynamodb(write.item)}
+        if write.seen == 0:
+            # Also the rows of versions that counted no revisions.
+            put["ConditionExpression"] = "attribute_not_exists(revision)"
+        elif write.seen is not None:
+            put["ConditionExpression"] = "revision = :seen"
+            put["ExpressionAttributeValues"] = {":seen": write.seen}
+        return put
 
     def update(
         self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
@@ -54,7 +115,7 @@ class Rows:
                     Key=key,
                     UpdateExpression=expression,
                     ConditionExpression=condition,
-                    ExpressionAttributeValues=wire(values),
+                    ExpressionAttributeValues=to_dynamodb(values),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
@@ -107,7 +168,7 @@ class Rows:
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Write items over whatever was there; no key may occur twice."""
-        puts = [{"PutRequest": {"Item": wire(item)}} for item in items]
+        puts = [{"PutRequest": {"Item": to_dynamodb(item)}} for item in items]
         for start in range(0, len(puts), MOST_WRITTEN):
             request: Any = {self._table.name: puts[start : start + MOST_WRITTEN]}
             for _ in range(MOST_TRIES):
@@ -120,14 +181,14 @@ class Rows:
                 raise Throttled("DynamoDB left items of a batch unwritten")
 
 
-def wire(value: Any) -> Any:
+def to_dynamodb(value: Any) -> Any:
     """The value as boto3 takes it: floats as ``Decimal``, by their shortest spelling."""
     if isinstance(value, float):
         return Decimal(repr(value))
     if isinstance(value, dict):
-        return {name: wire(part) for name, part in value.items()}
+        return {name: to_dynamodb(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [wire(part) for part in value]
+        return [to_dynamodb(part) for part in value]
     return value
 
 

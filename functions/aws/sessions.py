@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_guardduty import GuardDutyClient
     from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_s3 import S3Client
     from mypy_boto3_securityhub import SecurityHubClient
     from mypy_boto3_sns import SNSClient
+    from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
     from functions.enrolment.account import AccountId
@@ -64,9 +66,13 @@ class Clients:
     @overload
     def client(self, service: Literal["organizations"], region: str) -> OrganizationsClient: ...
     @overload
+    def client(self, service: Literal["s3"], region: str) -> S3Client: ...
+    @overload
     def client(self, service: Literal["securityhub"], region: str) -> SecurityHubClient: ...
     @overload
     def client(self, service: Literal["sns"], region: str) -> SNSClient: ...
+    @overload
+    def client(self, service: Literal["stepfunctions"], region: str) -> SFNClient: ...
     @overload
     def client(self, service: Literal["sts"], region: str) -> STSClient: ...
     def client(self, service: Any, region: str) -> Any:

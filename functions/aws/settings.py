@@ -25,6 +25,7 @@ class Settings:
     table_name: str = ""
     bus_name: str = ""
     topic_arn: str = ""
+    results_bucket_name: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
@@ -41,6 +42,7 @@ class Settings:
             table_name=environ.get("ROLLCALL_TABLE", ""),
             bus_name=environ.get("ROLLCALL_BUS", ""),
             topic_arn=environ.get("ROLLCALL_TOPIC", ""),
+            results_bucket_name=environ.get("ROLLCALL_RESULTS_BUCKET", ""),
         )
 
     @property
@@ -57,6 +59,11 @@ class Settings:
     def topic(self) -> str:
         """The ARN of the topic; raises ``InvalidInput`` in a step that has none."""
         return _given("ROLLCALL_TOPIC", self.topic_arn)
+
+    @property
+    def results_bucket(self) -> str:
+        """The name of the bucket of results; raises ``InvalidInput`` in a step that has none."""
+        return _given("ROLLCALL_RESULTS_BUCKET", self.results_bucket_name)
 
 
 def _given(variable: str, value: str) -> str:

@@ -37,12 +37,16 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationAccount:
-    """What Organizations says of an account (``DescribeAccount``). ``state`` is its own word."""
+    """What Organizations says of an account (``DescribeAccount``). ``state`` is its own word.
+
+    ``joined_at`` is when it joined (``JoinedTimestamp``, epoch seconds): anew when it comes back.
+    """
 
     id: AccountId
     email: str
     state: str
     path: str | None = None
+    joined_at: float | None = None
 
 
 def is_account_id(value: object) -> bool:

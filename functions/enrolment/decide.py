@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
-from functions.enrolment.membership import Action, Outcome, Status, Verdict
+from functions.enrolment.membership import Action, Outcome, Status
 
 if TYPE_CHECKING:
     from functions.enrolment.configuration import Timing
@@ -33,14 +33,20 @@ class Circumstances:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The next action; with ``STOP``, the outcome and its reason."""
+    """The next action; with ``STOP``, the outcome and its reason.
+
+    ``until`` is when an action falls due that is waited for with ``WAIT``, in epoch seconds.
+    """
 
     action: Action
     outcome: Outcome | None = None
     reason: str | None = None
+    until: float | None = None
 
 
 WAIT = Decision(Action.WAIT)
+# Doubling reaches the longest wait long before.
+_MOST_DOUBLINGS = 20
 
 _HOPELESS: dict[Status, tuple[Outcome, str]] = {
     Status.RESIGNED: (
@@ -68,13 +74,16 @@ _HOPELESS: dict[Status, tuple[Outcome, str]] = {
 def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     """The next action for a membership that has been read at least once.
 
-    Never acts on ``Enabled`` or ``Resigned``, never invites twice, never invites an account of the
-    organisation, and repeats nothing more than ``timing.most_attempts`` times.
+    Never acts on ``Enabled`` or ``Resigned`` and never invites an account of the organisation. An
+    invitation is sent again only where it is not known whether it was sent and the service still
+    says, after the grace time, that there is none. What may heal is tried again until the deadline,
+    further and further apart.
     """
     if membership.outcome is not None:
         return Decision(Action.STOP, membership.outcome, membership.reason)
     if membership.status is Status.ENABLED:
-        untouched = not membership.attempts and len(membership.transitions) <= 1
+        acted = any(attempt.count for attempt in membership.attempts.values())
+        untouched = not acted and membership.transition_count <= 1
         return Decision(Action.STOP, Outcome.ALREADY_ENABLED if untouched else Outcome.ENABLED)
     if membership.status in _HOPELESS:
         return Decision(Action.STOP, *_HOPELESS[membership.status])
@@ -122,7 +131,7 @@ def _act(membership: Membership, circumstances: Circumstances) -> Decision:
                 Outcome.FAILED,
                 "the administrator disassociated the account: delete the member and start again",
             )
-        case Status.CREATED if not invited:
+        case Status.CREATED | Status.INVITED if not invited:
             return _create_again(membership, circumstances)
         case Status.CREATED if not traits.create_invites:
             return _repeat(Action.INVITE, membership, circumstances)
@@ -146,44 +155,55 @@ def _create(membership: Membership, circumstances: Circumstances) -> Decision:
 
 def _create_again(membership: Membership, circumstances: Circumstances) -> Decision:
     """An organisation account enables itself; one that somebody left half-way is created again."""
-    seen_at = membership.transitions[-1].at
-    if circumstances.now < seen_at + circumstances.timing.grace:
-        return WAIT
+    patience = membership.transitions[-1].at + circumstances.timing.grace
+    if circumstances.now < patience:
+        return Decision(Action.WAIT, until=patience)
     return _create(membership, circumstances)
 
 
 def _repeat(
     action: Action, membership: Membership, circumstances: Circumstances, *, once: bool = False
 ) -> Decision:
-    attempt = membership.attempts.get(action)
+    """An action for the first time, or again; ``once``: never again after it was done."""
+    attempt, timing = membership.attempts.get(action), circumstances.timing
     if attempt is None:
         return Decision(action)
-    if _done(attempt):
-        if once or action is Action.INVITE or attempt.count >= circumstances.timing.most_attempts:
+    if attempt.count == 0:
+        return _from(attempt.at + timing.grace, action, circumstances)
+    if attempt.done:
+        if once or action is Action.INVITE or attempt.count >= timing.most_attempts:
             return WAIT
-        late = circumstances.now >= attempt.at + circumstances.timing.grace
-        return Decision(action) if late else WAIT
-    if attempt.count < circumstances.timing.most_attempts:
+        return _from(attempt.at + timing.grace, action, circumstances)
+    return _from(attempt.at + _distance(attempt, timing), action, circumstances)
+
+
+def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decision:
+    if circumstances.now >= due_at:
         return Decision(action)
-    if action is Action.ACCEPT:
-        return WAIT  # the account's owner may still accept
-    return Decision(Action.STOP, Outcome.FAILED, attempt.answer.text or f"{action} did not succeed")
+    return Decision(Action.WAIT, until=due_at)
+
+
+def _distance(attempt: Attempt, timing: Timing) -> int:
+    """How long after an attempt that did not succeed the next one follows: twice the last time.
+
+    Where the attempt may have taken effect, not before the reading shows it.
+    """
+    doublings = min(attempt.count - 1, _MOST_DOUBLINGS)
+    distance = min(timing.first_wait << doublings, timing.longest_slow_wait)
+    return max(distance, timing.grace) if attempt.unanswered else distance
 
 
 def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
     """Restart at once and then spread over the time allowed: what blocks it heals in hours."""
-    attempt = membership.attempts.get(Action.RESTART)
+    attempt, timing = membership.attempts.get(Action.RESTART), circumstances.timing
     if attempt is None:
         return Decision(Action.RESTART)
-    most = circumstances.timing.most_attempts
-    spacing = _allowed(membership, circumstances.timing) / (most + 1)
-    if attempt.count < most and circumstances.now >= attempt.at + spacing:
-        return Decision(Action.RESTART)
-    return WAIT
-
-
-def _done(attempt: Attempt) -> bool:
-    return attempt.answer.verdict in (Verdict.TAKEN, Verdict.BENIGN)
+    if not attempt.done:
+        return _from(attempt.at + _distance(attempt, timing), Action.RESTART, circumstances)
+    if attempt.count >= timing.most_attempts:
+        return WAIT
+    spacing = _allowed(membership, timing) / (timing.most_attempts + 1)
+    return _from(attempt.at + spacing, Action.RESTART, circumstances)
 
 
 def _too_high(membership: Membership) -> bool:
@@ -196,7 +216,7 @@ def _why_late(membership: Membership, circumstances: Circumstances) -> str:
     answers = [
         f"; {action}: {attempt.answer.text}"
         for action, attempt in membership.attempts.items()
-        if attempt.answer.text
+        if attempt.count and attempt.answer is not None and attempt.answer.text
     ]
     hint = "; nobody accepted the invitation" if membership.status is Status.INVITED else ""
     return f"still {status} after {waited}{hint}{''.join(answers)}"

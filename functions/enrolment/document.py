@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.text import printable_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -32,7 +33,7 @@ class Document:
 
     def path(self, key: str) -> str:
         """The path of a field, as refusals name it."""
-        return f"{self._path}.{key}" if self._path else key
+        return _path_of(key, self._path)
 
     def required(self, key: str, read: Callable[[object, str], T]) -> T:
         """The field's value, read by ``read``; it must be there."""
@@ -53,7 +54,13 @@ class Document:
         for key in self._fields:
             if key not in self._known:
                 known = ", ".join(sorted(self._known))
-                raise InvalidInput(self.path(str(key)), f"is not known here; known are {known}")
+                raise InvalidInput(self.path(key), f"is not known here; known are {known}")
+
+
+def _path_of(key: object, parent: str) -> str:
+    """A field's path; its key may have been written by anybody."""
+    shown = printable_key(str(key))
+    return f"{parent}.{shown}" if parent else shown
 
 
 def a_string(most: int) -> Callable[[object, str], str]:
@@ -118,7 +125,7 @@ def a_map(read: Callable[[object, str], T], most: int) -> Callable[[object, str]
     def read_map(value: object, path: str) -> dict[str, T]:
         if not isinstance(value, dict) or not 1 <= len(value) <= most:
             raise InvalidInput(path, f"takes a JSON object of 1 to {most} fields")
-        return {str(key): read(element, f"{path}.{key}") for key, element in value.items()}
+        return {str(key): read(element, _path_of(key, path)) for key, element in value.items()}
 
     return read_map
 

@@ -15,6 +15,11 @@ RollcallError
 
 from __future__ import annotations
 
+from functions.enrolment.text import one_line
+
+# Room for a list of 40 Regions; a path is far shorter.
+_MOST_OF_A_REFUSAL = 1000
+
 
 class RollcallError(Exception):
     """Base of all; ``str(error)`` is one line fit to be published."""
@@ -24,7 +29,7 @@ class InvalidInput(RollcallError):
     """A field of the input is refused. ``field`` is its path, ``takes`` what it takes."""
 
     def __init__(self, field: str, takes: str) -> None:
-        super().__init__(f"{field}: {takes}")
+        super().__init__(one_line(f"{field}: {takes}", _MOST_OF_A_REFUSAL))
         self.field = field
         self.takes = takes
 

@@ -1,16 +1,20 @@
-"""Memberships: an account's relation to a target, and how it came to be."""
+"""Memberships: an account's relation to a target, what a run saw and did of it, and whose it is."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.enrolment.account import AccountId, Mode
+    from functions.enrolment.target import Target
+
+# Transitions kept of a membership: the first, and the newest of the others.
+MOST_TRANSITIONS = 12
 
 
 class Status(StrEnum):
@@ -55,13 +59,19 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
+# How a membership ended well, and how it did not.
+ENABLED = frozenset({Outcome.ENABLED, Outcome.ALREADY_ENABLED})
+UNWELCOME = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+
+
 class Verdict(StrEnum):
     """What a service's answer to an action means for one account.
 
     ``TAKEN``: it was done. ``BENIGN``: it was done before. ``RETRY``: may work later.
     ``PERMANENT``: will not work. ``OUT_OF_REACH``: will not work from the administrator's side, and
     that is no failure (the management account before it enables the service itself).
-    ``UNKNOWN``: a text no table knows.
+    ``UNANSWERED``: the call failed, and whether it took effect is not known. ``UNKNOWN``: a text no
+    table knows.
     """
 
     TAKEN = "taken"
@@ -69,6 +79,7 @@ class Verdict(StrEnum):
     RETRY = "retry"
     PERMANENT = "permanent"
     OUT_OF_REACH = "out of reach"
+    UNANSWERED = "unanswered"
     UNKNOWN = "unknown"
 
 
@@ -104,52 +115,133 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How often an action was tried for a membership, when last, and the last answer."""
+    """How often this run began an action for a membership, when last, and the last answer.
+
+    ``answer`` is None from the moment an action is begun until its answer is recorded: what is
+    still None later belongs to a step that was cut short. ``count`` is 0 where only an earlier run
+    began the action.
+    """
 
     count: int
     at: float
-    answer: Answer
+    answer: Answer | None = None
+
+    @property
+    def unanswered(self) -> bool:
+        """Whether it is not known if the action took effect."""
+        return self.answer is None or self.answer.verdict is Verdict.UNANSWERED
+
+    @property
+    def done(self) -> bool:
+        """Whether the service said that the action was done, now or before."""
+        return self.answer is not None and self.answer.verdict in (Verdict.TAKEN, Verdict.BENIGN)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One account at one target, as far as this onboarding has seen and done.
+    """One account at one target, as far as the run that owns it has seen and done.
 
-    ``status`` is None before the first reading. ``settled_at`` (epoch seconds) is set with
-    ``outcome``; ``reason`` is always set unless the outcome is enabled or already enabled.
+    ``onboarding_id`` is the run that took it at ``taken_at``; it owns the membership until there is
+    an ``outcome``. ``revision`` counts the writes of its row, 0 where there is none. ``status`` is
+    None before the run's first reading. ``due`` is the action that was decided and not begun yet.
+    ``transitions`` keeps the first and the newest; ``transition_count`` counts them all.
+    ``settled_at`` is set with ``outcome``; ``reason`` is always set unless the outcome is enabled
+    or already enabled. ``unknown`` holds what a later version wrote into the row. Times are epoch
+    seconds. There is never an e-mail address in it.
     """
 
     account_id: AccountId
+    target: Target
     mode: Mode
-    email: str | None = None
+    onboarding_id: str = ""
+    taken_at: float = 0.0
+    revision: int = 0
     status: Status | None = None
     raw: str = ""
     detail: str | None = None
     transitions: tuple[Transition, ...] = ()
+    transition_count: int = 0
     attempts: Mapping[Action, Attempt] = field(default_factory=lambda: MappingProxyType({}))
+    due: Action | None = None
     outcome: Outcome | None = None
     reason: str | None = None
     settled_at: float | None = None
+    unknown: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def key(self) -> MembershipKey:
+        """Which membership it is."""
+        return self.account_id, self.target
+
+    @property
+    def acting(self) -> bool:
+        """Whether the run has begun an action whose answer is not recorded (yet)."""
+        return any(each.count and each.answer is None for each in self.attempts.values())
+
+    def tries(self, action: Action) -> int:
+        """How often this run began an action."""
+        attempt = self.attempts.get(action)
+        return attempt.count if attempt else 0
+
+    def belongs_to(self, onboarding_id: str, started_at: float) -> bool:
+        """Whether it is, or was last, of the run of this id that started then.
+
+        An older run may have had the same id: Step Functions gives names free after 90 days.
+        """
+        return self.onboarding_id == onboarding_id and self.taken_at >= started_at
+
+    def taken(self, onboarding_id: str, mode: Mode, now: float) -> Membership:
+        """This membership, taken by a run that begins anew.
+
+        It remembers when it was last created or invited, so that nobody is invited twice.
+        """
+        kept: dict[Action, Attempt] = {
+            action: replace(attempt, count=0)
+            for action, attempt in self.attempts.items()
+            if action in (Action.CREATE, Action.INVITE) and (attempt.unanswered or attempt.done)
+        }
+        return Membership(
+            self.account_id,
+            self.target,
+            mode,
+            onboarding_id,
+            taken_at=now,
+            revision=self.revision,
+            attempts=MappingProxyType(kept),
+            unknown=self.unknown,
+        )
 
     def seen(self, observation: Observation, now: float) -> Membership:
         """This membership after a reading; a changed status is a transition."""
-        transitions = self.transitions
+        transitions, count = self.transitions, self.transition_count
         if not transitions or transitions[-1].status != observation.raw:
-            transitions = (*transitions, Transition(observation.raw, now))
+            transitions, count = (*transitions, Transition(observation.raw, now)), count + 1
+            if len(transitions) > MOST_TRANSITIONS:
+                transitions = (transitions[0], *transitions[2:])
         return replace(
             self,
             status=observation.status,
             raw=observation.raw,
             detail=observation.detail,
             transitions=transitions,
+            transition_count=count,
         )
 
-    def tried(self, action: Action, answer: Answer, now: float) -> Membership:
-        """This membership after an action was tried."""
-        before = self.attempts.get(action)
-        attempt = Attempt(count=(before.count if before else 0) + 1, at=now, answer=answer)
-        return replace(self, attempts=MappingProxyType({**self.attempts, action: attempt}))
+    def begun(self, action: Action, now: float) -> Membership:
+        """This membership with the due action begun: to be recorded before the call."""
+        return self._with_attempt(action, Attempt(self.tries(action) + 1, now), due=None)
+
+    def answered(self, action: Action, answer: Answer) -> Membership:
+        """This membership after a begun action was answered."""
+        return self._with_attempt(action, replace(self.attempts[action], answer=answer), due=None)
 
     def settled(self, outcome: Outcome, reason: str | None, now: float) -> Membership:
         """This membership, ended."""
-        return replace(self, outcome=outcome, reason=reason, settled_at=now)
+        return replace(self, outcome=outcome, reason=reason, settled_at=now, due=None)
+
+    def _with_attempt(self, action: Action, attempt: Attempt, *, due: Action | None) -> Membership:
+        attempts = MappingProxyType({**self.attempts, action: attempt})
+        return replace(self, attempts=attempts, due=due)
+
+
+MembershipKey = tuple["AccountId", "Target"]

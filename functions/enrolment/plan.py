@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
@@ -12,7 +12,7 @@ from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import ServiceName, Target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
@@ -39,43 +39,32 @@ class Facts:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTarget:
-    """A target, the accounts left out of it, and the service whose memberships it waits for."""
-
-    target: Target
-    left_out: tuple[AccountId, ...] = ()
-    waits_for: ServiceName | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """A membership that ends before it begins, and where."""
-
-    target: Target
-    membership: Membership
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be done (every account at every target) and what will not (``settled``).
-
-    ``notes`` say what could not be found out, and what is done all the same.
+    """Every account at every target, but for the memberships that are ``settled``: those end before
+    they begin. ``notes`` say what could not be found out, and what is done all the same.
     """
 
     accounts: tuple[Account, ...]
-    targets: tuple[PlannedTarget, ...]
-    settled: tuple[Settled, ...]
+    targets: tuple[Target, ...]
+    settled: tuple[Membership, ...] = ()
     notes: tuple[str, ...] = ()
+
+    @property
+    def covered(self) -> tuple[Membership, ...]:
+        """The memberships it covers, of which nothing is known yet, by account."""
+        ended = {membership.key for membership in self.settled}
+        return tuple(
+            Membership(account.id, target, account.mode)
+            for account in self.accounts
+            for target in self.targets
+            if (account.id, target) not in ended
+        )
 
 
 def make_plan(
-    request: OnboardingRequest,
-    facts: Facts,
-    configuration: Configuration,
-    held: Mapping[AccountId, str],
-    now: float,
+    request: OnboardingRequest, facts: Facts, configuration: Configuration, now: float
 ) -> Plan:
-    """Plan an onboarding. ``held`` names the onboarding that is at work on an account already.
+    """Plan an onboarding.
 
     Raises:
         InvalidInput: an account outside the organisation has no e-mail, or the mode asked for is
@@ -89,20 +78,22 @@ def make_plan(
         for service in ServiceName
         if service in services
     )
-    settled: list[Settled] = []
-    planned: list[PlannedTarget] = []
+    settled = []
     for target in targets:
-        left_out: list[AccountId] = []
         for account in accounts:
-            ended = _not_enrolled(account, target, facts, configuration.scope, held)
+            ended = _not_enrolled(account, target, facts, configuration.scope)
             if ended is not None:
-                membership = Membership(account.id, account.mode).settled(*ended, now)
-                settled.append(Settled(target, membership))
-                left_out.append(account.id)
-        if len(left_out) < len(accounts):
-            planned.append(PlannedTarget(target, tuple(left_out), _waits_for(target, targets)))
-    notes = tuple(_notes(accounts, planned, facts))
-    return Plan(accounts, tuple(planned), tuple(settled), notes)
+                settled.append(Membership(account.id, target, account.mode).settled(*ended, now))
+    plan = Plan(accounts, targets, tuple(settled))
+    return replace(plan, notes=tuple(_notes(plan, facts)))
+
+
+def waits_for(target: Target, targets: Collection[Target]) -> ServiceName | None:
+    """Detective looks at GuardDuty's volume: it comes after GuardDuty in its Region."""
+    if target.service is not ServiceName.DETECTIVE:
+        return None
+    guardduty = Target(ServiceName.GUARDDUTY, target.region)
+    return ServiceName.GUARDDUTY if guardduty in targets else None
 
 
 def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
@@ -128,20 +119,8 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
     return Account(requested.id, requested.email, Mode.INVITATION)
 
 
-def _waits_for(target: Target, targets: tuple[Target, ...]) -> ServiceName | None:
-    """Detective looks at GuardDuty's volume: it comes after GuardDuty in its Region."""
-    if target.service is not ServiceName.DETECTIVE:
-        return None
-    guardduty = Target(ServiceName.GUARDDUTY, target.region)
-    return ServiceName.GUARDDUTY if guardduty in targets else None
-
-
 def _not_enrolled(
-    account: Account,
-    target: Target,
-    facts: Facts,
-    scope: Scope,
-    held: Mapping[AccountId, str],
+    account: Account, target: Target, facts: Facts, scope: Scope
 ) -> tuple[Outcome, str] | None:
     """Why an account is not enrolled at a target at all, if so."""
     if account.id == facts.administrator_id:
@@ -149,9 +128,13 @@ def _not_enrolled(
     out = _out_of_scope(account, facts, scope)
     if out is not None:
         return Outcome.SKIPPED, f"out of scope: {out}"
-    if account.id in held:
-        return Outcome.SKIPPED, f"onboarding {held[account.id]} is at work on this account"
     known = facts.directory.get(account.id)
+    if known is not None and known.state == AccountState.PENDING_ACTIVATION:
+        return (
+            Outcome.FAILED,
+            f"Organizations says the account is {known.state}: it cannot be used yet; start again"
+            f" when it is {AccountState.ACTIVE}",
+        )
     if known is not None and known.state != AccountState.ACTIVE:
         return Outcome.SKIPPED, f"Organizations says the account is {known.state}"
     if account.mode is Mode.ORGANIZATION and facts.delegated.get(target.service) is False:
@@ -176,17 +159,13 @@ def _out_of_scope(account: Account, facts: Facts, scope: Scope) -> str | None:
     return "the configuration excludes the account" if excluded else None
 
 
-def _notes(
-    accounts: tuple[Account, ...], planned: Iterable[PlannedTarget], facts: Facts
-) -> Iterator[str]:
-    for account in accounts:
-        tried = {
-            one.target.region
-            for one in planned
-            if is_opt_in(one.target.region) and account.id not in one.left_out
-        }
-        if tried and facts.regions.get(account.id) is None:
-            yield (
-                f"whether {account.id} has opted in to {', '.join(sorted(tried))} could not be"
-                " looked up (account ListRegions): its enrolment there was tried"
-            )
+def _notes(plan: Plan, facts: Facts) -> Iterator[str]:
+    tried: dict[AccountId, set[str]] = {}
+    for membership in plan.covered:
+        if is_opt_in(membership.target.region) and not facts.regions.get(membership.account_id):
+            tried.setdefault(membership.account_id, set()).add(membership.target.region)
+    for account_id, regions in tried.items():
+        yield (
+            f"whether {account_id} has opted in to {', '.join(sorted(regions))} could not be"
+            " looked up (account ListRegions): its enrolment there was tried"
+        )

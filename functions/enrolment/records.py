@@ -1,31 +1,46 @@
-"""What is remembered of onboardings and memberships, as items of plain values. Never an e-mail.
+"""Onboardings and memberships as items of plain values: one form for the table and the rules.
 
-Times are epoch seconds. An item is JSON, except that numbers may come back as ``Decimal``.
+Times are epoch seconds; numbers may come back as ``Decimal``. Items of earlier versions lack some
+attributes, those of later versions may have more: what is missing gets its default, and what is
+unknown of a membership is kept. Never an e-mail address.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.enrolment.account import AccountId, Mode
-from functions.enrolment.membership import Action, Outcome, Status, Transition
+from functions.enrolment.membership import (
+    Action,
+    Answer,
+    Attempt,
+    Membership,
+    Outcome,
+    Status,
+    Transition,
+    Verdict,
+)
 from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.text import redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from functions.enrolment.membership import Membership
+W = TypeVar("W", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class OnboardingRecord:
     """One run. ``source`` is ``manual`` or the event's name, ``automatic`` True for events.
 
-    The run holds its claims until ``lease_until``; ``closed_at``, ``outcome`` and ``counts``
-    (memberships by outcome) are set once it has ended.
+    What the run owns is its own until ``lease_until``. ``ended_at`` is the time its result gives,
+    ``published`` the ids of what was published, by channel. ``closed_at``, ``outcome`` and
+    ``counts`` (memberships by outcome) are set once it has ended. Records of earlier versions have
+    no ``execution_arn``.
     """
 
     id: str
@@ -35,97 +50,86 @@ class OnboardingRecord:
     accounts: tuple[AccountId, ...]
     started_at: float
     lease_until: float
+    execution_arn: str = ""
     outcome: str | None = None
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+    ended_at: float | None = None
     closed_at: float | None = None
+    published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
-class MembershipRecord:
-    """A membership as an onboarding last saw it.
-
-    ``raw`` is the service's own spelling of ``status``; ``attempts`` counts actions tried.
-    """
-
-    account_id: AccountId
-    target: Target
-    onboarding_id: str
-    mode: Mode
-    updated_at: float
-    status: Status | None = None
-    raw: str = ""
-    detail: str | None = None
-    transitions: tuple[Transition, ...] = ()
-    attempts: Mapping[Action, int] = field(default_factory=lambda: MappingProxyType({}))
-    outcome: Outcome | None = None
-    reason: str | None = None
-    settled_at: float | None = None
-
-    @classmethod
-    def of(
-        cls, membership: Membership, target: Target, onboarding_id: str, now: float
-    ) -> MembershipRecord:
-        """What is kept of a membership."""
-        return cls(
-            account_id=membership.account_id,
-            target=target,
-            onboarding_id=onboarding_id,
-            mode=membership.mode,
-            updated_at=now,
-            status=membership.status,
-            raw=membership.raw,
-            detail=_without_email(membership.detail),
-            transitions=membership.transitions,
-            attempts={action: attempt.count for action, attempt in membership.attempts.items()},
-            outcome=membership.outcome,
-            reason=_without_email(membership.reason),
-            settled_at=membership.settled_at,
-        )
+_KNOWN = frozenset(
+    {
+        *("pk", "sk", "expires_at", "account_id", "service", "region", "onboarding_id", "mode"),
+        *("taken_at", "revision", "status", "raw", "detail", "transitions", "transition_count"),
+        *("attempts", "due", "outcome", "reason", "updated_at", "settled_at"),
+    }
+)
+_PUBLISHED = "published_"
 
 
-def _without_email(text: str | None) -> str | None:
-    """A service's text may quote the address it was given."""
-    return None if text is None else re.sub(r"\S+@\S+", "(e-mail)", text)
-
-
-def membership_to_item(record: MembershipRecord) -> dict[str, Any]:
+def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
     """The attributes of a membership; those without a value are left out."""
     return _present(
         {
-            "account_id": record.account_id,
-            "service": str(record.target.service),
-            "region": record.target.region,
-            "onboarding_id": record.onboarding_id,
-            "mode": str(record.mode),
-            "status": _text(record.status),
-            "raw": record.raw,
-            "detail": record.detail,
-            "transitions": [{"status": t.status, "at": t.at} for t in record.transitions],
-            "attempts": {str(action): count for action, count in record.attempts.items()},
-            "outcome": _text(record.outcome),
-            "reason": record.reason,
-            "updated_at": record.updated_at,
-            "settled_at": record.settled_at,
+            **membership.unknown,
+            "account_id": membership.account_id,
+            "service": str(membership.target.service),
+            "region": membership.target.region,
+            "onboarding_id": membership.onboarding_id,
+            "taken_at": membership.taken_at,
+            "revision": membership.revision,
+            "mode": str(membership.mode),
+            "status": _text(membership.status),
+            "raw": membership.raw,
+            "detail": _redacted(membership.detail),
+            "transitions": [{"status": t.status, "at": t.at} for t in membership.transitions],
+            "transition_count": membership.transition_count,
+            "attempts": {
+                str(action): _attempt_to_item(attempt)
+                for action, attempt in membership.attempts.items()
+            },
+            "due": _text(membership.due),
+            "outcome": _text(membership.outcome),
+            "reason": _redacted(membership.reason),
+            "updated_at": now,
+            "settled_at": membership.settled_at,
         }
     )
 
 
-def membership_from_item(item: Mapping[str, Any]) -> MembershipRecord:
-    """The membership back from what :func:`membership_to_item` made."""
-    return MembershipRecord(
+def membership_from_item(item: Mapping[str, Any]) -> Membership:
+    """The membership back from an item of this version, an earlier or a later one."""
+    updated_at = float(item.get("updated_at", 0))
+    transitions = tuple(
+        Transition(str(t["status"]), float(t["at"])) for t in item.get("transitions", ())
+    )
+    outcome = item.get("outcome")
+    return Membership(
         account_id=AccountId(item["account_id"]),
         target=Target(ServiceName(item["service"]), item["region"]),
-        onboarding_id=item["onboarding_id"],
         mode=Mode(item["mode"]),
-        updated_at=float(item["updated_at"]),
-        status=Status(item["status"]) if "status" in item else None,
-        raw=item["raw"],
+        onboarding_id=item.get("onboarding_id", ""),
+        # Earlier versions did not say when; they wrote every turn of a run.
+        taken_at=float(item.get("taken_at", updated_at)),
+        revision=int(item.get("revision", 0)),
+        status=_word(Status, item.get("status"), Status.UNKNOWN),
+        raw=item.get("raw", ""),
         detail=item.get("detail"),
-        transitions=tuple(Transition(t["status"], float(t["at"])) for t in item["transitions"]),
-        attempts={Action(action): int(count) for action, count in item["attempts"].items()},
-        outcome=Outcome(item["outcome"]) if "outcome" in item else None,
+        transitions=transitions,
+        transition_count=int(item.get("transition_count", len(transitions))),
+        attempts=MappingProxyType(
+            {
+                Action(action): _attempt_from_item(value, updated_at)
+                for action, value in item.get("attempts", {}).items()
+                if action in set(Action)
+            }
+        ),
+        due=Action(item["due"]) if item.get("due") in set(Action) else None,
+        outcome=_word(Outcome, outcome, Outcome.FAILED),
         reason=item.get("reason"),
         settled_at=_time(item.get("settled_at")),
+        unknown=MappingProxyType({k: v for k, v in item.items() if k not in _KNOWN}),
     )
 
 
@@ -140,34 +144,82 @@ def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
             "accounts": list(record.accounts),
             "started_at": record.started_at,
             "lease_until": record.lease_until,
+            "execution_arn": record.execution_arn or None,
             "outcome": record.outcome,
             "counts": dict(record.counts),
+            "ended_at": record.ended_at,
             "closed_at": record.closed_at,
+            **{f"{_PUBLISHED}{channel}": sent for channel, sent in record.published.items()},
         }
     )
 
 
 def onboarding_from_item(item: Mapping[str, Any]) -> OnboardingRecord:
-    """The onboarding back from what :func:`onboarding_to_item` made."""
+    """The onboarding back from an item of this version or an earlier one."""
     return OnboardingRecord(
         id=item["onboarding_id"],
-        source=item["source"],
-        automatic=item["automatic"],
-        dry_run=item["dry_run"],
-        accounts=tuple(AccountId(account) for account in item["accounts"]),
+        source=item.get("source", ""),
+        automatic=item.get("automatic", False),
+        dry_run=item.get("dry_run", False),
+        accounts=tuple(AccountId(account) for account in item.get("accounts", ())),
         started_at=float(item["started_at"]),
         lease_until=float(item["lease_until"]),
+        execution_arn=item.get("execution_arn", ""),
         outcome=item.get("outcome"),
-        counts={outcome: int(count) for outcome, count in item["counts"].items()},
+        counts={outcome: int(count) for outcome, count in item.get("counts", {}).items()},
+        ended_at=_time(item.get("ended_at")),
         closed_at=_time(item.get("closed_at")),
+        published={
+            name.removeprefix(_PUBLISHED): sent
+            for name, sent in item.items()
+            if name.startswith(_PUBLISHED)
+        },
     )
+
+
+def epoch_seconds(moment: str) -> float:
+    """A time as Step Functions writes it (ISO 8601), in epoch seconds."""
+    return datetime.fromisoformat(moment).timestamp()
+
+
+def _attempt_to_item(attempt: Attempt) -> dict[str, Any]:
+    answer = attempt.answer
+    return _present(
+        {
+            "count": attempt.count,
+            "at": attempt.at,
+            "verdict": None if answer is None else str(answer.verdict),
+            "text": _redacted(answer.text) if answer is not None and answer.text else None,
+        }
+    )
+
+
+def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
+    """An earlier version kept the count only: taken as done, so that nothing is sent twice."""
+    if not isinstance(value, dict):
+        return Attempt(int(value), updated_at, Answer(Verdict.TAKEN))
+    verdict = _word(Verdict, value.get("verdict"), Verdict.UNKNOWN)
+    answer = None if verdict is None else Answer(verdict, value.get("text", ""))
+    return Attempt(int(value["count"]), float(value["at"]), answer)
+
+
+def _word(kind: type[W], value: Any, otherwise: W) -> W | None:
+    """The word of a vocabulary, ``otherwise`` for one that only a later version knows."""
+    if value is None:
+        return None
+    return kind(value) if value in set(kind) else otherwise
 
 
 def _present(attributes: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in attributes.items() if value is not None}
 
 
-def _text(value: Status | Outcome | None) -> str | None:
+def _redacted(text: str | None) -> str | None:
+    """A service's text may quote the address it was given."""
+    return None if text is None else redact(text)
+
+
+def _text(value: StrEnum | None) -> str | None:
     return None if value is None else str(value)
 
 

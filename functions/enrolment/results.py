@@ -1,101 +1,145 @@
-"""How an onboarding ended, as it is published."""
+"""How an onboarding ended, or how far it is, as it is published."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.decide import duration
-from functions.enrolment.membership import Outcome
+from functions.enrolment.membership import ENABLED, UNWELCOME, Action, Outcome, Status
+from functions.enrolment.text import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
-    from functions.enrolment.records import MembershipRecord, OnboardingRecord
+    from functions.enrolment.membership import Membership
+    from functions.enrolment.records import OnboardingRecord
 
 VERSION = "1"
 # Events and messages hold 256 KiB; the message carries the document quoted in JSON once more.
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
-_UNWELCOME = (Outcome.FAILED, Outcome.TIMED_OUT)
-_ENABLED = (Outcome.ENABLED, Outcome.ALREADY_ENABLED)
 
 
-def is_complete(records: Iterable[MembershipRecord]) -> bool:
-    """Whether nothing failed or timed out. Skipped memberships have their stated reason."""
-    return not any(record.outcome in _UNWELCOME for record in records)
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A run's memberships and what is to be said of them, at one time (epoch seconds).
+
+    ``memberships`` are its own, ``left`` those that are another run's. ``failure`` says what ended
+    the run before it could enrol anybody; ``notes`` what could not be found out. ``final`` is False
+    for the interim result, while people or slow checks are waited for.
+    """
+
+    onboarding: OnboardingRecord
+    memberships: tuple[Membership, ...]
+    at: float
+    left: tuple[Membership, ...] = ()
+    notes: tuple[str, ...] = ()
+    failure: str | None = None
+    final: bool = True
+
+    @property
+    def all(self) -> tuple[Membership, ...]:
+        """Every membership the run was about; those left to another run are skipped."""
+        return (*self.memberships, *(_left_to(m, self.at) for m in self.left))
+
+    @property
+    def waiting(self) -> int:
+        """How many memberships have no outcome yet."""
+        return sum(membership.outcome is None for membership in self.memberships)
+
+    @property
+    def watch(self) -> tuple[str, ...]:
+        """The runs that are at work on what was left to them."""
+        at_work = {m.onboarding_id for m in self.left if m.outcome is None}
+        return tuple(sorted(at_work))
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing failed or timed out, and not all of it is still another run's work.
+
+        Skipped memberships have their stated reason.
+        """
+        if self.failure is not None or self.waiting:
+            return False
+        did_something = any(m.outcome is not Outcome.SKIPPED for m in self.memberships)
+        if self.watch and not did_something:
+            return False
+        return not any(membership.outcome in UNWELCOME for membership in self.memberships)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many memberships ended how; every outcome is named."""
+        counted = Counter(membership.outcome for membership in self.all)
+        return {str(outcome): counted[outcome] for outcome in Outcome}
 
 
-def count_outcomes(records: Iterable[MembershipRecord]) -> dict[str, int]:
-    """How many memberships ended how; every outcome is named."""
-    counted = Counter(record.outcome for record in records)
-    return {str(outcome): counted[outcome] for outcome in Outcome}
-
-
-def result_document(
-    onboarding: OnboardingRecord,
-    records: Sequence[MembershipRecord],
-    now: float,
-    notes: Sequence[str] = (),
-) -> dict[str, Any]:
+def result_document(result: Result, most_bytes: int | None = None) -> dict[str, Any]:
     """The result for programs.
 
-    ``memberships`` begins with what did not work and holds as many as an event can carry;
-    ``omitted`` counts the rest, which the table has. ``notes`` say what could not be found out.
-    Times are ISO 8601 in UTC.
+    ``memberships`` begins with what did not work and holds as many as fit into ``most_bytes``;
+    ``omitted`` counts the rest. Times are ISO 8601 in UTC.
     """
-    entries = [_entry(record) for record in sorted(records, key=_unwelcome_first)]
+    onboarding = result.onboarding
+    entries = [_entry(membership) for membership in _in_order(result.all)]
     document: dict[str, Any] = {
         "version": VERSION,
         "onboarding_id": onboarding.id,
         "source": onboarding.source,
         "dry_run": onboarding.dry_run,
-        "complete": is_complete(records),
+        "final": result.final,
+        "complete": result.complete,
         "started_at": iso(onboarding.started_at),
-        "ended_at": iso(now),
+        "ended_at": iso(result.at) if result.final else None,
+        "as_of": iso(result.at),
         "accounts": list(onboarding.accounts),
-        "counts": count_outcomes(records),
-        "notes": list(notes),
+        "counts": result.counts,
+        "waiting": result.waiting,
+        "watch": list(result.watch),
+        "failure": result.failure,
+        "notes": list(result.notes),
     }
-    kept = _as_many_as_fit(entries, MOST_BYTES - _size(document))
+    room = None if most_bytes is None else most_bytes - _size(document)
+    kept = _as_many_as_fit(entries, room)
     return {**document, "memberships": kept, "omitted": len(entries) - len(kept)}
 
 
-def result_line(onboarding: OnboardingRecord, records: Sequence[MembershipRecord]) -> str:
+def result_line(result: Result) -> str:
     """The result in one line, as subject and as the execution's cause."""
-    counts = count_outcomes(records)
-    told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-    number = len(onboarding.accounts)
+    number = len(result.onboarding.accounts)
     accounts = "1 account" if number == 1 else f"{number} accounts"
-    trial = " (dry run)" if onboarding.dry_run else ""
-    return f"Rollcall{trial}: {accounts}: {told or 'nothing to enrol'}"
+    trial = " (dry run)" if result.onboarding.dry_run else ""
+    counted = [f"{count} {outcome}" for outcome, count in result.counts.items() if count]
+    if result.waiting:
+        counted.append(f"{result.waiting} waiting")
+    said = ", ".join(counted) or ("" if result.failure else "nothing to enrol")
+    watch = f"watch onboarding {', '.join(result.watch)}" if result.watch else ""
+    parts = (accounts if number else "", said, result.failure or "", watch)
+    return f"Rollcall{trial}: {': '.join(filter(None, parts))}"
 
 
-def result_text(
-    onboarding: OnboardingRecord,
-    records: Sequence[MembershipRecord],
-    now: float,
-    notes: Sequence[str] = (),
-) -> str:
+def result_text(result: Result) -> str:
     """The result for people: what did not work first, each with its reason."""
+    onboarding, took = result.onboarding, duration(result.at - result.onboarding.started_at)
     lines = [
-        result_line(onboarding, records),
-        f"Onboarding {onboarding.id}, {onboarding.source},"
-        f" took {duration(now - onboarding.started_at)}.",
+        result_line(result),
+        f"Onboarding {onboarding.id}, {onboarding.source}, "
+        + (f"took {took}." if result.final else f"after {took}; the final result follows."),
     ]
-    told = [r for r in sorted(records, key=_unwelcome_first) if r.outcome not in _ENABLED]
-    if told:
+    named = [m for m in _in_order(result.all) if m.outcome not in ENABLED]
+    if named:
         lines.append("")
     lines += [
-        f"{record.account_id}  {record.target.service.label}  {record.target.region}  "
-        f"{record.outcome}: {record.reason}"
-        for record in told[:_MOST_LINES]
+        f"{m.account_id}  {m.target.service.label}  {m.target.region}  "
+        f"{m.outcome or 'waiting'}: {_reason(m)}"
+        for m in named[:_MOST_LINES]
     ]
-    if len(told) > _MOST_LINES:
-        lines.append(f"... and {len(told) - _MOST_LINES} more; the table has them all.")
-    lines += [f"Note: {note}." for note in notes]
+    if len(named) > _MOST_LINES:
+        lines.append(f"... and {len(named) - _MOST_LINES} more; the complete document has them.")
+    lines += [f"Note: {note}." for note in result.notes]
     return "\n".join(lines)
 
 
@@ -105,29 +149,67 @@ def iso(at: float) -> str:
     return moment.replace("+00:00", "Z")
 
 
-def _unwelcome_first(record: MembershipRecord) -> tuple[int, str, str]:
-    rank = 0 if record.outcome in _UNWELCOME else 1 if record.outcome is Outcome.SKIPPED else 2
-    return rank, record.account_id, record.target.key
+def _left_to(membership: Membership, now: float) -> Membership:
+    """A membership of another run, as this run's result tells of it."""
+    run = f"onboarding {membership.onboarding_id}"
+    if membership.outcome is None:
+        reason = f"{run} is at work on this membership"
+    elif membership.outcome in ENABLED:
+        reason = f"{run} found it Enabled at {iso(membership.settled_at or now)}"
+    else:
+        reason = f"{run} had this membership: {membership.outcome}: {membership.reason}"
+    return replace(membership, attempts={}, transitions=(), transition_count=0).settled(
+        Outcome.SKIPPED, reason, now
+    )
 
 
-def _entry(record: MembershipRecord) -> dict[str, Any]:
-    began = record.transitions[0].at if record.transitions else record.settled_at
-    ended = record.settled_at
+def _reason(membership: Membership) -> str | None:
+    """Why a membership ended as it did; of one that is waited for, for whom or what."""
+    if membership.outcome is not None:
+        # A reason may quote the configuration, and that an address.
+        return None if membership.reason is None else redact(membership.reason)
+    attempt = membership.attempts.get(Action.ACCEPT)
+    answer = attempt.answer if attempt else None
+    match membership.status:
+        case Status.INVITED:
+            tried = f" ({answer.text})" if answer and answer.text else ""
+            return f"the account's owner must accept the invitation{tried}"
+        case Status.ACCEPTED_BUT_DISABLED:
+            return f"the service checks the account's data volume ({membership.detail})"
+        case _:
+            return f"still {membership.raw or 'unread'}"
+
+
+def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
+    """What did not work first, then what is waited for, what was skipped, and the rest."""
+    ranks = {Outcome.FAILED: 0, Outcome.TIMED_OUT: 0, None: 1, Outcome.SKIPPED: 2}
+    return sorted(memberships, key=lambda m: (ranks.get(m.outcome, 3), m.account_id, m.target.key))
+
+
+def _entry(membership: Membership) -> dict[str, Any]:
+    transitions = membership.transitions
+    began = transitions[0].at if transitions else membership.settled_at
+    ended = membership.settled_at
     return {
-        "account_id": record.account_id,
-        "service": str(record.target.service),
-        "region": record.target.region,
-        "mode": str(record.mode),
-        "outcome": record.outcome,
-        "status": record.raw or None,
-        "reason": record.reason,
-        "attempts": {str(action): count for action, count in record.attempts.items()},
-        "transitions": [{"status": t.status, "at": iso(t.at)} for t in record.transitions],
+        "account_id": membership.account_id,
+        "service": str(membership.target.service),
+        "region": membership.target.region,
+        "mode": str(membership.mode),
+        "outcome": membership.outcome,
+        "status": membership.raw or None,
+        "reason": _reason(membership),
+        "attempts": {
+            str(a): tried.count for a, tried in membership.attempts.items() if tried.count
+        },
+        "transitions": [{"status": t.status, "at": iso(t.at)} for t in transitions],
+        "transitions_omitted": membership.transition_count - len(transitions),
         "seconds": round(ended - began, 3) if began is not None and ended is not None else None,
     }
 
 
-def _as_many_as_fit(entries: list[dict[str, Any]], room: int) -> list[dict[str, Any]]:
+def _as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dict[str, Any]]:
+    if room is None:
+        return entries
     kept = []
     for entry in entries:
         room -= _size(entry) + 1

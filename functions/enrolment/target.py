@@ -42,6 +42,12 @@ class Target:
         """``service#region``, as the table spells it."""
         return f"{self.service}#{self.region}"
 
+    @classmethod
+    def of_key(cls, key: str) -> Target:
+        """The target back from its key. Raises ValueError for any other text."""
+        service, _, region = key.partition("#")
+        return cls(ServiceName(service), region)
+
 
 @dataclass(frozen=True, slots=True)
 class Traits:

@@ -1,165 +1,162 @@
-"""One turn of a target's loop: readings in, the next action for the batch out."""
+"""One turn of a target's loop: readings in, the batch's next action and wait out. Pure."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.decide import Circumstances, deadline, decide
-from functions.enrolment.membership import (
-    Action,
-    Answer,
-    Attempt,
-    Membership,
-    Outcome,
-    Status,
-    Transition,
-    Verdict,
-)
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Timing
-    from functions.enrolment.membership import Observation
+    from functions.enrolment.decide import Decision
+    from functions.enrolment.membership import Answer, Observation
 
 # The batch does one kind of action a turn; those that make members come first.
 _ORDER = (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART)
+# What only people, or the service's own slow checks, can change.
+SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """The state of a target's loop: all that its steps hand on.
+class Turn:
+    """The memberships after a turn, and what is next for the batch.
 
-    ``resource`` is the administrator's detector id or behavior graph ARN, once found.
-    ``holding_since`` is when it began to wait for another service, in epoch seconds.
-    ``quiet_turns`` counts readings without change. ``accounts`` are those the ``next`` action
-    concerns.
+    ``accounts`` are those the ``next`` action concerns. After it, or at once where ``next`` is
+    ``WAIT``, ``wait_seconds`` pass before the next reading.
     """
 
-    onboarding_id: str
-    target: Target
     memberships: tuple[Membership, ...]
-    dry_run: bool = False
-    waits_for: ServiceName | None = None
-    resource: str | None = None
-    holding_since: float | None = None
-    quiet_turns: int = 0
-    next: Action = Action.WAIT
+    next: Action
     accounts: tuple[AccountId, ...] = ()
     wait_seconds: int = 0
 
-    @property
-    def open(self) -> tuple[Membership, ...]:
-        """The memberships without an outcome yet."""
-        return tuple(m for m in self.memberships if m.outcome is None)
-
-    def with_memberships(self, changed: Iterable[Membership]) -> Loop:
-        """This loop with some memberships replaced, by account."""
-        by_account = {m.account_id: m for m in changed}
-        kept = tuple(by_account.get(m.account_id, m) for m in self.memberships)
-        return replace(self, memberships=kept)
-
-    def fail(self, reason: str, now: float) -> Loop:
-        """This loop with every open membership failed for one reason."""
-        failed = (m.settled(Outcome.FAILED, reason, now) for m in self.open)
-        return replace(self.with_memberships(failed), next=Action.STOP, accounts=())
-
 
 def take_turn(
-    loop: Loop,
+    memberships: Sequence[Membership],
     observations: Iterable[Observation],
-    now: float,
     *,
     circumstances: Circumstances,
     held: frozenset[AccountId] = frozenset(),
-) -> Loop:
-    """The loop after a reading: transitions noted, ended memberships settled, next action set.
+    dry_run: bool = False,
+) -> Turn:
+    """The turn after a reading: transitions noted, ended memberships settled, next action set.
 
     Accounts that are ``held`` have not been read and are left as they are.
     """
     seen = {o.account_id: o for o in observations}
-    read = tuple(
-        m.seen(seen[m.account_id], now) if m.outcome is None and m.account_id in seen else m
-        for m in loop.memberships
-    )
-    changed = any(
-        after.transitions != before.transitions
-        for before, after in zip(loop.memberships, read, strict=True)
-    )
-    wanted: dict[Action, list[AccountId]] = {}
-    memberships = []
-    for membership in read:
-        if membership.account_id in held:
-            memberships.append(membership)
+    after: list[Membership] = []
+    decisions: list[tuple[Membership, Decision]] = []
+    for membership in memberships:
+        if membership.outcome is not None or membership.account_id in held:
+            after.append(membership)
             continue
+        if membership.account_id in seen:
+            membership = membership.seen(seen[membership.account_id], circumstances.now)
         decision = decide(membership, circumstances)
-        if decision.outcome is not None and membership.outcome is None:
-            membership = membership.settled(decision.outcome, decision.reason, now)
-        elif loop.dry_run and membership.outcome is None:
-            membership = _not_done(membership, decision.action, now)
+        membership = _decided(membership, decision, circumstances.now, dry_run=dry_run)
+        after.append(membership)
         if membership.outcome is None:
-            wanted.setdefault(decision.action, []).append(membership.account_id)
-        memberships.append(membership)
-    after = replace(
-        loop,
-        memberships=tuple(memberships),
-        quiet_turns=0 if changed else loop.quiet_turns + 1,
-    )
+            decisions.append((membership, decision))
+    timing = circumstances.timing
+    waits = [_hold_wait(m, circumstances) for m in memberships if m.account_id in held]
     for action in _ORDER:
-        if action in wanted:
-            return replace(
-                after,
-                next=action,
-                accounts=tuple(wanted[action]),
-                quiet_turns=0,
-                wait_seconds=circumstances.timing.first_wait,
-            )
-    if not after.open:
-        return replace(after, next=Action.STOP, accounts=(), wait_seconds=0)
-    return replace(after, next=Action.WAIT, accounts=(), wait_seconds=_wait(after, circumstances))
+        accounts = tuple(m.account_id for m, decision in decisions if decision.action is action)
+        if accounts:
+            due = _only_due(after, action)
+            return Turn(due, action, accounts, min([timing.first_wait, *waits]))
+    waits += [_wait(membership, decision, circumstances) for membership, decision in decisions]
+    if not waits:
+        return Turn(tuple(after), Action.STOP)
+    return Turn(tuple(after), Action.WAIT, wait_seconds=min(waits))
+
+
+def begin(memberships: Iterable[Membership], action: Action, now: float) -> tuple[Membership, ...]:
+    """The memberships for which the action is due, with it begun: record them before the call."""
+    return tuple(
+        membership.begun(action, now)
+        for membership in memberships
+        if membership.due is action and membership.outcome is None
+    )
 
 
 def take_answers(
-    loop: Loop, action: Action, answers: Mapping[AccountId, Answer], now: float
-) -> Loop:
-    """The loop after an action: attempts remembered, what will not work settled."""
-    changed = []
-    for membership in loop.open:
+    begun: Iterable[Membership],
+    action: Action,
+    answers: Mapping[AccountId, Answer],
+    before: Mapping[AccountId, Membership],
+    now: float,
+) -> tuple[Membership, ...]:
+    """The memberships after an action: answers noted, what will not work settled.
+
+    An account without an answer was not called for: it is as it was ``before``, and still due.
+    """
+    after = []
+    for membership in begun:
         answer = answers.get(membership.account_id)
         if answer is None:
+            known = before[membership.account_id]
+            after.append(replace(membership, attempts=known.attempts, due=known.due))
             continue
-        tried = membership.tried(action, answer, now)
+        membership = membership.answered(action, answer)
         if answer.verdict is Verdict.PERMANENT:
-            tried = tried.settled(Outcome.FAILED, answer.text, now)
+            membership = membership.settled(Outcome.FAILED, answer.text, now)
         elif answer.verdict is Verdict.OUT_OF_REACH:
-            tried = tried.settled(Outcome.SKIPPED, answer.text, now)
-        changed.append(tried)
-    return loop.with_memberships(changed)
+            membership = membership.settled(Outcome.SKIPPED, answer.text, now)
+        after.append(membership)
+    return tuple(after)
 
 
-def hold(
-    loop: Loop, *, settled: Callable[[AccountId], bool], timing: Timing, now: float
-) -> tuple[Loop, frozenset[AccountId]]:
-    """The loop, and the accounts held back because the service it waits for is at work on them.
+def fail(memberships: Iterable[Membership], reason: str, now: float) -> tuple[Membership, ...]:
+    """The open ones among the memberships, failed for one reason."""
+    return tuple(
+        membership.settled(Outcome.FAILED, reason, now)
+        for membership in memberships
+        if membership.outcome is None
+    )
 
-    An account is held until its other membership is ``settled`` or ``timing.hold`` is over; then
-    ``waits_for`` is None. Where all are held, ``next`` is ``WAIT`` and nothing needs to be read.
+
+def held_back(
+    memberships: Iterable[Membership],
+    awaited: Mapping[AccountId, Membership],
+    timing: Timing,
+    now: float,
+) -> frozenset[AccountId]:
+    """The accounts held back because the service that comes first is at work on them.
+
+    ``awaited`` are their memberships at that service. An account is held until that one has its
+    outcome, for ``timing.hold`` at most.
     """
-    since = loop.holding_since if loop.holding_since is not None else now
-    held = frozenset(m.account_id for m in loop.open if not settled(m.account_id))
-    if not held or now >= since + timing.hold:
-        return replace(loop, waits_for=None, holding_since=None), frozenset()
-    waiting = replace(loop, holding_since=since, next=Action.WAIT, accounts=())
-    if len(held) < len(loop.open):
-        return waiting, held
-    wait = _backoff(loop, timing.first_wait, timing.longest_wait)
-    rest = max(1, round(since + timing.hold - now))
-    return (
-        replace(waiting, quiet_turns=loop.quiet_turns + 1, wait_seconds=min(wait, rest)),
-        held,
+    return frozenset(
+        membership.account_id
+        for membership in memberships
+        if membership.outcome is None
+        and now < membership.taken_at + timing.hold
+        and membership.account_id in awaited
+        and awaited[membership.account_id].outcome is None
+    )
+
+
+def _decided(
+    membership: Membership, decision: Decision, now: float, *, dry_run: bool
+) -> Membership:
+    if decision.outcome is not None:
+        return membership.settled(decision.outcome, decision.reason, now)
+    if dry_run:
+        return _not_done(membership, decision.action, now)
+    due = None if decision.action is Action.WAIT else decision.action
+    return replace(membership, due=due)
+
+
+def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Membership, ...]:
+    """One action a turn: what else was decided is decided again at the next reading."""
+    return tuple(
+        membership if membership.due in (None, action) else replace(membership, due=None)
+        for membership in memberships
     )
 
 
@@ -171,90 +168,19 @@ def _not_done(membership: Membership, action: Action, now: float) -> Membership:
     return membership.settled(Outcome.SKIPPED, reason, now)
 
 
-def _wait(loop: Loop, circumstances: Circumstances) -> int:
-    """Doubles while nothing changes, up to a cap, and never beyond the next deadline."""
-    timing = circumstances.timing
-    slow = all(m.status in (Status.INVITED, Status.ACCEPTED_BUT_DISABLED) for m in loop.open)
-    cap = timing.longest_slow_wait if slow else timing.longest_wait
-    backoff = _backoff(loop, timing.first_wait, cap)
-    deadlines = [deadline(m, circumstances) for m in loop.open if m.status is not None]
-    nearest = min(deadlines, default=circumstances.now + cap) - circumstances.now
-    return max(1, min(backoff, int(nearest) + 1))
+def _wait(membership: Membership, decision: Decision, circumstances: Circumstances) -> int:
+    """Grows with the age of the status, up to a cap; ends with whatever falls due sooner."""
+    now, timing = circumstances.now, circumstances.timing
+    cap = timing.longest_slow_wait if membership.status in SLOW else timing.longest_wait
+    age = now - membership.transitions[-1].at
+    wait = min(max(timing.first_wait, age), cap, deadline(membership, circumstances) - now + 1)
+    if decision.until is not None:
+        wait = min(wait, decision.until - now)
+    return max(1, -int(-wait // 1))
 
 
-def _backoff(loop: Loop, first: int, longest: int) -> int:
-    """Doubles with every quiet turn."""
-    return min(first << min(loop.quiet_turns, 20), longest)
-
-
-def loop_to_json(loop: Loop) -> dict[str, Any]:
-    """The loop as the state machine carries it."""
-    return {
-        "onboarding_id": loop.onboarding_id,
-        "target": {"service": str(loop.target.service), "region": loop.target.region},
-        "memberships": [_membership_to_json(m) for m in loop.memberships],
-        "dry_run": loop.dry_run,
-        "waits_for": loop.waits_for,
-        "resource": loop.resource,
-        "holding_since": loop.holding_since,
-        "quiet_turns": loop.quiet_turns,
-        "next": str(loop.next),
-        "accounts": list(loop.accounts),
-        "wait_seconds": loop.wait_seconds,
-    }
-
-
-def loop_from_json(document: Mapping[str, Any]) -> Loop:
-    """The loop back from what :func:`loop_to_json` made."""
-    target = document["target"]
-    return Loop(
-        onboarding_id=document["onboarding_id"],
-        target=Target(ServiceName(target["service"]), target["region"]),
-        memberships=tuple(_membership_from_json(m) for m in document["memberships"]),
-        dry_run=document["dry_run"],
-        waits_for=ServiceName(document["waits_for"]) if document["waits_for"] else None,
-        resource=document["resource"],
-        holding_since=document["holding_since"],
-        quiet_turns=document["quiet_turns"],
-        next=Action(document["next"]),
-        accounts=tuple(AccountId(account) for account in document["accounts"]),
-        wait_seconds=document["wait_seconds"],
-    )
-
-
-def _membership_to_json(membership: Membership) -> dict[str, Any]:
-    return {
-        "account_id": membership.account_id,
-        "mode": str(membership.mode),
-        "email": membership.email,
-        "status": membership.status,
-        "raw": membership.raw,
-        "detail": membership.detail,
-        "transitions": [[t.status, t.at] for t in membership.transitions],
-        "attempts": {
-            str(action): [a.count, a.at, str(a.answer.verdict), a.answer.text]
-            for action, a in membership.attempts.items()
-        },
-        "outcome": membership.outcome,
-        "reason": membership.reason,
-        "settled_at": membership.settled_at,
-    }
-
-
-def _membership_from_json(document: Mapping[str, Any]) -> Membership:
-    return Membership(
-        account_id=AccountId(document["account_id"]),
-        mode=Mode(document["mode"]),
-        email=document["email"],
-        status=Status(document["status"]) if document["status"] else None,
-        raw=document["raw"],
-        detail=document["detail"],
-        transitions=tuple(Transition(status, at) for status, at in document["transitions"]),
-        attempts={
-            Action(action): Attempt(count, at, Answer(Verdict(verdict), text))
-            for action, (count, at, verdict, text) in document["attempts"].items()
-        },
-        outcome=Outcome(document["outcome"]) if document["outcome"] else None,
-        reason=document["reason"],
-        settled_at=document["settled_at"],
-    )
+def _hold_wait(membership: Membership, circumstances: Circumstances) -> int:
+    now, timing = circumstances.now, circumstances.timing
+    age, rest = now - membership.taken_at, membership.taken_at + timing.hold - now
+    wait = min(max(timing.first_wait, age), timing.longest_wait, rest)
+    return max(1, -int(-wait // 1))

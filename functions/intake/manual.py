@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 MANUAL = "manual"
 # The APIs' limit on accounts a call.
 MOST_ACCOUNTS = 50
-# Detective's pattern (botocore ``detective.EmailAddress``); it and GuardDuty take 64 characters.
-_EMAIL = re.compile(r".+@(?:(?:(?!-)[A-Za-z0-9-]{1,62})?[A-Za-z0-9]{1}\.)+[A-Za-z]{2,63}")
+# Detective's pattern (botocore ``detective.EmailAddress``), without the lone surrogates that UTF-8
+# cannot encode; it and GuardDuty take 64 characters.
+_EMAIL = re.compile(
+    r"[^\n\ud800-\udfff]+@(?:(?:(?!-)[A-Za-z0-9-]{1,62})?[A-Za-z0-9]{1}\.)+[A-Za-z]{2,63}"
+)
 _MODES = {str(mode): mode for mode in Mode}
 
 

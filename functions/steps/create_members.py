@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Answer
-    from functions.enrolment.turn import Loop
     from functions.services.protocol import SecurityService
     from functions.steps.wiring import Wiring
 
@@ -27,5 +27,5 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 def _create(
     service: SecurityService, loop: Loop, accounts: Sequence[AccountId]
 ) -> Mapping[AccountId, Answer]:
-    emails = {m.account_id: m.email for m in loop.memberships if m.account_id in accounts}
-    return service.create(loop.resource or "", emails)
+    emails = loop.emails
+    return service.create(loop.resource or "", {a: emails[a] for a in accounts})

@@ -3,33 +3,56 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.steps.loop import keep, read_loop
+from functions.enrolment.documents import loop_from_json, loop_to_json
+from functions.enrolment.membership import Action
+from functions.enrolment.text import one_line, redact
+from functions.enrolment.turn import fail
+from functions.steps.loop import read_batch, record
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from functions.enrolment.documents import Loop
     from functions.steps.wiring import Wiring
+
+_LONGEST = 500
 
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """The loop with the caught error in ``failure`` in, the loop ended out."""
-    loop = read_loop(event)
+    loop = loop_from_json(event)
+    fail_target(loop, reason_of(event.get("failure")), wiring)
+    return loop_to_json(replace(loop, next=Action.STOP, acting=()))
+
+
+def fail_target(loop: Loop, reason: str, wiring: Wiring) -> None:
+    """End what is still open of the target, and still this run's, as failed."""
     now = wiring.now()
-    return keep(loop, loop.fail(reason_of(event.get("failure")), now), now, wiring)
+    batch = read_batch(loop, now, wiring)
+    failed = fail(batch.open, reason, now)
+    if loop.dry_run:
+        wiring.ledger.keep_apart(failed, now)
+    elif failed:
+        record(loop, batch, failed, now, wiring)
 
 
-def reason_of(failure: object) -> str:
-    """One line from what Catch gives: ``{"Error", "Cause"}``; a Lambda's cause is JSON."""
+def error_of(failure: object) -> tuple[str, str]:
+    """Name and one line of what Catch gives: ``{"Error", "Cause"}``; a Lambda's cause is JSON."""
     if not isinstance(failure, dict):
-        return "the state machine could not go on"
-    error = str(failure.get("Error", "an error"))
+        return "", "the state machine could not go on"
+    name = str(failure.get("Error", "an error"))
     cause = str(failure.get("Cause", ""))
     try:
         told = json.loads(cause)
     except ValueError:
         told = None
     message = told.get("errorMessage", "") if isinstance(told, dict) else cause
-    line = " ".join(str(message).split())[:500]
-    return f"{error}: {line}" if line else error
+    return name, one_line(redact(str(message)), _LONGEST)
+
+
+def reason_of(failure: object) -> str:
+    """One line from what Catch gives."""
+    return ": ".join(filter(None, error_of(failure)))

@@ -1,78 +1,91 @@
-"""What the steps of a target's loop share: how it begins, is kept, and acts."""
+"""What the steps of a target's loop share: they start from the table, note what they begin before
+they do it, and write only what is still their run's."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.account import AccountId, Mode
-from functions.enrolment.errors import Permanent, ServiceRefused
-from functions.enrolment.membership import Action, Answer, Membership, Outcome, Verdict
-from functions.enrolment.target import ServiceName, Target
-from functions.enrolment.turn import Loop, loop_from_json, loop_to_json, take_answers
+from functions.enrolment.documents import REPORT, Loop, loop_from_json, loop_to_json
+from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRefused
+from functions.enrolment.membership import Action, Answer, Membership, Verdict
+from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.turn import SLOW, begin, take_answers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from functions.aws.ledger import Lease
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import MembershipKey
+    from functions.enrolment.records import OnboardingRecord
+    from functions.enrolment.target import Target
+    from functions.enrolment.turn import Turn
     from functions.services.protocol import SecurityService
     from functions.steps.wiring import Wiring
 
-# How long after its last sign of life an onboarding's claims still hold.
-LEASE_SECONDS = 900
+# The longest that a step's function may run: what it begins has ended by then.
+STEP_SECONDS = 600
 
 
-def read_loop(document: Mapping[str, Any]) -> Loop:
-    """The loop from the state machine's document; from the map's item at the first turn."""
-    if "memberships" in document:
-        return loop_from_json(document)
-    target = document["target"]
-    return Loop(
-        onboarding_id=document["onboarding_id"],
-        target=Target(ServiceName(target["service"]), target["region"]),
-        memberships=tuple(
-            Membership(AccountId(account["id"]), Mode(account["mode"]), account["email"])
-            for account in document["accounts"]
-            if account["id"] not in target["left_out"]
-        ),
-        dry_run=document["dry_run"],
-        waits_for=ServiceName(target["waits_for"]) if target["waits_for"] else None,
-    )
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A target's memberships as the table has them: those of this run, and no others.
+
+    ``others`` are the memberships that were read beside them. Where the run is closed, or there is
+    no record of it, it owns nothing.
+    """
+
+    onboarding: OnboardingRecord | None
+    memberships: tuple[Membership, ...] = ()
+    others: Mapping[MembershipKey, Membership] | None = None
+
+    @property
+    def open(self) -> tuple[Membership, ...]:
+        """The memberships without an outcome yet."""
+        return tuple(m for m in self.memberships if m.outcome is None)
 
 
-def keep(before: Loop, after: Loop, now: float, wiring: Wiring) -> dict[str, Any]:
-    """Keep the onboarding's claims alive, record what changed, hand the loop on."""
-    ledger = wiring.ledger
-    lost: frozenset[AccountId] = frozenset()
-    if after.open and not after.dry_run:
-        lease = ledger.extend_lease(after.onboarding_id, now + after.wait_seconds + LEASE_SECONDS)
-        after, lost = _give_up(after, lease, now), lease.lost
-    known = {m.account_id: m for m in before.memberships}
-    changed = [m for m in after.memberships if m != known[m.account_id]]
-    if changed:
-        ledger.record(
-            after.onboarding_id,
-            after.target,
-            changed,
-            now,
-            apart=lambda account_id: after.dry_run or account_id in lost,
-        )
-    return loop_to_json(after)
+def read_batch(
+    loop: Loop, now: float, wiring: Wiring, beside: Iterable[MembershipKey] = ()
+) -> Batch:
+    """The batch as the table has it; ``beside`` are further memberships to read with it.
+
+    A membership the table does not know (yet) begins here.
+    """
+    fresh = [
+        Membership(a.id, loop.target, a.mode).taken(loop.onboarding_id, a.mode, now)
+        for a in loop.accounts
+    ]
+    if loop.dry_run:
+        return Batch(wiring.ledger.onboarding(loop.onboarding_id), tuple(fresh))
+    keys = [membership.key for membership in fresh]
+    onboarding, rows = wiring.ledger.read_with_onboarding(loop.onboarding_id, [*keys, *beside])
+    if onboarding is None or onboarding.closed_at is not None:
+        return Batch(onboarding)
+    found = (rows.get(membership.key, membership) for membership in fresh)
+    own = tuple(m for m in found if m.belongs_to(onboarding.id, onboarding.started_at))
+    return Batch(onboarding, own, rows)
 
 
-def _give_up(loop: Loop, lease: Lease, now: float) -> Loop:
-    """Let go of what this onboarding holds no longer; whoever took it over goes on from there."""
-    if lease.until is None:
-        return loop.fail("the onboarding was closed before this membership had an outcome", now)
-    lost = [m for m in loop.open if m.account_id in lease.lost]
-    if not lost:
-        return loop
-    reason = "another onboarding has taken the account over"
-    kept = loop.with_memberships(m.settled(Outcome.SKIPPED, reason, now) for m in lost)
-    left = tuple(account for account in kept.accounts if account not in lease.lost)
-    if not kept.open:
-        return replace(kept, next=Action.STOP, accounts=())
-    return replace(kept, next=kept.next if left else Action.WAIT, accounts=left)
+def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) -> Loop:
+    """Keep what a turn found out, and hand on what is next for what is still this run's."""
+    if loop.dry_run:
+        wiring.ledger.keep_apart(turn.memberships, now)
+        return replace(loop, next=Action.STOP, acting=())
+    still_open = [m for m in turn.memberships if m.outcome is None]
+    if still_open and not _keep_lease(batch, now, turn.wait_seconds, wiring):
+        return replace(loop, next=Action.STOP, acting=())
+    before = {m.key: m for m in batch.memberships}
+    changed = [m for m in turn.memberships if m != before[m.key] or not m.revision]
+    lost = record(loop, batch, changed, now, wiring).lost
+    own = [m for m in still_open if m.key not in lost]
+    acting = tuple(a for a in turn.accounts if (a, loop.target) not in lost)
+    following: str = turn.next if acting or turn.next is Action.STOP else Action.WAIT
+    if not own:
+        following = Action.STOP
+    elif following is Action.WAIT and _is_to_report(loop, batch, own, turn, wiring):
+        following = REPORT
+    return replace(loop, next=following, acting=acting, wait_seconds=turn.wait_seconds)
 
 
 def act(
@@ -81,12 +94,76 @@ def act(
     action: Action,
     call: Callable[[SecurityService, Loop, Sequence[AccountId]], Mapping[AccountId, Answer]],
 ) -> dict[str, Any]:
-    """Do one action for the accounts the loop names and remember what the service answered."""
-    loop = read_loop(document)
-    service = wiring.service(loop.target)
-    answers = _each_answer(loop.accounts, lambda accounts: call(service, loop, accounts))
-    now = wiring.now()
-    return keep(loop, take_answers(loop, action, answers, now), now, wiring)
+    """Do one action for the accounts for which it is due, and note what the service answered.
+
+    That it is begun is noted before the call. A step that was cut short finds it begun, not due,
+    and leaves it to the next reading to say whether it took effect.
+    """
+    loop, now = loop_from_json(document), wiring.now()
+    batch = read_batch(_only(loop, loop.acting), now, wiring)
+    due = begin(batch.open, action, now)
+    if due and _keep_lease(batch, now, 0, wiring):
+        begun = record(loop, batch, due, now, wiring).written
+        before = {m.account_id: m for m in batch.open}
+        service = wiring.service(loop.target)
+        accounts = [membership.account_id for membership in begun]
+        answers = _each_answer(accounts, lambda some: call(service, loop, some))
+        now = wiring.now()
+        record(loop, batch, take_answers(begun, action, answers, before, now), now, wiring)
+    return loop_to_json(replace(loop, next=Action.WAIT, acting=()))
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was written, as it is in the table now, and what is another run's now."""
+
+    written: tuple[Membership, ...]
+    lost: frozenset[MembershipKey]
+
+
+def record(
+    loop: Loop, batch: Batch, memberships: Iterable[Membership], now: float, wiring: Wiring
+) -> Recorded:
+    """Write what is still this run's.
+
+    Raises:
+        Conflict: another attempt of this very step has gone on meanwhile: start from the table.
+    """
+    written, lost = wiring.ledger.record(memberships, now)
+    started_at = batch.onboarding.started_at if batch.onboarding else now
+    for membership in lost.values():
+        if membership is not None and membership.belongs_to(loop.onboarding_id, started_at):
+            raise Conflict(f"{membership.account_id} was written by another step of this run")
+    return Recorded(tuple(written.values()), frozenset(lost))
+
+
+def _keep_lease(batch: Batch, now: float, wait: float, wiring: Wiring) -> bool:
+    """Own what is owned until well after the wait and one step; False once the run is closed."""
+    onboarding = batch.onboarding
+    if onboarding is None:
+        return False
+    if onboarding.lease_until >= now + wait + STEP_SECONDS:
+        return True
+    return wiring.ledger.extend_lease(onboarding.id, now + wait + LEASE_SECONDS)
+
+
+def _is_to_report(
+    loop: Loop, batch: Batch, own: Sequence[Membership], turn: Turn, wiring: Wiring
+) -> bool:
+    """Whether only people or slow checks are waited for here, for a while already."""
+    onboarding = batch.onboarding
+    return (
+        loop.reports
+        and onboarding is not None
+        and "interim" not in onboarding.published
+        and turn.wait_seconds >= wiring.configuration.timing.longest_wait
+        and all(membership.status in SLOW for membership in own)
+    )
+
+
+def _only(loop: Loop, accounts: Iterable[AccountId]) -> Loop:
+    wanted = frozenset(accounts)
+    return replace(loop, accounts=tuple(a for a in loop.accounts if a.id in wanted))
 
 
 def _each_answer(
@@ -94,12 +171,27 @@ def _each_answer(
     call: Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]],
 ) -> dict[AccountId, Answer]:
     """One call for all; where the service refuses it, one for each, so that no account suffers
-    for another."""
+    for another. After a call that was not answered no other is made.
+    """
+    if not accounts:
+        return {}
+    given: dict[AccountId, Answer] = {}
     try:
         return dict(call(accounts))
     except ServiceRefused as refusal:
         if len(accounts) == 1:
             return {accounts[0]: Answer(Verdict.PERMANENT, str(refusal))}
-        return {k: v for account in accounts for k, v in _each_answer([account], call).items()}
     except Permanent as error:
         return dict.fromkeys(accounts, Answer(Verdict.PERMANENT, str(error)))
+    except Retryable as error:
+        return dict.fromkeys(accounts, Answer(Verdict.UNANSWERED, str(error)))
+    for account in accounts:
+        given |= _each_answer([account], call)
+        if given[account].verdict is Verdict.UNANSWERED:
+            break
+    return given
+
+
+def target_keys(target: Target, accounts: Iterable[AccountId]) -> list[MembershipKey]:
+    """The keys of several accounts' memberships at one target."""
+    return [(account, target) for account in accounts]

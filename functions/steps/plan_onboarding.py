@@ -1,20 +1,25 @@
-"""Plan Onboarding: read the input, find the accounts, decide mode and targets, claim."""
+"""Plan Onboarding: read the input, find the accounts, decide mode and targets, take memberships."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.ledger import HeldBy
+from functions.aws.ownership import Taken, take
 from functions.enrolment.account import AccountState
-from functions.enrolment.errors import AccountNotReady, Conflict, InvalidInput
+from functions.enrolment.documents import enrolment_document
+from functions.enrolment.errors import (
+    AccountNotReady,
+    Conflict,
+    RollcallError,
+    ServiceRefused,
+)
+from functions.enrolment.ownership import LEASE_SECONDS, Claim
 from functions.enrolment.plan import Facts, make_plan
-from functions.enrolment.records import OnboardingRecord
+from functions.enrolment.records import OnboardingRecord, epoch_seconds
 from functions.enrolment.regions import is_opt_in
-from functions.intake.manual import MANUAL
-from functions.intake.reader import read_request, source_of
+from functions.intake.reader import read_request
 from functions.services.registry import PRINCIPALS
-from functions.steps.loop import LEASE_SECONDS
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -26,31 +31,17 @@ if TYPE_CHECKING:
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """``{"input", "onboarding_id", "started_at"}`` in, the plan out.
+    """``{"input", "onboarding_id", "started_at", "execution_arn"}`` in, the plan out.
 
-    ``verdict`` is ``enrol``, ``settled`` (there is nothing to enrol), ``duplicate`` (all accounts
-    are another onboarding's) or ``refused`` (with ``error`` and ``cause``).
+    ``verdict`` is ``enrol``, ``settled`` (there is nothing for this run to enrol) or ``duplicate``
+    (every membership is another run's, or was enabled by one lately).
     """
-    try:
-        request = read_request(event["input"], wiring.configuration)
-        facts = _find_facts(request, wiring)
-        # Read again, now that it is known whose events count.
-        read_request(event["input"], wiring.configuration, facts.management_id)
-        # Planned once before anything is claimed, so that what is refused claims nothing.
-        make_plan(request, facts, wiring.configuration, {}, wiring.now())
-    except InvalidInput as refusal:
-        return _refuse(event, refusal, wiring)
-    return _begin(event, request, facts, wiring)
-
-
-def _refuse(event: dict[str, Any], refusal: InvalidInput, wiring: Wiring) -> dict[str, Any]:
-    """Keep the refusal; the input is kept with the execution."""
-    now, cause = wiring.now(), str(refusal)
-    source = source_of(event["input"])
-    record = _record(event, source=source, automatic=source != MANUAL, lease_until=now)
-    wiring.ledger.open(record)
-    wiring.ledger.close(record.id, f"refused: {cause}", {}, now)
-    return {"verdict": "refused", "error": type(refusal).__name__, "cause": cause}
+    request = read_request(event["input"], wiring.configuration)
+    facts = _find_facts(request, wiring)
+    # Read again, now that it is known whose events count.
+    read_request(event["input"], wiring.configuration, facts.management_id)
+    plan = make_plan(request, facts, wiring.configuration, wiring.now())
+    return _begin(event, request, facts, plan, wiring)
 
 
 def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
@@ -108,93 +99,92 @@ def _refuse_too_early(
 
 
 def _begin(
-    event: dict[str, Any], request: OnboardingRequest, facts: Facts, wiring: Wiring
+    event: dict[str, Any], request: OnboardingRequest, facts: Facts, plan: Plan, wiring: Wiring
 ) -> dict[str, Any]:
-    """Open the onboarding's record, claim its accounts and note what ends before it begins.
+    """Open the run's record, keep its plan, and take what is free of what it covers.
 
     Raises:
-        Conflict: an event is about some Regions of an account only, and another onboarding is at
-            work on it that may have left them out.
+        Conflict: a run that was stopped may yet finish what it had begun for some memberships.
     """
     now, ledger = wiring.now(), wiring.ledger
-    record = _record(
-        event,
+    record = ledger.open(_record(event, request, now))
+    # A step that is taken again may come late.
+    until = now + LEASE_SECONDS
+    if record.lease_until < until and not ledger.extend_lease(record.id, until):
+        raise ServiceRefused(f"onboarding {record.id} is closed: {record.outcome}")
+    ledger.keep_plan(record, plan)
+    if request.dry_run:
+        enrolled = {membership.key for membership in plan.covered}
+        return enrolment_document(record.id, plan, enrolled, dry_run=True)
+    taken = _take(record, request, facts, plan, now, wiring)
+    if taken.ending:
+        raise Conflict(f"onboarding {', '.join(sorted(taken.ending))} was stopped and may yet act")
+    if request.automatic and taken.left and not taken.own:
+        others = sorted({membership.onboarding_id for membership in taken.left.values()})
+        outcome = f"duplicate of {', '.join(others)}"
+        ledger.close(record.id, outcome, {}, now)
+        return {"verdict": "duplicate", "cause": outcome}
+    return enrolment_document(record.id, plan, taken.own, dry_run=False)
+
+
+def _record(event: dict[str, Any], request: OnboardingRequest, now: float) -> OnboardingRecord:
+    """The record that a run begins with."""
+    return OnboardingRecord(
+        id=event["onboarding_id"],
         source=request.source,
         automatic=request.automatic,
         dry_run=request.dry_run,
         accounts=tuple(account.id for account in request.accounts),
+        started_at=epoch_seconds(event["started_at"]),
         lease_until=now + LEASE_SECONDS,
+        execution_arn=event.get("execution_arn", ""),
     )
-    ledger.open(record)
-    held = {} if request.dry_run else _claim(record, request, now, wiring)
-    if request.automatic and len(held) == len(record.accounts):
-        holder = next(iter(held.values()))
-        if request.regions is not None:
-            raise Conflict(f"onboarding {holder} is at work on this account")
-        outcome = f"duplicate of {holder}"
-        ledger.close(record.id, outcome, {}, now)
-        return {"verdict": "duplicate", "cause": outcome}
-    plan = make_plan(request, facts, wiring.configuration, held, now)
-    for target in {settled.target for settled in plan.settled}:
-        ended = [s.membership for s in plan.settled if s.target == target]
-        ledger.record(
-            record.id,
-            target,
-            ended,
-            now,
-            # What is known of an account that is held is its holder's to tell.
-            apart=lambda account_id: request.dry_run or account_id in held,
-        )
-    return _document(record, plan)
 
 
-def _record(event: dict[str, Any], **values: Any) -> OnboardingRecord:
-    started_at = datetime.fromisoformat(event["started_at"]).timestamp()
-    nothing: dict[str, Any] = {"dry_run": False, "accounts": ()}
-    return OnboardingRecord(id=event["onboarding_id"], started_at=started_at, **(nothing | values))
+def _take(
+    record: OnboardingRecord,
+    request: OnboardingRequest,
+    facts: Facts,
+    plan: Plan,
+    now: float,
+    wiring: Wiring,
+) -> Taken:
+    """Take what is free.
 
-
-def _claim(
-    record: OnboardingRecord, request: OnboardingRequest, now: float, wiring: Wiring
-) -> dict[AccountId, str]:
-    """Claim every account; returns which are held, and by which onboarding.
-
-    A further event about an account that was enabled lately is a duplicate, unless it is about
-    some Regions only: those may be new.
+    A further event about a membership that was enabled lately is a duplicate, unless it is about
+    some Regions only: the account may have left and opted in to them again.
     """
     duplicates = request.automatic and request.regions is None
     window = now - wiring.configuration.timing.duplicate_window
-    held = {}
-    for account_id in record.accounts:
-        claim = wiring.ledger.claim(
-            account_id,
-            record.id,
-            now,
-            record.lease_until,
-            unless_enabled_since=window if duplicates else None,
+    claims = {}
+    for account in plan.accounts:
+        known = facts.directory.get(account.id)
+        claims[account.id] = Claim(
+            onboarding_id=record.id,
+            started_at=record.started_at,
+            mode=account.mode,
+            enabled_since=window if duplicates else None,
+            joined_at=known.joined_at if known else None,
         )
-        if isinstance(claim, HeldBy):
-            held[account_id] = claim.onboarding_id
-    return held
+
+    def look(holder: OnboardingRecord) -> OnboardingRecord:
+        return _as_its_execution_tells(holder, wiring)
+
+    return take(wiring.ledger, plan.covered, claims, now, look=look)
 
 
-def _document(record: OnboardingRecord, plan: Plan) -> dict[str, Any]:
-    return {
-        "verdict": "enrol" if plan.targets else "settled",
-        "onboarding_id": record.id,
-        "dry_run": record.dry_run,
-        "accounts": [
-            {"id": account.id, "email": account.email, "mode": str(account.mode)}
-            for account in plan.accounts
-        ],
-        "targets": [
-            {
-                "service": str(planned.target.service),
-                "region": planned.target.region,
-                "left_out": list(planned.left_out),
-                "waits_for": planned.waits_for,
-            }
-            for planned in plan.targets
-        ],
-        "notes": list(plan.notes),
-    }
+def _as_its_execution_tells(holder: OnboardingRecord, wiring: Wiring) -> OnboardingRecord:
+    """Another run's record, closed where its execution has ended and did not come to say so.
+
+    Step Functions says so by an event as well, on a best-effort basis.
+    """
+    if holder.closed_at is not None or not holder.execution_arn:
+        return holder
+    try:
+        ended = wiring.executions.ended(holder.execution_arn)
+    except RollcallError:
+        return holder  # its lease tells, later
+    if ended is None:
+        return holder
+    still = min(holder.lease_until, ended.at + LEASE_SECONDS) if ended.stopped else ended.at
+    return replace(holder, closed_at=ended.at, lease_until=still)

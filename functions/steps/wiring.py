@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import boto3
 
+from functions.aws.archive import Archive
 from functions.aws.directory import Directory
+from functions.aws.executions import Executions
 from functions.aws.ledger import Ledger
 from functions.aws.publisher import Publisher
 from functions.aws.sessions import Clients
@@ -70,6 +72,16 @@ class Wiring:
             self.settings.bus,
             self.settings.topic,
         )
+
+    @property
+    def archive(self) -> Archive:
+        """The bucket of complete results."""
+        return Archive(self.clients.client("s3", self.home_region), self.settings.results_bucket)
+
+    @property
+    def executions(self) -> Executions:
+        """The executions of this machine."""
+        return Executions(self.clients.client("stepfunctions", self.home_region))
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""

@@ -142,7 +142,8 @@ def _until_at_work(aws: LocalAws, deployment: Deployment, event_id: str) -> None
     while time.monotonic() < give_up:
         for event, onboarding in _runs(aws, deployment):
             ledger = ledger_of(aws, deployment)
-            if event["id"] == event_id and ledger.memberships(onboarding.id, onboarding.accounts):
+            found = ledger.findings(onboarding.id) if event["id"] == event_id else None
+            if found and found.own:
                 return
         time.sleep(0.1)
 

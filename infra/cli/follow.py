@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from functions.enrolment.records import MembershipRecord
+    from functions.enrolment.membership import Membership
 
 COLOURS = {
     Outcome.ENABLED: "green",
@@ -32,12 +32,12 @@ _INDENT = 16
 
 def follow(
     console: Console,
-    read: Callable[[], Sequence[MembershipRecord]],
+    read: Callable[[], Sequence[Membership]],
     ended: Callable[[], bool],
     *,
     seconds: float,
     pause: float = 0.25,
-) -> Sequence[MembershipRecord]:
+) -> Sequence[Membership]:
     """Show memberships until the run has ended; returns them as last read.
 
     A line is written once its membership has its outcome; on a terminal those still under way
@@ -66,7 +66,7 @@ def follow(
             time.sleep(pause)
 
 
-def line(record: MembershipRecord) -> Text:
+def line(record: Membership) -> Text:
     """One membership: where, its transitions, how long they took, and how it ended."""
     label, region = record.target.service.label, record.target.region
     columns = (str(record.account_id), label, region)
@@ -80,9 +80,9 @@ def line(record: MembershipRecord) -> Text:
     return text
 
 
-def by_reason(records: Sequence[MembershipRecord], width: int) -> Iterator[Text]:
+def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
     """Each account and reason once, with the targets it holds for, in lines of ``width``."""
-    groups: dict[tuple[str, Outcome | None, str | None], list[MembershipRecord]] = {}
+    groups: dict[tuple[str, Outcome | None, str | None], list[Membership]] = {}
     for record in sorted(records, key=_order):
         groups.setdefault((record.account_id, record.outcome, record.reason), []).append(record)
     for (account_id, outcome, reason), members in groups.items():
@@ -94,7 +94,7 @@ def by_reason(records: Sequence[MembershipRecord], width: int) -> Iterator[Text]
         yield text
 
 
-def _shown(console: Console, record: MembershipRecord) -> Text:
+def _shown(console: Console, record: Membership) -> Text:
     """A terminal shows as much of the reason as fits; what is under way stays in one line."""
     text = line(record)
     if console.is_terminal:
@@ -110,5 +110,5 @@ def _indented(text: str, width: int) -> str:
     return ("\n" + " " * _INDENT).join(lines)
 
 
-def _order(record: MembershipRecord) -> tuple[str, str, str]:
+def _order(record: Membership) -> tuple[str, str, str]:
     return record.account_id, record.target.region, record.target.service

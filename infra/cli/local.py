@@ -15,12 +15,11 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Outcome
 from infra.cli.arrivals import CREATED, play_arrivals
 from infra.cli.deployment import Deployer, DeploymentFailed, Place, deploy_member_role
 from infra.cli.follow import by_reason, follow
-from infra.cli.results import Subscriber, ledger_of
+from infra.cli.results import Subscriber, ledger_of, memberships_of
 from infra.cli.scenarios import (
     ADMINISTRATOR,
     CONTROL_TOWER_REGION,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from functions.enrolment.records import MembershipRecord
+    from functions.enrolment.membership import Membership
     from infra.cli.deployment import Deployment
     from infra.cli.scenarios import Creation, Scenario
     from infra.local.process import LocalAws
@@ -168,21 +167,20 @@ class Play:
             for execution in found:
                 name: str = execution["name"]
                 # Of the executions that the creation's events start, one acts.
-                acts = ledger.memberships(name, [AccountId(start.account_id)])
+                found_by_run = ledger.findings(name)
+                acts = found_by_run is not None and found_by_run.own
                 if acts or execution["status"] not in ("RUNNING", "SUCCEEDED"):
                     return name
             time.sleep(0.1)
         raise LocalAwsFailed("the events started no run")
 
-    def _follow(self, deployment: Deployment, onboarding_id: str) -> Sequence[MembershipRecord]:
+    def _follow(self, deployment: Deployment, onboarding_id: str) -> Sequence[Membership]:
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
         arn = f"{deployment.machine_arn.replace(':stateMachine:', ':execution:')}:{onboarding_id}"
         ledger = ledger_of(self._aws, deployment)
 
-        def read() -> Sequence[MembershipRecord]:
-            onboarding = ledger.onboarding(onboarding_id)
-            accounts: Sequence[AccountId] = onboarding.accounts if onboarding else ()
-            return ledger.memberships(onboarding_id, accounts)
+        def read() -> Sequence[Membership]:
+            return memberships_of(ledger, onboarding_id)
 
         def ended() -> bool:
             status: str = machines.describe_execution(executionArn=arn)["status"]
@@ -200,7 +198,7 @@ class Play:
         self,
         deployment: Deployment,
         onboarding_id: str,
-        records: Sequence[MembershipRecord],
+        records: Sequence[Membership],
         received: dict[str, dict[str, Any]],
     ) -> int:
         """Say what was published and whether it is what a user wants."""

@@ -233,6 +233,8 @@ def _read(body: str) -> tuple[str, str]:
         event = json.loads(body)
     except ValueError:
         raise ValueError("not JSON") from None
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(event, dict) or not isinstance(event.get("detail"), dict):
         raise ValueError("not an event: it has no detail")
     kind, event_id = event.get("detail-type"), event.get("id")

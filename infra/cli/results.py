@@ -7,9 +7,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.ledger import Ledger
+from functions.enrolment.results import Result
 from infra.cli.scenarios import ADMINISTRATOR, HOME_REGION
 
 if TYPE_CHECKING:
+    from functions.enrolment.membership import Membership
     from infra.cli.deployment import Deployment
     from infra.local.process import LocalAws
 
@@ -19,6 +21,14 @@ def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
     session = aws.session(ADMINISTRATOR, HOME_REGION)
     tables = session.resource("dynamodb", endpoint_url=aws.url)
     return Ledger(tables.Table(deployment.table_name))
+
+
+def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
+    """Every membership a run is about, as far as it is, with what is left to other runs."""
+    found = ledger.findings(onboarding_id)
+    if found is None:
+        return ()
+    return Result(found.onboarding, found.own, time.time(), left=found.left).all
 
 
 class Subscriber:
@@ -48,7 +58,7 @@ class Subscriber:
         events.put_targets(**place, Targets=[{"Id": "queue", "Arn": self._arn("bus")}])
 
     def receive(self, onboarding_id: str, *, seconds: float) -> dict[str, dict[str, Any]]:
-        """The result of one onboarding by channel, as far as it arrived in time."""
+        """The final result of one onboarding by channel, as far as it arrived in time."""
         give_up = time.monotonic() + seconds
         received: dict[str, dict[str, Any]] = {}
         while len(received) < len(self._queues) and time.monotonic() < give_up:
@@ -57,7 +67,7 @@ class Subscriber:
                 for message in answer.get("Messages", []):
                     body = json.loads(message["Body"])
                     result = body["detail"] if channel == "bus" else body
-                    if result["onboarding_id"] == onboarding_id:
+                    if result["onboarding_id"] == onboarding_id and result["final"]:
                         received[channel] = result
             time.sleep(0.1)
         return received

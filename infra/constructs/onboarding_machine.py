@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -13,10 +14,10 @@ from constructs import Construct
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.target import ServiceName
 from infra.constructs.findings import acknowledge, as_written
-from infra.constructs.retries import NAMED, retry, retry_until_account_ready
+from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
@@ -39,6 +40,7 @@ class OnboardingMachine(Construct):
         *,
         plan: Step,
         publish: Step,
+        close: Step,
         loop: TargetLoop,
         steps: Iterable[Step],
         config: DeploymentConfig,
@@ -46,21 +48,14 @@ class OnboardingMachine(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._config = config
-        failed = self._failure()
-        publishing = self._publishing(publish, failed)
-        planning = self._planning(plan).add_catch(
-            failed, errors=list(NAMED), result_path="$.failure"
-        )
+        closing = self._closing(close)
+        publishing = self._publishing(publish, closing)
+        planning = self._planning(plan).add_catch(closing)
         planned = (
             sfn.Choice.json_path(self, "What Is Planned")
             .when(_verdict("enrol"), self._enrolling(loop, publishing))
-            .when(_verdict("settled"), publishing)
             .when(_verdict("duplicate"), sfn.Succeed.json_path(self, "Duplicate"))
-            .otherwise(
-                sfn.Fail.json_path(
-                    self, "Input Refused", error_path="$.error", cause_path="$.cause"
-                )
-            )
+            .otherwise(publishing)
         )
         self.machine = sfn.StateMachine(
             self,
@@ -86,27 +81,42 @@ class OnboardingMachine(Construct):
 
         self._acknowledge(steps)
 
+    def allow_on_executions(self, step: Step, actions: Sequence[str], reason: str) -> None:
+        """Let a step do actions on this machine's executions, for this reason.
+
+        By a policy of its own: the step's own comes before its function, and so before the machine.
+        """
+        resource = cdk.Stack.of(self).format_arn(
+            service="states",
+            resource="execution",
+            resource_name=f"{self.machine.state_machine_name}:*",
+            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
+        )
+        statement = iam.PolicyStatement(actions=list(actions), resources=[resource])
+        policy = iam.Policy(
+            self, f"{step.node.id} Looks", roles=[step.role], statements=[statement]
+        )
+        name = f"<{_logical_id(self.machine)}.Name>"
+        acknowledge(policy, f"AwsSolutions-IAM5[Resource::{self._executions(name)}:*]", reason)
+
+    def _executions(self, name: str) -> str:
+        """The ARN of executions, as findings write it."""
+        stack = cdk.Stack.of(self)
+        place = (as_written(stack, v) for v in (stack.partition, stack.region, stack.account))
+        partition, region, account = place
+        return f"arn:{partition}:states:{region}:{account}:execution:{name}"
+
     def _acknowledge(self, steps: Iterable[Step]) -> None:
         """CDK grants the machine's role what the machine does; some of it ends in a wildcard."""
-        stack = cdk.Stack.of(self)
-
-        def logical_id(construct: Construct) -> str:
-            element = construct.node.default_child
-            assert isinstance(element, cdk.CfnElement)  # noqa: S101  # every L2 has one
-            return stack.get_logical_id(element)
-
         for step in steps:
-            function = f"<{logical_id(step.function)}.Arn>:*"
+            function = f"<{_logical_id(step.function)}.Arn>:*"
             reason = "The machine may invoke any version of its own functions"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
-        name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{logical_id(self.machine)}"}}]}}]}}'
-        partition, region, account = (
-            as_written(stack, value) for value in (stack.partition, stack.region, stack.account)
-        )
-        place = f"arn:{partition}:states:{region}:{account}:execution"
-        for executions in (f"{place}:{name}:*", f"{place}:{name}/Target:*"):
+        machine = _logical_id(self.machine)
+        name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{machine}"}}]}}]}}'
+        for executions in (self._executions(name), f"{self._executions(name)}/Target"):
             reason = "The map's children are executions of this machine, whose names are not known"
-            acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}]", reason)
+            acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}:*]", reason)
         reason = (
             "Log delivery and X-Ray have no resources to name (service authorization reference)"
         )
@@ -122,6 +132,7 @@ class OnboardingMachine(Construct):
                     "input": sfn.JsonPath.entire_payload,
                     "onboarding_id": sfn.JsonPath.string_at("$$.Execution.Name"),
                     "started_at": sfn.JsonPath.string_at("$$.Execution.StartTime"),
+                    "execution_arn": sfn.JsonPath.string_at("$$.Execution.Id"),
                 }
             ),
             payload_response_only=True,
@@ -144,6 +155,7 @@ class OnboardingMachine(Construct):
                 "dry_run": sfn.JsonPath.object_at("$.dry_run"),
                 "accounts": sfn.JsonPath.object_at("$.accounts"),
                 "target": sfn.JsonPath.object_at("$$.Map.Item.Value"),
+                "reports": True,
             },
             result_path=sfn.JsonPath.DISCARD,
         )
@@ -151,7 +163,7 @@ class OnboardingMachine(Construct):
         enrol.add_catch(publishing, result_path="$.map_failure")
         return enrol.next(publishing)
 
-    def _publishing(self, publish: Step, failed: sfn.IChainable) -> sfn.Chain:
+    def _publishing(self, publish: Step, closing: sfn.IChainable) -> sfn.Chain:
         task = retry(
             tasks.LambdaInvoke.json_path(
                 self,
@@ -162,7 +174,7 @@ class OnboardingMachine(Construct):
                 retry_on_service_exceptions=False,
             ),
             self._config.retry,
-        ).add_catch(failed, errors=list(NAMED), result_path="$.failure")
+        ).add_catch(closing)
         incomplete = sfn.Fail.json_path(
             self, "Incomplete", error="OnboardingIncomplete", cause_path="$.result.cause"
         )
@@ -175,21 +187,38 @@ class OnboardingMachine(Construct):
             .otherwise(incomplete)
         )
 
-    def _failure(self) -> sfn.Chain:
-        """End with the error's name and its one line, without the traceback of Lambda's cause."""
-        read = sfn.Pass.json_path(
-            self,
-            "Read Failure",
-            parameters={
-                "error": sfn.JsonPath.string_at("$.failure.Error"),
-                "detail": sfn.JsonPath.string_to_json(sfn.JsonPath.string_at("$.failure.Cause")),
-            },
+    def _closing(self, close: Step) -> sfn.Chain:
+        """Publish what there is to say and close the record, then fail with the error's name and
+        one line. The caught error is this state's input.
+        """
+        task = retry(
+            tasks.LambdaInvoke.json_path(
+                self,
+                "Close Run",
+                lambda_function=close.function,
+                payload=sfn.TaskInput.from_object(
+                    {
+                        "failure": sfn.JsonPath.entire_payload,
+                        "input": sfn.JsonPath.object_at("$$.Execution.Input"),
+                        "onboarding_id": sfn.JsonPath.string_at("$$.Execution.Name"),
+                        "started_at": sfn.JsonPath.string_at("$$.Execution.StartTime"),
+                        "execution_arn": sfn.JsonPath.string_at("$$.Execution.Id"),
+                    }
+                ),
+                payload_response_only=True,
+                retry_on_service_exceptions=False,
+            ),
+            self._config.retry,
         )
-        return read.next(
-            sfn.Fail.json_path(
-                self, "Failed", error_path="$.error", cause_path="$.detail.errorMessage"
-            )
+        return task.next(
+            sfn.Fail.json_path(self, "Failed", error_path="$.error", cause_path="$.cause")
         )
+
+
+def _logical_id(construct: Construct) -> str:
+    element = construct.node.default_child
+    assert isinstance(element, cdk.CfnElement)  # noqa: S101  # every L2 has one
+    return cdk.Stack.of(construct).get_logical_id(element)
 
 
 def _verdict(word: str) -> sfn.Condition:

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_stepfunctions as sfn
 
-from functions.enrolment.errors import (
-    AccessDenied,
-    AccountNotReady,
-    AdministratorNotReady,
-    Conflict,
-    ServiceRefused,
-    ServiceUnavailable,
-    Throttled,
-)
+from functions.enrolment.errors import AccountNotReady, Conflict, ServiceUnavailable, Throttled
 
 if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions_tasks as tasks
@@ -24,11 +16,6 @@ if TYPE_CHECKING:
 
 OURS = tuple(kind.__name__ for kind in (Throttled, ServiceUnavailable, Conflict))
 NOT_READY = AccountNotReady.__name__
-NAMED = (
-    *OURS,
-    NOT_READY,
-    *(kind.__name__ for kind in (AdministratorNotReady, AccessDenied, ServiceRefused)),
-)
 # Lambda's own, with TooManyRequestsException, which AWS's list leaves out (aws-facts, section 3).
 LAMBDA = (
     "Lambda.ClientExecutionTimeoutException",

@@ -8,6 +8,7 @@ from aws_cdk import aws_stepfunctions as sfn
 from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
+from functions.enrolment.documents import REPORT
 from functions.enrolment.membership import Action
 from infra.constructs.retries import retry
 
@@ -34,6 +35,7 @@ class TargetLoop(Construct):
         get_members: Step,
         actions: Mapping[Action, Step],
         fail_target: Step,
+        publish_interim: Step,
         retry_config: Retry,
     ) -> None:
         super().__init__(scope, construct_id)
@@ -51,6 +53,12 @@ class TargetLoop(Construct):
             act = self._task(step.node.id, step).add_catch(fail, result_path="$.failure")
             act.next(wait)
             choice.when(sfn.Condition.string_equals("$.next", action), act)
+        # What cannot be published in between is in the final result.
+        report = self._task("Publish Interim", publish_interim).add_catch(
+            wait, result_path="$.failure"
+        )
+        report.next(wait)
+        choice.when(sfn.Condition.string_equals("$.next", REPORT), report)
         choice.when(sfn.Condition.string_equals("$.next", Action.WAIT), wait)
         choice.when(sfn.Condition.string_equals("$.next", Action.STOP), settled)
         choice.otherwise(fail)

@@ -13,9 +13,11 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from functions.aws import directory, ledger, publisher, sessions
+from functions.aws import archive, directory, executions, ledger, ownership, publisher, sessions
+from functions.aws.executions import STOPPED
 from functions.enrolment.membership import Action
 from functions.services.registry import actions as service_actions
+from functions.steps.close_run import STATUS_CHANGE
 from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
 from infra.constructs.arrivals import (
@@ -28,6 +30,7 @@ from infra.constructs.arrivals import (
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.ledger_table import LedgerTable
 from infra.constructs.onboarding_machine import OnboardingMachine
+from infra.constructs.results_bucket import ResultsBucket
 from infra.constructs.step import Step
 from infra.constructs.target_loop import TargetLoop
 from infra.organization import organizations_region, wanted_patterns
@@ -68,6 +71,7 @@ class RollcallStack(cdk.Stack):
         self.bus = self._make_bus()
         self.table = LedgerTable(self, "RollcallTable").table
         self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
+        self.results = ResultsBucket(self, "RunResults").bucket
         self.steps = self._make_steps()
         self._grant()
         loop = TargetLoop(
@@ -80,20 +84,29 @@ class RollcallStack(cdk.Stack):
                 if module in self.steps
             },
             fail_target=self.steps["fail_target"],
+            publish_interim=self.steps["publish_interim"],
             retry_config=config.retry,
         )
-        self.machine = OnboardingMachine(
+        onboarding = OnboardingMachine(
             self,
             "Onboarding",
             plan=self.steps["plan_onboarding"],
             publish=self.steps["publish_results"],
+            close=self.steps["close_run"],
             loop=loop,
             steps=self.steps.values(),
             config=config,
             log_retention=self._log_retention,
-        ).machine
+        )
+        self.machine = onboarding.machine
+        onboarding.allow_on_executions(
+            self.steps["plan_onboarding"],
+            executions.ACTIONS["ended"],
+            "Which run holds a membership is not known before",
+        )
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
+        self._close_what_ended()
         alarms = Alarms(self, "Alarms")
         alarms.watch_queue(
             self.undelivered,
@@ -151,6 +164,27 @@ class RollcallStack(cdk.Stack):
             purpose="starts a run",
         )
 
+    def _close_what_ended(self) -> None:
+        """Close runs by Step Functions' events about executions, children of a map included.
+
+        Without a queue: where an event is lost, what the run owns is free when its lease is over.
+        """
+        arn = self.machine.state_machine_arn
+        events.Rule(
+            self,
+            "Ended",
+            description="Rollcall: closes runs whose execution failed, timed out or was aborted",
+            event_pattern=events.EventPattern(
+                source=["aws.states"],
+                detail_type=[STATUS_CHANGE],
+                detail={
+                    "stateMachineArn": [arn, {"prefix": f"{arn}/"}],
+                    "status": ["FAILED", *sorted(STOPPED)],
+                },
+            ),
+            targets=[targets.LambdaFunction(self.steps["close_run"].function)],
+        )
+
     def _make_steps(self) -> dict[str, Step]:
         """The steps by module. Without a member role nothing is accepted, and no step for it."""
         accepts = self._config.configuration.invitation.member_role is not None
@@ -165,6 +199,7 @@ class RollcallStack(cdk.Stack):
         publishing = {
             "ROLLCALL_BUS": self.bus.event_bus_name,
             "ROLLCALL_TOPIC": self.topic.topic_arn,
+            "ROLLCALL_RESULTS_BUCKET": self.results.bucket_name,
         }
         return {
             module: Step(
@@ -172,7 +207,7 @@ class RollcallStack(cdk.Stack):
                 step_name(module),
                 module=module,
                 code=self._code,
-                environment=settings | (publishing if module == "publish_results" else {}),
+                environment=settings | (publishing if module in _PUBLISHING else {}),
                 log_retention=self._log_retention,
                 timeout=cdk.Duration.minutes(_STEP_TIMEOUTS[module]),
                 role_name=ACCEPTING_ROLE if module == "accept_invitations" else None,
@@ -186,6 +221,7 @@ class RollcallStack(cdk.Stack):
             if module in self.steps:
                 allowed = [action for method in methods for action in ledger.ACTIONS[method]]
                 self.steps[module].allow(allowed, self.table.table_arn)
+        self.steps["plan_onboarding"].allow(ownership.ACTIONS["take"], self.table.table_arn)
         looking = [action for actions in directory.ACTIONS.values() for action in actions]
         self.steps["plan_onboarding"].allow_everywhere(
             looking, "Reads of Organizations and Account Management, whatever the account"
@@ -197,9 +233,8 @@ class RollcallStack(cdk.Stack):
                 "Not every member operation can be limited to a hub, detector or graph, and those"
                 " of every configured Region are meant",
             )
-        publishing = self.steps["publish_results"]
-        publishing.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
-        publishing.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
+        for module in _PUBLISHING:
+            self._allow_publishing(self.steps[module])
         if "accept_invitations" in self.steps:
             role = self._config.configuration.invitation.member_role
             self.steps["accept_invitations"].allow(
@@ -212,6 +247,17 @@ class RollcallStack(cdk.Stack):
                 "The member role is in whatever account is invited; its trust decides",
             )
 
+    def _allow_publishing(self, step: Step) -> None:
+        step.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
+        step.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
+        step.allow(archive.ACTIONS["keep"], self.results.arn_for_objects(f"{archive.PREFIX}*"))
+        name, _ = self.resolve(self.results.bucket_arn)["Fn::GetAtt"]
+        acknowledge(
+            step,
+            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{archive.PREFIX}*]",
+            "Each run has keys of its own under this prefix",
+        )
+
     def _tell(self) -> None:
         for name, value in {
             "StateMachineArn": self.machine.state_machine_arn,
@@ -219,6 +265,7 @@ class RollcallStack(cdk.Stack):
             "BusArn": self.bus.event_bus_arn,
             "TableName": self.table.table_name,
             "TopicArn": self.topic.topic_arn,
+            "ResultsBucketName": self.results.bucket_name,
             "UndeliveredEventsUrl": self.undelivered.queue_url,
         }.items():
             cdk.CfnOutput(self, name, value=value)
@@ -233,7 +280,9 @@ _STEP_TIMEOUTS = {
     "accept_invitations": 10,
     "restart_members": 5,
     "fail_target": 2,
+    "publish_interim": 5,
     "publish_results": 5,
+    "close_run": 5,
 }
 _ACTION_STEPS = {
     Action.CREATE: "create_members",
@@ -247,24 +296,22 @@ _VERBS = {
     "invite_members": "invite",
     "restart_members": "restart",
 }
-_KEEPING = ("record", "extend_lease")
+_PUBLISHING = ("publish_interim", "publish_results", "close_run")
+_ACTING = ("read_with_onboarding", "extend_lease", "record")
+# A dry run acts on nothing, and is kept apart.
+_READING = (*_ACTING, "onboarding", "keep_apart")
+_ENDING = ("findings", "record", "keep_apart", "end", "mark_published", "close")
 _LEDGER_METHODS = {
-    "plan_onboarding": ("open", "close", "claim", "record"),
-    "get_members": (*_KEEPING, "memberships_at"),
-    "create_members": _KEEPING,
-    "invite_members": _KEEPING,
-    "accept_invitations": _KEEPING,
-    "restart_members": _KEEPING,
-    "fail_target": _KEEPING,
-    "publish_results": (
-        "onboarding",
-        "memberships",
-        "record",
-        "published",
-        "mark_published",
-        "release",
-        "close",
-    ),
+    "plan_onboarding": ("open", "extend_lease", "keep_plan", "onboardings", "close"),
+    "get_members": _READING,
+    "create_members": _ACTING,
+    "invite_members": _ACTING,
+    "accept_invitations": _ACTING,
+    "restart_members": _ACTING,
+    "fail_target": _READING,
+    "publish_interim": ("findings", "mark_published"),
+    "publish_results": _ENDING,
+    "close_run": (*_ENDING, *_READING, "open"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tests.infra.support import resources, text, the
+from tests.infra.support import arrival_rules, resources, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -15,7 +15,7 @@ DAY = 86400
 def holds_undelivered(template: Mapping[str, Any]) -> None:
     """Every rule's undelivered events, and nobody else's, wait in one encrypted queue."""
     (queue,) = resources(template, "AWS::SQS::Queue")
-    rules = resources(template, "AWS::Events::Rule")
+    rules = arrival_rules(template)
     policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
     allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
 

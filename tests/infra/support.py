@@ -40,6 +40,12 @@ def the(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return properties
 
 
+def arrival_rules(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The rules for events that bring an account, by logical id."""
+    rules = resources(template, "AWS::Events::Rule")
+    return {k: v for k, v in rules.items() if v["EventPattern"]["source"] != ["aws.states"]}
+
+
 def name_of(rule: Mapping[str, Any]) -> str:
     """The name of the event a rule is for."""
     pattern = rule["EventPattern"]

@@ -15,7 +15,7 @@ from functions.enrolment.target import ServiceName
 from functions.intake.arrivals import ARRIVALS
 from infra.organization import wanted_patterns
 from tests.infra.conftest import ORGANIZED
-from tests.infra.support import name_of, resources, the
+from tests.infra.support import arrival_rules, name_of, the
 from tests.support.arrivals import BROUGHT_BY, OPTED_IN_TO, SAMPLES
 from tests.support.events import sample
 
@@ -38,7 +38,7 @@ FORWARDED_BY = {
 
 def patterns(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     """The rules' patterns, by the event's name."""
-    rules = resources(template, "AWS::Events::Rule").values()
+    rules = arrival_rules(template).values()
     return {name_of(rule): rule["EventPattern"] for rule in rules}
 
 
@@ -105,7 +105,7 @@ def test_asking_for_patterns_changes_none_of_the_intakes() -> None:
 def test_a_rule_says_what_it_is_for(templates: Mapping[str, Mapping[str, Any]], stack: str) -> None:
     purpose = "starts a run" if stack == "Rollcall" else "goes on to Rollcall's bus"
 
-    for rule in resources(templates[stack], "AWS::Events::Rule").values():
+    for rule in arrival_rules(templates[stack]).values():
         assert rule["Description"] == f"Rollcall: {name_of(rule)} {purpose}"
         assert rule["State"] == "ENABLED"
 

@@ -63,7 +63,7 @@ def test_it_has_no_model_of_a_service_that_is_not_called(asset: Path) -> None:
     models = {path.name for path in (asset / "botocore" / "data").iterdir() if path.is_dir()}
 
     assert models == set(SERVICES)
-    assert len(SERVICES) == 9
+    assert len(SERVICES) == 11
 
 
 def test_it_is_small_and_holds_no_leftovers(asset: Path) -> None:

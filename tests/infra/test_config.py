@@ -124,6 +124,10 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(tags={"team": 1}),
         "rollcall.tags.team: takes a string of 1 to 256 characters",
     ),
+    "a tag that cannot be shown": (
+        config(tags={"root@example.com\n\ud800" + "x" * 200_000: 1}),
+        f"rollcall.tags.(e-mail) ?{'x' * 53}…: takes a string of 1 to 256 characters",
+    ),
     "a role without its id": (
         config(invitation={"member_role": "RollcallMember"}),
         "rollcall.invitation.external_id: is required where member_role is given",

@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.support import a_list, granted, resources, role_of, steps, text, the
+from tests.infra.support import a_list, arrival_rules, granted, resources, role_of, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-KEEPING = {"dynamodb:BatchWriteItem", "dynamodb:UpdateItem"}
+ACTING = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
+READING = ACTING | {"dynamodb:BatchWriteItem", "dynamodb:GetItem"}
+ENDING = ACTING | {"dynamodb:BatchWriteItem", "dynamodb:Query"}
+PUBLISHING = {"bus": {"events:PutEvents"}, "topic": {"sns:Publish"}, "results": {"s3:PutObject"}}
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
 # By kind of resource. Written out, so that a wider grant shows up in a review of this file.
 ALLOWED: dict[str, dict[str, set[str]]] = {
     "plan_onboarding": {
-        "table": KEEPING | {"dynamodb:GetItem", "dynamodb:PutItem"},
+        "table": ACTING | {"dynamodb:GetItem"},
+        "executions": {"states:DescribeExecution"},
         "*": {
             "account:ListRegions",
             "organizations:DescribeAccount",
@@ -28,7 +32,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         },
     },
     "get_members": {
-        "table": KEEPING | {"dynamodb:BatchGetItem"},
+        "table": READING,
         "*": {
             "detective:GetMembers",
             "detective:ListGraphs",
@@ -38,24 +42,25 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         },
     },
     "create_members": {
-        "table": KEEPING,
+        "table": ACTING,
         "*": {"detective:CreateMembers", "guardduty:CreateMembers", "securityhub:CreateMembers"},
     },
     "invite_members": {
-        "table": KEEPING,
+        "table": ACTING,
         "*": {"guardduty:InviteMembers", "securityhub:InviteMembers"},
     },
-    "accept_invitations": {"table": KEEPING, "member role": {"sts:AssumeRole"}},
+    "accept_invitations": {"table": ACTING, "member role": {"sts:AssumeRole"}},
     "restart_members": {
-        "table": KEEPING,
+        "table": ACTING,
         "*": {"detective:StartMonitoringMember", "guardduty:StartMonitoringMembers"},
     },
-    "fail_target": {"table": KEEPING},
-    "publish_results": {
-        "table": KEEPING | {"dynamodb:GetItem", "dynamodb:Query"},
-        "bus": {"events:PutEvents"},
-        "topic": {"sns:Publish"},
+    "fail_target": {"table": READING},
+    "publish_interim": {
+        "table": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
+        **PUBLISHING,
     },
+    "publish_results": {"table": ENDING, **PUBLISHING},
+    "close_run": {"table": ENDING | READING, **PUBLISHING},
 }
 KINDS = {
     "AWS::DynamoDB::Table": "table",
@@ -71,7 +76,14 @@ def by_kind(template: Mapping[str, Any], role: str) -> dict[str, set[str]]:
             return "member role"
         if resource == "*":
             return "*"
-        return KINDS[template["Resources"][resource]["Type"]]
+        if resource.startswith("arn:aws:states:eu-west-1:111122223333:execution:OnboardingMachine"):
+            return "executions"
+        if resource.endswith("/onboardings/*"):
+            return {"AWS::S3::Bucket": "results"}[kind_of(resource.partition("/")[0])]
+        return KINDS[kind_of(resource)]
+
+    def kind_of(logical_id: str) -> str:
+        return str(template["Resources"][logical_id]["Type"])
 
     return {kind(resource): actions for resource, actions in granted(template, role).items()}
 
@@ -111,7 +123,7 @@ def test_the_machine_may_invoke_its_steps_and_run_its_children(
 
 
 def test_events_may_start_the_machine_and_nothing_else(template: Mapping[str, Any]) -> None:
-    rules = resources(template, "AWS::Events::Rule").values()
+    rules = arrival_rules(template).values()
     (role,) = {text(target["RoleArn"]) for rule in rules for target in rule["Targets"]}
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import functions.steps
 from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
+from functions.enrolment.ownership import LEASE_SECONDS
+from functions.steps.loop import STEP_SECONDS
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import holds_undelivered, refuses_plain_http, tells_operators
-from tests.infra.support import resources, steps, text, the
+from tests.infra.support import arrival_rules, resources, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,9 +60,11 @@ def test_steps_are_told_what_they_read(template: Mapping[str, Any]) -> None:
         "ROLLCALL_TABLE",
     }
 
+    places = {"ROLLCALL_BUS", "ROLLCALL_TOPIC", "ROLLCALL_RESULTS_BUCKET"}
+
     for module, function in steps(template).items():
         variables = function["Environment"]["Variables"]
-        publishing = {"ROLLCALL_BUS", "ROLLCALL_TOPIC"} if module == "publish_results" else set()
+        publishing = places if module.startswith(("publish_", "close_")) else set()
         assert {name for name in variables if name.startswith("ROLLCALL_")} == common | publishing
         # Lambda's limit is 4 KB in all.
         assert sum(len(name) + len(text(value)) for name, value in variables.items()) < 4000
@@ -79,7 +83,7 @@ def test_every_rule_starts_the_machine_with_the_event_as_it_is(
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
     (bus,) = resources(template, "AWS::Events::EventBus")
 
-    for rule in resources(template, "AWS::Events::Rule").values():
+    for rule in arrival_rules(template).values():
         assert text(rule["EventBusName"]) == bus
         (target,) = rule["Targets"]
         assert text(target["Arn"]) == machine
@@ -89,6 +93,28 @@ def test_every_rule_starts_the_machine_with_the_event_as_it_is(
         }
         assert "Input" not in target
         assert "InputTransformer" not in target
+
+
+def test_an_execution_that_ended_badly_is_closed(template: Mapping[str, Any]) -> None:
+    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    functions = resources(template, "AWS::Lambda::Function")
+    arrivals = arrival_rules(template)
+    (rule,) = (r for k, r in resources(template, "AWS::Events::Rule").items() if k not in arrivals)
+    (target,) = rule["Targets"]
+    pattern = rule["EventPattern"]
+
+    assert "EventBusName" not in rule
+    assert functions[text(target["Arn"])]["Handler"] == "functions.steps.close_run.handler"
+    exactly, children = pattern["detail"]["stateMachineArn"]
+    assert (text(exactly), text(children["prefix"])) == (machine, f"{machine}/")
+    assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
+    assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
+
+
+def test_no_step_may_run_longer_than_a_lease_holds(template: Mapping[str, Any]) -> None:
+    timeouts = [properties["Timeout"] for properties in steps(template).values()]
+
+    assert max(timeouts) <= STEP_SECONDS < LEASE_SECONDS
 
 
 def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[str, Any]) -> None:
@@ -189,6 +215,7 @@ def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, An
             "BusArn": "AWS::Events::EventBus",
             "TableName": "AWS::DynamoDB::Table",
             "TopicArn": "AWS::SNS::Topic",
+            "ResultsBucketName": "AWS::S3::Bucket",
             "OperationsTopicArn": "AWS::SNS::Topic",
             "UndeliveredEventsUrl": "AWS::SQS::Queue",
         }.items()

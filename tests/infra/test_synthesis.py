@@ -18,7 +18,16 @@ from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
 from tests.conftest import ACCEPTING, cdk_json
-from tests.infra.support import granted, resources, role_of, run_app, steps, text, the
+from tests.infra.support import (
+    arrival_rules,
+    granted,
+    resources,
+    role_of,
+    run_app,
+    steps,
+    text,
+    the,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +110,7 @@ def test_on_the_default_bus_no_bus_is_made(small_template: Mapping[str, Any]) ->
     allowed = granted(small_template, role_of(small_template, "publish_results"))
 
     assert not resources(small_template, "AWS::Events::EventBus")
-    rules = resources(small_template, "AWS::Events::Rule").values()
+    rules = arrival_rules(small_template).values()
     assert {rule["EventBusName"] for rule in rules} == {"default"}
     assert publishing["ROLLCALL_BUS"] == "default"
     # Where the organisation's events appear.

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.configuration import Configuration, Timing
 from functions.enrolment.decide import Circumstances
-from functions.enrolment.membership import Membership, Observation, Status
+from functions.enrolment.documents import Loop
+from functions.enrolment.membership import Action, Answer, Membership, Observation, Status, Verdict
+from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.target import ServiceName, Target, Traits
-from functions.enrolment.turn import Loop
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 ADMINISTRATOR = AccountId("111122223333")
 MANAGEMENT = AccountId("999988887777")
@@ -21,6 +19,7 @@ ACCOUNT = AccountId("444455556666")
 OTHER = AccountId("555566667777")
 EMAIL = "root@example.com"
 NOW = 1_800_000_000.0
+RUN = "onboarding-1"
 TARGET = Target(ServiceName.GUARDDUTY, "eu-west-1")
 
 TRAITS = {
@@ -44,12 +43,40 @@ def a_membership(
     account_id: AccountId = ACCOUNT,
     detail: str | None = None,
     at: float = NOW,
+    target: Target = TARGET,
     **changes: Any,
 ) -> Membership:
-    membership = Membership(account_id, mode, EMAIL)
+    membership = Membership(account_id, target, mode, RUN, taken_at=at)
     if status is not None:
         membership = membership.seen(Observation(account_id, status, str(status), detail), at)
     return replace(membership, **changes)
+
+
+def tried(
+    membership: Membership,
+    action: Action,
+    verdict: Verdict | None = Verdict.TAKEN,
+    *,
+    text: str = "",
+    at: float = NOW,
+) -> Membership:
+    """The membership with an action begun once more, and answered unless ``verdict`` is None."""
+    begun = membership.begun(action, at)
+    return begun if verdict is None else begun.answered(action, Answer(verdict, text))
+
+
+def an_onboarding(**changes: Any) -> OnboardingRecord:
+    """The record of a run that is at work."""
+    record = OnboardingRecord(
+        id=RUN,
+        source="manual",
+        automatic=False,
+        dry_run=False,
+        accounts=(ACCOUNT,),
+        started_at=NOW,
+        lease_until=NOW + 900,
+    )
+    return replace(record, **changes)
 
 
 def circumstances(
@@ -63,8 +90,10 @@ def circumstances(
     return Circumstances(NOW + after, timing or Timing(), TRAITS[service], accepts)
 
 
-def a_loop(memberships: Sequence[Membership], target: Target = TARGET, **changes: Any) -> Loop:
-    return replace(Loop("onboarding-1", target, tuple(memberships)), **changes)
+def a_loop(*accounts: AccountId, mode: Mode = Mode.ORGANIZATION, **changes: Any) -> Loop:
+    """The document of a target's loop, for these accounts."""
+    enrolled = tuple(Account(account, EMAIL, mode) for account in accounts or (ACCOUNT,))
+    return replace(Loop(RUN, TARGET, enrolled), **changes)
 
 
 def a_configuration(**changes: Any) -> Configuration:

@@ -24,7 +24,9 @@ from functions.aws.ledger import Ledger
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.regions import is_opt_in
+from functions.enrolment.results import Result
 from functions.steps import wiring
+from functions.steps.close_run import STATUS_CHANGE
 from infra.local.api import Caller
 from infra.local.calls import CallLog
 from infra.local.clock import ManualClock
@@ -33,20 +35,21 @@ from infra.local.faults import Fault, Faults
 from infra.local.world import World
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.in_process import local_first
-from tests.support.tables import create_table
+from tests.support.tables import copy_tables_cheaply, create_table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import pytest
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
-    from functions.enrolment.records import MembershipRecord
+    from functions.enrolment.membership import Membership
     from functions.enrolment.target import Target
 
 REGION = "eu-west-1"
 SERVICES = ("securityhub", "guardduty", "detective")
+RESULTS = "rollcall-results"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class Execution:
 
 @dataclass
 class Rollcall:
-    """The machine and everything around it. ``actions`` notes each step's AWS calls."""
+    """The machine and everything around it; ``invoked`` are the steps, in their order."""
 
     configuration: Configuration
     clock: ManualClock
@@ -73,7 +76,11 @@ class Rollcall:
     machine_arn: str
     ledger: Ledger
     invoked: list[str] = field(default_factory=list)
-    actions: dict[str, set[str]] = field(default_factory=dict)
+    given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    killed_by: type[BaseException] | None = None
+    stopping: bool = False
+    planned: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
+    one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def found_organization(self, regions: tuple[str, ...] | None = None) -> None:
         """The administrator as delegated administrator of all services, and set up everywhere."""
@@ -111,15 +118,89 @@ class Rollcall:
         """Switch a fault of the local services on."""
         self.faults.add(Fault.from_json(dict(fault)))
 
+    def meanwhile(self, after: float, do: Callable[[], object]) -> None:
+        """Do something once, when ``after`` seconds have passed, while whatever runs waits."""
+        self.planned.append((self.clock.now() + after, do))
+        self.planned.sort(key=lambda entry: entry[0])
+
+    def pass_seconds(self, seconds: float) -> None:
+        """Let time pass, and do what was planned for it."""
+        if self.stopping:
+            return
+        end = self.clock.now() + seconds
+        while due := self._due(end):
+            at, do = due
+            self.clock.advance(max(0.0, at - self.clock.now()))
+            do()
+        self.clock.advance(max(0.0, end - self.clock.now()))
+
+    def _due(self, end: float) -> tuple[float, Callable[[], object]] | None:
+        with self.one_at_a_time:
+            return self.planned.pop(0) if self.planned and self.planned[0][0] <= end else None
+
     def run(self, document: object, name: str = "onboarding-1") -> Execution:
         """Run the machine to its end."""
+        return self.ended(self.start(document, name))
+
+    def start(self, document: object, name: str = "onboarding-1") -> str:
+        """Start the machine; the execution's ARN."""
+        self.stopping = False
         machines: Any = self.session.client("stepfunctions")
-        arn = machines.start_execution(
+        arn: str = machines.start_execution(
             stateMachineArn=self.machine_arn, name=name, input=json.dumps(document)
         )["executionArn"]
-        for thread in threading.enumerate():
-            if thread is not threading.current_thread() and not thread.daemon:
-                thread.join(timeout=60)
+        return arn
+
+    def stop(self, name: str = "onboarding-1") -> None:
+        """Ask for an execution to be stopped; until another is started, time stands still."""
+        self.stopping = True
+        self.session.client("stepfunctions").stop_execution(executionArn=self.execution_arn(name))
+
+    def execution_arn(self, name: str) -> str:
+        """The ARN of an execution."""
+        return self.machine_arn.replace(":stateMachine:", ":execution:") + f":{name}"
+
+    def status_change(self, arn: str) -> dict[str, Any]:
+        """Step Functions' event about an execution that has ended."""
+        machines: Any = self.session.client("stepfunctions")
+        told = machines.describe_execution(executionArn=arn)
+        detail = {
+            "executionArn": arn,
+            "stateMachineArn": self.machine_arn,
+            "name": told["name"],
+            "status": told["status"],
+            "startDate": told["startDate"].timestamp() * 1000,
+            "stopDate": self.clock.now() * 1000,
+            "input": told["input"],
+            "inputDetails": {"included": True},
+            "error": told.get("error"),
+            "cause": told.get("cause"),
+        }
+        return {"source": "aws.states", "detail-type": STATUS_CHANGE, "detail": detail}
+
+    def organizations(self, operation: str, **parameters: object) -> dict[str, Any]:
+        """A call of Organizations by the management account."""
+        call = self.world.services["organizations"].operations[operation]
+        return call(Caller(MANAGEMENT, "us-east-1"), parameters)
+
+    def step(self, module: str, event: dict[str, Any]) -> dict[str, Any]:
+        """One invocation of a step's handler."""
+        handler = importlib.import_module(f"functions.steps.{module}").handler
+        result: dict[str, Any] = handler(event, SimpleNamespace(aws_request_id="1"))
+        return result
+
+    def document(self, uri: str) -> dict[str, Any]:
+        """A complete document in the bucket."""
+        s3: Any = self.session.client("s3")
+        bucket, _, key = uri.removeprefix("s3://").partition("/")
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        document: dict[str, Any] = json.loads(body)
+        return document
+
+    def ended(self, arn: str) -> Execution:
+        """An execution once it has ended."""
+        machines: Any = self.session.client("stepfunctions")
+        name = arn.rpartition(":")[2]
         _until_ended(machines, arn)
         ended = machines.describe_execution(executionArn=arn)
         history = machines.get_execution_history(executionArn=arn)["events"]
@@ -131,10 +212,13 @@ class Rollcall:
 
     def memberships(
         self, *accounts: AccountId, name: str = "onboarding-1"
-    ) -> dict[tuple[AccountId, Target], MembershipRecord]:
-        """What the run remembered."""
-        found = self.ledger.memberships(name, accounts)
-        return {(record.account_id, record.target): record for record in found}
+    ) -> dict[tuple[AccountId, Target], Membership]:
+        """The accounts' memberships as the run's result has them."""
+        found = self.ledger.findings(name)
+        if found is None:
+            return {}
+        result = Result(found.onboarding, found.own, self.clock.now(), left=found.left)
+        return {m.key: m for m in result.all if m.account_id in accounts}
 
     def published(self) -> dict[str, list[dict[str, Any]]]:
         """What subscribers of the topic and the bus have received since the last call."""
@@ -148,6 +232,24 @@ class Rollcall:
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return received
+
+    def published_finally(self) -> list[dict[str, Any]]:
+        """The final results on the bus, in their order."""
+        return [result for result in self.published()["bus"] if result["final"]]
+
+    def loops(self, target: Target) -> list[dict[str, Any]]:
+        """The inputs of the children of one target."""
+        found = []
+        for step, event in self.given:
+            if step == "get_members" and "next" not in event:
+                place = event["target"]
+                if (place["service"], place["region"]) == (target.service, target.region):
+                    found.append(event)
+        return found
+
+    def cuts_short(self, kind: type[BaseException]) -> None:
+        """Let a step that raises this end as Lambda reports a function that was killed."""
+        self.killed_by = kind
 
     def operations(self, service: str) -> list[str]:
         """The operations called at one of the local services, in order."""
@@ -198,7 +300,8 @@ def rollcall(
         clients = Clients(session, clock.now)
         wired = wiring.Wiring(settings, clients, REGION, clock.now)
         monkeypatch.setattr(wiring, "wiring", lambda: wired)
-        _virtual_time(clock, monkeypatch)
+        _virtual_time(built, monkeypatch)
+        copy_tables_cheaply(monkeypatch)
         _real_handlers(built, monkeypatch)
         yield built
 
@@ -225,22 +328,26 @@ def _furnish(session: boto3.Session, configuration: Configuration) -> tuple[Sett
     events.put_rule(Name="results", EventBusName="rollcall", EventPattern=pattern)
     target = {"Id": "queue", "Arn": arns["bus"]}
     events.put_targets(Rule="results", EventBusName="rollcall", Targets=[target])
-    settings = Settings(ADMINISTRATOR, "aws", configuration, table.name, "rollcall", topic)
+    any_session.client("s3").create_bucket(
+        Bucket=RESULTS, CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    settings = Settings(ADMINISTRATOR, "aws", configuration, table.name, "rollcall", topic, RESULTS)
     return settings, Ledger(table)
 
 
-def _virtual_time(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wait(_self: WaitFunction, env: object, wait_seconds: int) -> None:
-        clock.advance(wait_seconds)
+def _virtual_time(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wait(_self: WaitFunction, env: Any, wait_seconds: int) -> None:
+        built.pass_seconds(wait_seconds)
+        if built.stopping:
+            env.program_state_event.wait(1)
 
     monkeypatch.setattr(WaitFunction, "_wait_interval", wait)
-    for module in (retrier_decl, botocore.endpoint):
-        monkeypatch.setattr(module, "time", SimpleNamespace(sleep=clock.advance))
+    monkeypatch.setattr(retrier_decl, "time", SimpleNamespace(sleep=built.pass_seconds))
+    monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=built.clock.advance))
 
 
 def _real_handlers(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lambda runs the step that the function is named after, and answers errors as Lambda does."""
-    one_at_a_time = threading.Lock()
 
     def invoke(
         _self: object,
@@ -252,13 +359,16 @@ def _real_handlers(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> bytes:
         step = function_name.rpartition(":")[2]
         module = importlib.import_module(f"functions.steps.{step}")
-        with one_at_a_time:
+        with built.one_at_a_time:
             built.invoked.append(step)
+            built.given.append((step, json.loads(body)))
             try:
                 result = module.handler(json.loads(body), SimpleNamespace(aws_request_id="1"))
             except Exception as error:  # noqa: BLE001  # as Lambda: whatever a handler raises
                 response_headers["x-amz-function-error"] = "Unhandled"
-                result = {"errorType": type(error).__name__, "errorMessage": str(error)}
+                killed = built.killed_by is not None and isinstance(error, built.killed_by)
+                name = "Lambda.Unknown" if killed else type(error).__name__
+                result = {"errorType": name, "errorMessage": str(error)}
             return json.dumps(result).encode()
 
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)

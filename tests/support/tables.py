@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+import copy
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
+from moto.dynamodb.models.table import Table as MotoTable
+
 if TYPE_CHECKING:
+    import pytest
     from mypy_boto3_dynamodb.service_resource import Table
+
+
+def copy_tables_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
+    """moto copies a table for every transaction, to put it back. Our transactions replace items and
+    change none, so that a copy may share them."""
+
+    def shared(table: MotoTable, _: object) -> MotoTable:
+        copied = copy.copy(table)
+        copied.items = defaultdict(dict, {k: dict(v) for k, v in table.items.items()})
+        return copied
+
+    monkeypatch.setattr(MotoTable, "__deepcopy__", shared, raising=False)
 
 
 def create_table(table: Table) -> Table:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,15 @@ def rollcall(
 ) -> Iterator[Rollcall]:
     """Rollcall in one process. ``@pytest.mark.member_role(account, …)`` deploys the member role,
     ``@pytest.mark.configured(…)`` changes the configuration."""
+    with run_in_place(definition, monkeypatch, request) as running:
+        yield running
+
+
+@contextmanager
+def run_in_place(
+    definition: dict[str, Any], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Rollcall]:
+    """Rollcall with a definition, configured as the test's marks say."""
     mark = request.node.get_closest_marker("member_role")
     accounts = mark.args if mark else ()
     invitation = Invitation(member_role=ROLE, external_id=EXTERNAL_ID) if mark else Invitation()

@@ -175,8 +175,17 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
         lease_until=now + 900,
     )
     rollcall.ledger.open(busy)
-    rollcall.ledger.claim(ACCOUNT, "busy", now, now + 900)
-    rollcall.ledger.record("busy", target, [a_membership(Status.VERIFYING)], now)
+    everywhere = [
+        a_membership(
+            Status.VERIFYING,
+            target=Target(service, region),
+            at=now,
+            onboarding_id="busy",
+        )
+        for service in ServiceName
+        for region in rollcall.configuration.regions
+    ]
+    rollcall.ledger.record(everywhere, now)
 
     execution = rollcall.run({"accounts": [{"id": ACCOUNT}, {"id": OTHER}]})
 
@@ -189,8 +198,8 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
         "skipped": 6,
     }
     told = rollcall.memberships(ACCOUNT)[ACCOUNT, target]
-    assert told.reason == "onboarding busy is at work on this account"
-    (known,) = rollcall.ledger.memberships_at(target, [ACCOUNT])
+    assert told.reason == "onboarding busy is at work on this membership"
+    known = rollcall.ledger.read([(ACCOUNT, target)])[ACCOUNT, target]
     assert (known.onboarding_id, known.status) == ("busy", Status.VERIFYING)
 
 

@@ -15,14 +15,14 @@ from tests.support.events import create_account_result, sample
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from functions.enrolment.records import MembershipRecord
+    from functions.enrolment.membership import Membership
     from tests.support.rollcall import Rollcall
 
 SH, GD, DT = ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE
 THIRD = AccountId("666677778888")
 
 
-def outcomes(records: Iterable[MembershipRecord]) -> set[Outcome | None]:
+def outcomes(records: Iterable[Membership]) -> set[Outcome | None]:
     return {record.outcome for record in records}
 
 
@@ -296,7 +296,7 @@ def test_a_dry_run_says_what_it_would_do_and_does_nothing(rollcall: Rollcall) ->
     execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "dry_run": True})
 
     assert execution.status == "SUCCEEDED"
-    assert rollcall.ledger.memberships_at(Target(SH, "eu-west-1"), [ACCOUNT]) == ()
+    assert rollcall.ledger.read([(ACCOUNT, Target(SH, "eu-west-1"))]) == {}
     result = rollcall.published()["topic"][0]
     reasons = {membership["reason"] for membership in result["memberships"]}
     assert result["dry_run"] is True
@@ -351,7 +351,8 @@ def test_a_service_that_says_an_unknown_status_is_waited_for_and_reported(
 
     assert execution.error == "OnboardingIncomplete"
     records = rollcall.memberships(ACCOUNT)
-    assert records[ACCOUNT, Target(GD, "eu-west-1")].reason == "Something nobody has ever seen"
+    reason = "still Absent after 1 h; create: Something nobody has ever seen"
+    assert records[ACCOUNT, Target(GD, "eu-west-1")].reason == reason
     assert records[ACCOUNT, Target(GD, "us-east-1")].outcome is Outcome.ENABLED
 
 

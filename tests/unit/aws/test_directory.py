@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from botocore.stub import Stubber
 from functions.aws.directory import Directory, Organization
 from functions.enrolment.account import AccountState, OrganizationAccount
 from functions.enrolment.errors import AccessDenied, RollcallError, Throttled
-from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, OTHER
+from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, NOW, OTHER
 from tests.unit.aws.support import REGION, a_session
 
 if TYPE_CHECKING:
@@ -63,13 +64,14 @@ def test_an_account_may_belong_to_no_organization(aws: Stubbed) -> None:
     assert aws.directory.is_delegated(PRINCIPAL, ACCOUNT) is False
 
 
-def test_an_account_is_found_with_its_path(aws: Stubbed) -> None:
+def test_an_account_is_found_with_its_path_and_when_it_joined(aws: Stubbed) -> None:
     path = "o-exampleorgid/r-abcd/ou-abcd-11111111/"
-    aws.organizations.add_response(
-        "describe_account", account(Paths=[path]), {"AccountId": ACCOUNT}
-    )
+    answer = account(Paths=[path], JoinedTimestamp=datetime.fromtimestamp(NOW + 0.5, UTC))
+    aws.organizations.add_response("describe_account", answer, {"AccountId": ACCOUNT})
 
-    assert aws.directory.find(ACCOUNT) == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", path)
+    found = aws.directory.find(ACCOUNT)
+
+    assert found == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", path, joined_at=NOW + 0.5)
 
 
 def test_state_is_believed_over_the_retired_status(aws: Stubbed) -> None:

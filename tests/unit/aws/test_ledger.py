@@ -1,138 +1,345 @@
-"""What is remembered: onboardings, memberships, what was published."""
+"""What is remembered: runs, what they cover and found, what was published."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aws.ledger import Lease, Ledger
-from functions.aws.rows import wire
-from functions.enrolment.account import AccountId
+from functions.aws.ledger import APART_KEPT, Findings, Ledger
+from functions.aws.rows import to_dynamodb
+from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
-from functions.enrolment.records import MembershipRecord
+from functions.enrolment.plan import Plan
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, TARGET, a_membership
-from tests.unit.aws.support import LEASE, an_onboarding
+from tests.unit.aws.support import LEASE, an_onboarding, watch
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from mypy_boto3_dynamodb.service_resource import Table
 
+    from functions.enrolment.membership import Membership
+
 ELSEWHERE = Target(ServiceName.SECURITYHUB, "us-east-1")
+ONE = an_onboarding("one")
+CREATED = a_membership(Status.ABSENT, onboarding_id="one").begun(Action.CREATE, NOW + 0.25)
+ENDED = a_membership(onboarding_id="one").settled(Outcome.SKIPPED, "not enrolled there", NOW)
+PLAN = Plan(
+    (Account(ACCOUNT, EMAIL, Mode.ORGANIZATION), Account(OTHER, None, Mode.ORGANIZATION)),
+    (TARGET, ELSEWHERE),
+    (replace(ENDED, target=ELSEWHERE),),
+    ("a note",),
+)
 
 
 def many_accounts(count: int) -> list[AccountId]:
     return [AccountId(f"{number:012}") for number in range(count)]
 
 
-def test_an_onboarding_is_found_by_id(ledger: Ledger) -> None:
-    record = an_onboarding("one", source="CreateAccountResult", automatic=True)
+def memberships_of(accounts: Iterable[AccountId], run: str = "one") -> list[Membership]:
+    return [a_membership(account_id=account, onboarding_id=run) for account in accounts]
 
-    ledger.open(record)
 
+def written(*memberships: Membership) -> dict[Any, Membership]:
+    """The memberships as they are after a first write of each."""
+    return {m.key: replace(m, revision=m.revision + 1) for m in memberships}
+
+
+def test_a_run_is_found_by_its_id(ledger: Ledger) -> None:
+    record = replace(ONE, source="CreateAccountResult", automatic=True, execution_arn="arn:one")
+
+    assert ledger.open(record) == record
     assert ledger.onboarding("one") == record
     assert ledger.onboarding("two") is None
+    assert ledger.onboardings(["two", "one", "one"]) == {"one": record}
 
 
-def test_an_onboarding_that_ended_says_how(ledger: Ledger) -> None:
-    ledger.open(an_onboarding("one"))
+def test_a_run_begun_again_is_as_it_stands(ledger: Ledger) -> None:
+    ledger.open(ONE)
+    ledger.extend_lease("one", NOW + 2 * LEASE)
+    ledger.open(an_onboarding("two"))
 
-    ledger.close("one", "incomplete", {"enabled": 11, "failed": 1}, NOW + 60.5)
+    again = ledger.open(replace(ONE, lease_until=NOW + 3 * LEASE))
 
-    assert ledger.onboarding("one") == an_onboarding(
-        "one", outcome="incomplete", counts={"enabled": 11, "failed": 1}, closed_at=NOW + 60.5
-    )
+    assert again == ledger.onboarding("one") == replace(ONE, lease_until=NOW + 2 * LEASE)
 
 
-def test_the_newest_onboardings_come_first(ledger: Ledger) -> None:
+def test_a_later_run_of_the_same_name_replaces_the_older(ledger: Ledger) -> None:
+    later = replace(ONE, started_at=NOW + 90 * 86400, lease_until=NOW + 91 * 86400)
+    ledger.open(ONE)
+    ledger.mark_published("one", "event", "e-1")
+    ledger.close("one", "complete", {}, NOW + 60)
+
+    assert ledger.open(later) == later
+    assert ledger.onboarding("one") == later
+
+
+def test_the_newest_runs_come_first(ledger: Ledger) -> None:
     for number in range(5):
         ledger.open(an_onboarding(f"run-{number}", started_at=NOW + number))
 
     assert [record.id for record in ledger.recent(3)] == ["run-4", "run-3", "run-2"]
 
 
-def test_opening_again_changes_only_the_own_record(ledger: Ledger) -> None:
-    ledger.open(an_onboarding("one"))
-    ledger.open(an_onboarding("two"))
+@pytest.mark.parametrize("lease_until", [None, NOW + 900])
+def test_a_closed_run_says_how_it_ended_and_until_when_it_owns(
+    ledger: Ledger, lease_until: float | None
+) -> None:
+    ledger.open(ONE)
+    counts = {"enabled": 11, "failed": 1}
 
-    ledger.open(an_onboarding("one", lease_until=NOW + 2 * LEASE))
+    ledger.close("one", "incomplete", counts, NOW + 60.5, lease_until=lease_until)
 
-    assert ledger.onboarding("two") == an_onboarding("two")
-    assert len(ledger.recent(10)) == 2
-
-
-def test_what_was_published_is_remembered_by_channel(ledger: Ledger) -> None:
-    ledger.open(an_onboarding("one"))
-    assert ledger.published("one") == {}
-
-    ledger.mark_published("one", "event", "e-1")
-    ledger.mark_published("one", "message", "m-1")
-
-    assert ledger.published("one") == {"event": "e-1", "message": "m-1"}
-    assert ledger.onboarding("one") == an_onboarding("one")
+    closed = replace(ONE, outcome="incomplete", counts=counts, closed_at=NOW + 60.5)
+    assert ledger.onboarding("one") == replace(closed, lease_until=lease_until or NOW + 60.5)
 
 
-def test_nothing_is_written_about_an_onboarding_without_a_record(ledger: Ledger) -> None:
-    ledger.close("gone", "enabled", {}, NOW)
-    ledger.mark_published("gone", "event", "e-1")
+def test_of_several_ends_the_first_one_stands(ledger: Ledger) -> None:
+    ledger.open(ONE)
 
-    assert ledger.extend_lease("gone", NOW + LEASE) == Lease(until=None)
-    assert ledger.onboarding("gone") is None
-    assert ledger.published("gone") == {}
+    assert [ledger.end("one", NOW + 2.5), ledger.end("one", NOW + 9)] == [NOW + 2.5, NOW + 2.5]
+    assert ledger.onboarding("one") == replace(ONE, ended_at=NOW + 2.5)
+
+
+def test_of_what_is_published_on_a_channel_the_first_is_remembered(ledger: Ledger) -> None:
+    ledger.open(ONE)
+
+    first = [ledger.mark_published("one", *what) for what in (("event", "e-1"), ("message", "m-1"))]
+    again = ledger.mark_published("one", "event", "e-2")
+
+    assert (first, again) == ([True, True], False)
+    assert ledger.onboarding("one") == replace(ONE, published={"event": "e-1", "message": "m-1"})
 
 
 def test_a_lease_only_grows(ledger: Ledger) -> None:
-    ledger.open(an_onboarding("one"))
+    ledger.open(ONE)
+    leases = []
 
-    assert ledger.extend_lease("one", NOW + 1) == Lease(NOW + LEASE)
-    assert ledger.extend_lease("one", NOW + 2 * LEASE) == Lease(NOW + 2 * LEASE)
-    assert ledger.extend_lease("one", NOW + 2 * LEASE) == Lease(NOW + 2 * LEASE)
+    for until in (NOW + 1, NOW + 2 * LEASE, NOW + LEASE, NOW + 2 * LEASE):
+        assert ledger.extend_lease("one", until)
+        leases.append(ledger.onboardings(["one"])["one"].lease_until)
+
+    assert leases == [NOW + LEASE, *3 * [NOW + 2 * LEASE]]
 
 
-def test_a_closed_onboarding_has_no_lease(ledger: Ledger) -> None:
-    ledger.open(an_onboarding("one"))
+def test_the_lease_of_a_closed_run_is_not_extended(ledger: Ledger) -> None:
+    ledger.open(ONE)
     ledger.close("one", "enabled", {}, NOW)
 
-    assert ledger.extend_lease("one", NOW + 2 * LEASE) == Lease(until=None)
+    assert not ledger.extend_lease("one", NOW + 2 * LEASE)
+    assert ledger.onboardings(["one"])["one"].lease_until == NOW
 
 
-def test_a_membership_comes_back_as_it_was(ledger: Ledger) -> None:
-    membership = (
-        a_membership(Status.INVITED, detail="VOLUME_UNKNOWN")
-        .tried(Action.INVITE, Answer(Verdict.TAKEN), NOW + 0.25)
-        .settled(Outcome.TIMED_OUT, "still Invited after 1 h", NOW + 3600.125)
+def test_nothing_is_written_about_a_run_without_a_record(ledger: Ledger, table: Table) -> None:
+    ledger.close("gone", "enabled", {}, NOW)
+
+    assert not ledger.mark_published("gone", "event", "e-1")
+    assert not ledger.extend_lease("gone", NOW + LEASE)
+    assert ledger.end("gone", NOW) == NOW
+    assert ledger.findings("gone") is None
+    assert table.scan()["Items"] == []
+
+
+def test_a_membership_is_read_as_it_was_written(ledger: Ledger) -> None:
+    settled = CREATED.answered(Action.CREATE, Answer(Verdict.RETRY, "later")).settled(
+        Outcome.TIMED_OUT, "still Absent after 1 h", NOW + 3600.125
     )
 
-    ledger.record("one", TARGET, [membership], NOW + 4000)
+    assert ledger.write([CREATED, a_membership(account_id=OTHER)], NOW) == frozenset()
+    assert ledger.record([replace(settled, revision=1)], NOW) == (
+        written(replace(settled, revision=1)),
+        {},
+    )
 
-    [record] = ledger.memberships("one", [ACCOUNT])
-    assert record == MembershipRecord.of(membership, TARGET, "one", NOW + 4000)
-    assert record.transitions == membership.transitions
-    assert record.attempts == {Action.INVITE: 1}
-    assert record.settled_at == NOW + 3600.125
+    assert ledger.read([CREATED.key, (OTHER, ELSEWHERE)]) == written(replace(settled, revision=1))
+
+
+def test_all_is_written_or_nothing(ledger: Ledger) -> None:
+    ledger.write([CREATED], NOW)
+
+    refused = ledger.write([a_membership(account_id=OTHER), CREATED], NOW, apart=[ENDED])
+
+    assert refused == {CREATED.key}
+    assert ledger.read([CREATED.key, (OTHER, TARGET)]) == written(CREATED)
+
+
+def test_what_is_still_as_it_was_read_is_recorded_and_the_rest_is_told(ledger: Ledger) -> None:
+    mine, theirs, new = memberships_of([ACCOUNT, OTHER, AccountId("666677778888")])
+    ledger.write([mine, theirs], NOW)
+    taken = replace(theirs, onboarding_id="two", revision=1)
+    ledger.write([taken], NOW)
+    mine, theirs = replace(mine, revision=1), replace(theirs, revision=1)
+
+    assert ledger.record([mine, theirs, new], NOW + 1) == (written(mine, new), written(taken))
+
+
+def test_an_own_write_that_is_repeated_counts_as_written(ledger: Ledger) -> None:
+    # Its answer was lost; what is written with it was not, for the transaction as a whole failed.
+    ledger.record([CREATED], NOW)
+    other = a_membership(account_id=OTHER)
+
+    assert ledger.record([CREATED, other], NOW) == (written(CREATED, other), {})
+
+
+def test_the_same_write_of_another_moment_is_anothers(ledger: Ledger) -> None:
+    other_step = a_membership(Status.ABSENT, onboarding_id="one").begun(Action.CREATE, NOW + 0.5)
+    ledger.record([other_step], NOW)
+
+    assert ledger.record([CREATED], NOW) == ({}, written(other_step))
+
+
+def test_more_than_a_transaction_is_recorded(ledger: Ledger, table: Table) -> None:
+    memberships = memberships_of(many_accounts(130))
+    ledger.record(memberships[120:121], NOW - 1)
+    ledger.record([replace(memberships[120], revision=1)], NOW - 1)
+    made = watch(table.meta.client)
+
+    recorded, lost = ledger.record(memberships, NOW)
+
+    assert (len(recorded), set(lost)) == (129, {memberships[120].key})
+    assert made.count("dynamodb:TransactWriteItems") == 3
+    assert ledger.read(m.key for m in memberships) == recorded | lost
+
+
+def test_a_runs_record_is_read_with_its_memberships_in_one_request(
+    ledger: Ledger, table: Table
+) -> None:
+    ledger.open(ONE)
+    ledger.write([CREATED], NOW)
+    made = watch(table.meta.client)
+
+    found = ledger.read_with_onboarding("one", [CREATED.key, CREATED.key, (OTHER, TARGET)])
+
+    assert found == (ONE, written(CREATED))
+    assert made == ["dynamodb:BatchGetItem"]
+    assert ledger.read_with_onboarding("gone", []) == (None, {})
+
+
+def known(findings: Findings | None) -> tuple[dict[Any, Any], ...]:
+    """Whose memberships are, by account and target, with their outcomes."""
+    assert findings is not None
+    parts = (findings.own, findings.left, findings.missing)
+    return tuple({(*m.key, m.onboarding_id): m.outcome for m in part} for part in parts)
+
+
+def test_findings_tell_own_left_missing_and_what_the_plan_ended(ledger: Ledger) -> None:
+    ledger.open(ONE)
+    ledger.keep_plan(ONE, PLAN)
+    ledger.write([CREATED, a_membership(account_id=OTHER, onboarding_id="two")], NOW)
+
+    findings = ledger.findings("one")
+
+    assert known(findings) == (
+        {(ACCOUNT, TARGET, "one"): None, (ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED},
+        {(OTHER, TARGET, "two"): None},
+        {(OTHER, ELSEWHERE, ""): None},
+    )
+    assert findings is not None
+    assert (findings.onboarding, findings.plan and findings.plan.notes) == (ONE, ("a note",))
+
+
+def test_what_an_older_run_of_the_same_name_left_is_not_the_runs_own(ledger: Ledger) -> None:
+    later = replace(ONE, started_at=NOW + 90 * 86400)
+    ledger.open(ONE)
+    ledger.keep_plan(ONE, PLAN)
+    ledger.write([CREATED], NOW)
+    ledger.keep_apart([replace(ENDED, account_id=OTHER)], NOW)
+    ledger.open(later)
+
+    assert ledger.findings("one") == Findings(later, None, own=())
+
+    ledger.keep_plan(later, PLAN)
+
+    own, left, missing = known(ledger.findings("one"))
+    assert own == {(ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED}
+    assert left == {(ACCOUNT, TARGET, "one"): None}
+    assert missing == {(OTHER, TARGET, ""): None, (OTHER, ELSEWHERE, ""): None}
+
+
+def test_a_dry_run_finds_what_it_kept_and_never_the_rows(ledger: Ledger) -> None:
+    dry = replace(ONE, dry_run=True)
+    ledger.open(dry)
+    ledger.keep_plan(dry, PLAN)
+    ledger.write(memberships_of([OTHER]), NOW)
+    ledger.keep_apart([ENDED], NOW)
+
+    assert known(ledger.findings("one")) == (
+        {(ACCOUNT, TARGET, "one"): Outcome.SKIPPED, (ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED},
+        {},
+        {(OTHER, TARGET, ""): None, (OTHER, ELSEWHERE, ""): None},
+    )
+
+
+def test_a_run_whose_plan_is_missing_owns_what_the_rows_say(ledger: Ledger) -> None:
+    record = replace(ONE, accounts=(ACCOUNT, OTHER))
+    ledger.open(record)
+    kept = replace(ENDED, target=ELSEWHERE)
+    ledger.write([CREATED, a_membership(account_id=OTHER, onboarding_id="two")], NOW)
+    ledger.write([replace(kept, onboarding_id="two")], NOW, apart=[kept])
+
+    findings = ledger.findings("one")
+
+    assert findings == Findings(record, None, own=(kept, *written(CREATED).values()))
+
+
+def test_a_dry_run_whose_plan_is_missing_found_what_it_kept(ledger: Ledger) -> None:
+    dry = replace(ONE, dry_run=True)
+    ledger.open(dry)
+    ledger.write([CREATED], NOW)
+    ledger.keep_apart([replace(ENDED, target=ELSEWHERE)], NOW)
+
+    assert known(ledger.findings("one")) == (
+        {(ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED},
+        {},
+        {},
+    )
+
+
+def test_what_is_kept_beside_a_run_expires_and_nothing_else(ledger: Ledger, table: Table) -> None:
+    ledger.open(ONE)
+    ledger.keep_plan(ONE, PLAN)
+    ledger.write([CREATED], NOW, apart=[ENDED])
+    ledger.keep_apart([replace(ENDED, target=ELSEWHERE)], NOW + 0.5)
+
+    expiring = {item["sk"]: item.get("expires_at") for item in table.scan()["Items"]}
+
+    kept_until = int(NOW) + APART_KEPT
+    assert expiring == {
+        "onboarding": None,
+        "plan": None,
+        f"membership#{TARGET.key}": None,
+        f"membership#{ACCOUNT}#{TARGET.key}": kept_until,
+        f"membership#{ACCOUNT}#{ELSEWHERE.key}": kept_until,
+    }
 
 
 def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
-    membership = a_membership(Status.ABSENT, detail=f"for {EMAIL}").settled(
-        Outcome.FAILED, f"The e-mail <{EMAIL.upper()}> does not match", NOW
+    said = f"The e-mail <{EMAIL.upper()}> does not match"
+    membership = (
+        a_membership(Status.ABSENT, detail=f"for {EMAIL}")
+        .begun(Action.CREATE, NOW)
+        .answered(Action.CREATE, Answer(Verdict.PERMANENT, said))
+        .settled(Outcome.FAILED, said, NOW)
     )
-    ledger.open(an_onboarding("one"))
-    ledger.claim(ACCOUNT, "one", NOW, NOW + LEASE)
-    ledger.record("one", TARGET, [membership], NOW)
-    ledger.record("one", TARGET, [membership], NOW, apart=lambda _: True)
-    ledger.release([ACCOUNT], "one", NOW, {})
+    ledger.open(ONE)
+    ledger.keep_plan(ONE, PLAN)
+    ledger.write([membership], NOW, apart=[membership])
+    ledger.keep_apart([replace(membership, target=ELSEWHERE)], NOW)
 
     items = table.scan()["Items"]
 
-    assert len(items) == 4
+    assert len(items) == 5
     assert "@" not in json.dumps(items, default=str)
 
 
-def test_memberships_of_more_than_a_batch_and_a_page(
+def test_findings_of_more_than_a_batch_and_a_page(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch, table: Table
 ) -> None:
     query = table.query
@@ -143,70 +350,29 @@ def test_memberships_of_more_than_a_batch_and_a_page(
         return query(**request, Limit=7)
 
     monkeypatch.setattr(table, "query", in_small_pages)
-    targets = [Target(ServiceName.DETECTIVE, f"eu-west-{number}") for number in range(30)]
     accounts = many_accounts(50)
-    for target in targets[:2]:
-        ledger.record("one", target, [a_membership(account_id=each) for each in accounts], NOW)
-    for target in targets:
-        ledger.record("one", target, [a_membership()], NOW)
+    plan = Plan(tuple(Account(a, None, Mode.ORGANIZATION) for a in accounts), PLAN.targets)
+    ledger.open(ONE)
+    ledger.keep_plan(ONE, plan)
+    ledger.record(memberships_of(accounts), NOW)
+    ledger.keep_apart([replace(m, target=ELSEWHERE) for m in memberships_of(accounts)], NOW)
 
-    assert len(ledger.memberships("one", accounts)) == 100
-    assert {record.target for record in ledger.memberships("one", [ACCOUNT])} == set(targets)
-    assert len(pages) > 50
+    own, left, missing = known(ledger.findings("one"))
 
-
-def test_only_this_onboardings_memberships_are_returned(ledger: Ledger) -> None:
-    ledger.record("one", TARGET, [a_membership()], NOW)
-    ledger.record("one", ELSEWHERE, [a_membership()], NOW)
-    ledger.record("two", TARGET, [a_membership()], NOW + 1)
-
-    assert [record.target for record in ledger.memberships("one", [ACCOUNT])] == [ELSEWHERE]
-    assert [record.target for record in ledger.memberships("two", [ACCOUNT])] == [TARGET]
-
-
-def test_what_is_kept_apart_leaves_what_is_known_alone(ledger: Ledger, table: Table) -> None:
-    ledger.record("one", TARGET, [a_membership(Status.ENABLED)], NOW)
-
-    ledger.record("dry", TARGET, [a_membership(Status.ABSENT)], NOW + 1, apart=lambda _: True)
-
-    [known] = ledger.memberships("one", [ACCOUNT])
-    [dry] = ledger.memberships("dry", [ACCOUNT])
-    assert (known.status, dry.status) == (Status.ENABLED, Status.ABSENT)
-    expiries = [item.get("expires_at") for item in table.scan()["Items"]]
-    assert sorted(expiries, key=str) == [int(NOW) + 1 + 30 * 86400, None]
-
-
-def test_memberships_at_a_target_come_in_the_order_asked_for(ledger: Ledger) -> None:
-    ledger.record("one", TARGET, [a_membership(account_id=ACCOUNT)], NOW)
-    ledger.record("two", TARGET, [a_membership(account_id=OTHER)], NOW)
-    ledger.record("two", ELSEWHERE, [a_membership(account_id=OTHER)], NOW)
-
-    found = ledger.memberships_at(TARGET, [OTHER, AccountId("000000000000"), ACCOUNT, OTHER])
-
-    assert [(record.account_id, record.onboarding_id) for record in found] == [
-        (OTHER, "two"),
-        (ACCOUNT, "one"),
-    ]
-    assert {record.target for record in found} == {TARGET}
-
-
-def test_more_accounts_than_one_read_takes_are_read(ledger: Ledger) -> None:
-    accounts = many_accounts(130)
-    ledger.record("one", TARGET, [a_membership(account_id=each) for each in accounts], NOW)
-
-    assert [each.account_id for each in ledger.memberships_at(TARGET, accounts)] == accounts
+    assert (len(own), left, missing) == (100, {}, {})
+    assert len(pages) > 50 // 7
 
 
 def test_what_dynamodb_leaves_over_is_tried_again(
     ledger: Ledger, table: Table, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     requests = _leave_over(table, monkeypatch, times=2)
-    memberships = [a_membership(account_id=each) for each in many_accounts(3)]
+    memberships = memberships_of(many_accounts(3))
 
-    ledger.record("one", TARGET, memberships, NOW)
-    found = ledger.memberships_at(TARGET, many_accounts(3))
+    ledger.keep_apart(memberships, NOW)
+    ledger.write(memberships, NOW)
 
-    assert len(found) == 3
+    assert ledger.read(m.key for m in memberships) == written(*memberships)
     assert requests == [
         *("BatchWriteItem", "BatchWriteItem", "BatchWriteItem"),
         *("BatchGetItem", "BatchGetItem", "BatchGetItem"),
@@ -219,9 +385,9 @@ def test_what_dynamodb_keeps_leaving_over_is_throttling(
     _leave_over(table, monkeypatch, times=100)
 
     with pytest.raises(Throttled, match="unwritten"):
-        ledger.record("one", TARGET, [a_membership()], NOW)
+        ledger.keep_apart([CREATED], NOW)
     with pytest.raises(Throttled, match="unread"):
-        ledger.memberships_at(TARGET, [ACCOUNT])
+        ledger.read([CREATED.key])
 
 
 def _leave_over(table: Table, monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
@@ -256,5 +422,10 @@ def _leave_over(table: Table, monkeypatch: pytest.MonkeyPatch, times: int) -> li
 
 @given(at=st.floats(min_value=0, max_value=4e9))
 def test_times_survive_the_way_to_dynamodb_and_back(at: float) -> None:
-    assert float(wire(at)) == at
-    assert wire({"nested": [at, 1, "text", None]})["nested"] == [wire(at), 1, "text", None]
+    assert float(to_dynamodb(at)) == at
+    assert to_dynamodb({"nested": [at, 1, "text", None]})["nested"] == [
+        to_dynamodb(at),
+        1,
+        "text",
+        None,
+    ]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from functions.aws.publisher import MOST_BYTES, Publisher, subject_line
+from functions.aws.publisher import MOST_BYTES, WAITING, Publisher, subject_line
 from functions.enrolment.errors import (
     AccessDenied,
     RollcallError,
@@ -47,17 +47,22 @@ def aws() -> Iterator[Stubbed]:
     stubbed.sns.assert_no_pending_responses()
 
 
-def test_an_event_carries_the_document(aws: Stubbed) -> None:
+@pytest.mark.parametrize(
+    ("given", "detail_type"), [((), "Onboarding Completed"), ((WAITING,), "Onboarding Waiting")]
+)
+def test_an_event_carries_the_document(
+    aws: Stubbed, given: tuple[str, ...], detail_type: str
+) -> None:
     entry = {
         "EventBusName": BUS,
         "Source": "rollcall",
-        "DetailType": "Onboarding Completed",
+        "DetailType": detail_type,
         "Detail": '{"outcome":"enabled","name":"Zoë"}',
     }
     answer = {"FailedEntryCount": 0, "Entries": [{"EventId": "e-1"}]}
     aws.events.add_response("put_events", answer, {"Entries": [entry]})
 
-    assert aws.publisher.event(DOCUMENT) == "e-1"
+    assert aws.publisher.event(DOCUMENT, *given) == "e-1"
 
 
 @pytest.mark.parametrize(
@@ -73,10 +78,10 @@ def test_an_event_carries_the_document(aws: Stubbed) -> None:
 def test_an_event_that_failed_within_http_200_is_an_error(
     aws: Stubbed, code: str, error: type[RollcallError]
 ) -> None:
-    entry = {"ErrorCode": code, "ErrorMessage": "It did not work."}
+    entry = {"ErrorCode": code, "ErrorMessage": "It is not\nroot@example.com's."}
     aws.events.add_response("put_events", {"FailedEntryCount": 1, "Entries": [entry]})
 
-    with pytest.raises(error, match=f"^EventBridge PutEvents: {code}: It did not work.$"):
+    with pytest.raises(error, match=rf"^EventBridge PutEvents: {code}: It is not \(e-mail\)'s.$"):
         aws.publisher.event(DOCUMENT)
 
 

@@ -17,6 +17,7 @@ ENVIRONMENT = {
     "ROLLCALL_TABLE": "table",
     "ROLLCALL_BUS": "bus",
     "ROLLCALL_TOPIC": "arn:aws:sns:eu-west-1:111122223333:rollcall",
+    "ROLLCALL_RESULTS_BUCKET": "results",
     "AWS_REGION": "eu-west-1",
 }
 
@@ -29,9 +30,10 @@ def test_settings_come_from_the_environment() -> None:
     assert settings.configuration == a_configuration()
     assert (settings.table, settings.bus) == ("table", "bus")
     assert settings.topic == ENVIRONMENT["ROLLCALL_TOPIC"]
+    assert settings.results_bucket == "results"
 
 
-@pytest.mark.parametrize("name", ["TABLE", "BUS", "TOPIC"])
+@pytest.mark.parametrize("name", ["TABLE", "BUS", "TOPIC", "RESULTS_BUCKET"])
 def test_what_a_step_is_not_given_is_missed_only_when_used(name: str) -> None:
     given = {key: value for key, value in ENVIRONMENT.items() if key != f"ROLLCALL_{name}"}
 

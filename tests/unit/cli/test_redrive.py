@@ -118,6 +118,12 @@ def test_more_than_one_receive_gives_are_all_redriven(place: Place) -> None:
 
 UNREADABLE = {
     "not JSON": ("{", "not JSON"),
+    "nested lists": ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
+    "nested objects": ('{"":' * 50_000 + "1" + "}" * 50_000, "nested too deeply"),
+    "an event that is nested too deeply": (
+        event(detail={"a": 0}).replace("0}", "[" * 90_000 + "]" * 90_000 + "}"),
+        "nested too deeply",
+    ),
     "no object": ("[]", "not an event: it has no detail"),
     "no detail": (event(detail=None), "not an event: it has no detail"),
     "no detail-type": (

@@ -6,18 +6,39 @@ import pytest
 
 from functions.enrolment.account import Mode
 from functions.enrolment.configuration import Timing
-from functions.enrolment.decide import decide, duration
-from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
+from functions.enrolment.decide import Decision, decide, duration
+from functions.enrolment.membership import Action, Observation, Outcome, Status, Verdict
 from functions.enrolment.target import ServiceName
-from tests.support.builders import NOW, a_membership, circumstances
+from tests.support.builders import ACCOUNT, NOW, a_membership, circumstances, tried
 
 if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
 
 SH, GD, DT = ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
-TAKEN = Answer(Verdict.TAKEN)
-LATER = Answer(Verdict.RETRY, "Internal error")
+
+
+def due_after(membership: Membership, action: Action, service: ServiceName = GD) -> float:
+    """When an action falls due, in seconds from NOW; until then there is nothing to do."""
+
+    def decided(after: float) -> Decision:
+        return decide(membership, circumstances(service, after, accepts=True))
+
+    last = max([NOW, *(attempt.at for attempt in membership.attempts.values())]) - NOW
+    decision = decided(last)
+    if decision.action is action:
+        return last
+    assert decision.until is not None
+    after = decision.until - NOW
+    assert decided(after - 1) == Decision(Action.WAIT, until=decision.until)
+    assert decided(after).action is action
+    return after
+
+
+def read_again(membership: Membership, before: Membership) -> Membership:
+    """The membership in the status in which it was before."""
+    assert before.status is not None
+    return membership.seen(Observation(ACCOUNT, before.status, before.raw), NOW)
 
 
 @pytest.mark.parametrize(
@@ -79,12 +100,26 @@ def test_a_status_that_ends_a_membership_says_why(
     assert (decision.reason is None) if reason is None else (reason in (decision.reason or ""))
 
 
-def test_enabled_by_this_onboarding_is_not_called_already_enabled() -> None:
-    before = a_membership(Status.ABSENT).tried(Action.CREATE, TAKEN, NOW)
+@pytest.mark.parametrize(
+    ("membership", "outcome"),
+    [
+        (a_membership(Status.ENABLED), Outcome.ALREADY_ENABLED),
+        (tried(a_membership(Status.ABSENT), Action.CREATE), Outcome.ENABLED),
+        (a_membership(Status.CREATED), Outcome.ENABLED),
+        # What an earlier run did is not this run's doing.
+        (
+            tried(a_membership(), Action.CREATE).taken("onboarding-2", ORG, NOW),
+            Outcome.ALREADY_ENABLED,
+        ),
+    ],
+    ids=["at first", "after an action", "after another status", "after another run's action"],
+)
+def test_what_was_enabled_before_the_run_is_told_apart(
+    membership: Membership, outcome: Outcome
+) -> None:
+    enabled = membership.seen(Observation(ACCOUNT, Status.ENABLED, "Enabled"), NOW + 15)
 
-    decision = decide(a_membership(Status.ENABLED, attempts=before.attempts), circumstances())
-
-    assert decision.outcome is Outcome.ENABLED
+    assert decide(enabled, circumstances(after=15)).outcome is outcome
 
 
 def test_a_member_is_accepted_only_where_a_member_role_is_configured() -> None:
@@ -94,62 +129,117 @@ def test_a_member_is_accepted_only_where_a_member_role_is_configured() -> None:
     assert decide(invited, circumstances(accepts=False)).action is Action.WAIT
 
 
-def test_a_reading_that_lags_behind_a_create_does_not_repeat_it_before_its_grace_time() -> None:
-    created = a_membership(Status.ABSENT).tried(Action.CREATE, TAKEN, NOW)
-
-    assert decide(created, circumstances(after=119)).action is Action.WAIT
-    assert decide(created, circumstances(after=120)).action is Action.CREATE
-
-
-def test_an_invitation_once_taken_is_never_sent_again() -> None:
-    invited = a_membership(Status.CREATED, INV).tried(Action.INVITE, TAKEN, NOW)
-
-    assert decide(invited, circumstances(after=86400)).action is Action.WAIT
-
-
-def test_detective_outside_the_organisation_is_created_once_because_that_invites() -> None:
-    outside = a_membership(Status.ABSENT, INV).tried(Action.CREATE, TAKEN, NOW)
-    inside = a_membership(Status.ABSENT, ORG).tried(Action.CREATE, TAKEN, NOW)
-
-    assert decide(outside, circumstances(DT, after=86400)).action is Action.WAIT
-    assert decide(inside, circumstances(DT, after=600)).action is Action.CREATE
-
-
-def test_what_may_heal_is_tried_again_and_then_fails_with_the_services_own_words() -> None:
+@pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN])
+def test_a_create_that_the_reading_does_not_show_is_repeated_after_the_grace_time_a_few_times(
+    verdict: Verdict,
+) -> None:
     membership = a_membership(Status.ABSENT)
-    for _ in range(Timing().most_attempts):
-        assert decide(membership, circumstances()).action is Action.CREATE
-        membership = membership.tried(Action.CREATE, LATER, NOW)
+    for attempt in range(Timing().most_attempts):
+        assert due_after(membership, Action.CREATE) == 120 * attempt
+        membership = tried(membership, Action.CREATE, verdict, at=NOW + 120 * attempt)
 
-    decision = decide(membership, circumstances())
-
-    assert (decision.outcome, decision.reason) == (Outcome.FAILED, "Internal error")
+    assert decide(membership, circumstances(after=3599)) == Decision(Action.WAIT)
 
 
-def test_an_invitation_rollcall_cannot_accept_is_left_to_the_accounts_owner() -> None:
-    membership = a_membership(Status.INVITED, INV)
-    for _ in range(Timing().most_attempts):
-        membership = membership.tried(Action.ACCEPT, LATER, NOW)
+@pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN])
+@pytest.mark.parametrize(
+    ("service", "status", "action"),
+    [
+        (GD, Status.CREATED, Action.INVITE),
+        (GD, Status.REMOVED, Action.INVITE),
+        (DT, Status.ABSENT, Action.CREATE),
+    ],
+)
+def test_an_invitation_that_was_sent_is_never_sent_again(
+    service: ServiceName, status: Status, action: Action, verdict: Verdict
+) -> None:
+    membership = tried(a_membership(status, INV), action, verdict)
 
-    assert decide(membership, circumstances(accepts=True)).action is Action.WAIT
+    assert decide(membership, circumstances(service, after=13 * 86400)) == Decision(Action.WAIT)
 
 
-def test_an_organisation_account_somebody_left_created_is_created_again_after_the_grace_time() -> (
-    None
-):
-    membership = a_membership(Status.CREATED, ORG)
+# Where each action is due, and what is due there is repeated.
+ACTIONS = [
+    pytest.param(GD, a_membership(Status.ABSENT, INV), Action.CREATE, id="create"),
+    pytest.param(GD, a_membership(Status.CREATED, INV), Action.INVITE, id="invite"),
+    pytest.param(GD, a_membership(Status.INVITED, INV), Action.ACCEPT, id="accept"),
+    pytest.param(GD, a_membership(Status.DISABLED, INV), Action.RESTART, id="restart"),
+    pytest.param(DT, a_membership(Status.ABSENT, INV), Action.CREATE, id="create and invite"),
+]
 
-    assert decide(membership, circumstances(after=119)).action is Action.WAIT
-    assert decide(membership, circumstances(after=120)).action is Action.CREATE
+
+@pytest.mark.parametrize(
+    ("verdict", "distances"),
+    [
+        (Verdict.RETRY, [15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        (Verdict.UNKNOWN, [15, 30, 60, 120, 240, 480, 960, 1920, 3600, 3600]),
+        # It may have taken effect: the reading must have had the time to show it.
+        (Verdict.UNANSWERED, [120, 120, 120, 120, 240, 480, 960, 1920, 3600, 3600]),
+        (None, [120, 120, 120, 120, 240, 480, 960, 1920, 3600, 3600]),
+    ],
+)
+@pytest.mark.parametrize(("service", "membership", "action"), ACTIONS)
+def test_what_may_heal_is_tried_again_further_and_further_apart(
+    service: ServiceName,
+    membership: Membership,
+    action: Action,
+    verdict: Verdict | None,
+    distances: list[int],
+) -> None:
+    at = 0.0
+    for distance in distances:
+        membership = tried(membership, action, verdict, at=NOW + at)
+
+        assert due_after(membership, action, service) - at == distance
+        at += distance
+
+
+def test_what_does_not_heal_times_out_in_the_services_own_words() -> None:
+    membership = a_membership(Status.ABSENT)
+    for attempt in range(10):
+        membership = tried(
+            membership, Action.CREATE, Verdict.RETRY, text="Internal error", at=NOW + attempt
+        )
+
+    decision = decide(membership, circumstances(after=3600))
+
+    assert (decision.outcome, decision.reason) == (
+        Outcome.TIMED_OUT,
+        "still Absent after 1 h; create: Internal error",
+    )
+
+
+@pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN, Verdict.UNANSWERED, None])
+@pytest.mark.parametrize(
+    ("service", "membership", "action"),
+    [each for each in ACTIONS if each.id not in ("accept", "restart")],
+)
+def test_what_an_earlier_run_may_have_done_is_done_again_only_after_the_grace_time(
+    service: ServiceName, membership: Membership, action: Action, verdict: Verdict | None
+) -> None:
+    earlier = tried(membership, action, verdict, at=NOW - 100)
+
+    taken = read_again(earlier.taken("onboarding-2", INV, NOW), membership)
+
+    assert due_after(taken, action, service) == 20
+
+
+@pytest.mark.parametrize("status", [Status.CREATED, Status.INVITED])
+def test_an_organisation_account_somebody_left_half_way_is_created_again_after_the_grace_time(
+    status: Status,
+) -> None:
+    membership = a_membership(status, ORG)
+
+    assert due_after(membership, Action.CREATE) == 120
 
 
 def test_restarts_are_spread_over_the_time_allowed() -> None:
-    restarted = a_membership(Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_UNKNOWN").tried(
-        Action.RESTART, TAKEN, NOW
-    )
+    membership = a_membership(Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_UNKNOWN")
+    for restart in range(3):
+        assert due_after(membership, Action.RESTART, DT) == restart * 43200
+        membership = tried(membership, Action.RESTART, at=NOW + restart * 43200)
 
-    assert decide(restarted, circumstances(DT, after=43199)).action is Action.WAIT
-    assert decide(restarted, circumstances(DT, after=43200)).action is Action.RESTART
+    assert decide(membership, circumstances(DT, after=2 * 86400 - 1)) == Decision(Action.WAIT)
 
 
 def test_a_volume_that_is_too_high_is_not_waited_for() -> None:
@@ -165,8 +255,10 @@ def test_a_volume_that_is_too_high_is_not_waited_for() -> None:
     ("membership", "service", "last_second"),
     [
         (a_membership(Status.VERIFYING, ORG), DT, 3600),
+        (a_membership(Status.VERIFYING, INV), DT, 14 * 86400),
         (a_membership(Status.ACCEPTED_BUT_DISABLED, ORG), DT, 2 * 86400),
         (a_membership(Status.INVITED, INV), SH, 14 * 86400),
+        (a_membership(Status.ACCEPTED_BUT_DISABLED, INV), DT, 14 * 86400),
         (a_membership(Status.UNKNOWN, ORG), GD, 3600),
     ],
 )
@@ -187,9 +279,12 @@ def test_the_time_of_an_account_that_was_held_back_counts_from_its_own_first_rea
     assert decide(held_back, circumstances(after=4500)).outcome is Outcome.TIMED_OUT
 
 
-def test_a_timeout_tells_the_status_the_time_and_what_the_service_said() -> None:
-    membership = a_membership(Status.INVITED, INV).tried(
-        Action.ACCEPT, Answer(Verdict.RETRY, "not allowed to assume the member role"), NOW
+def test_a_timeout_tells_the_status_the_time_and_what_the_service_said_to_this_run() -> None:
+    membership = tried(a_membership(), Action.INVITE, text="sent before", at=NOW - 60)
+    membership = membership.taken("onboarding-2", INV, NOW)
+    membership = membership.seen(Observation(ACCOUNT, Status.INVITED, "Invited"), NOW)
+    membership = tried(
+        membership, Action.ACCEPT, Verdict.RETRY, text="not allowed to assume the member role"
     )
 
     decision = decide(membership, circumstances(after=14 * 86400))

@@ -6,8 +6,8 @@ import pytest
 
 from functions.enrolment.account import AccountId, Mode, OrganizationAccount
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.membership import Outcome
-from functions.enrolment.plan import Facts, Plan, make_plan
+from functions.enrolment.membership import Membership, Outcome
+from functions.enrolment.plan import Facts, Plan, make_plan, waits_for
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName, Target
@@ -45,29 +45,49 @@ FACTS = Facts(
 def plan(
     request: OnboardingRequest,
     facts: Facts = FACTS,
-    held: dict[AccountId, str] | None = None,
     regions: tuple[str, ...] = ("eu-west-1", "us-east-1"),
     scope: Scope | None = None,
 ) -> Plan:
     configuration = a_configuration(regions=regions, scope=scope or Scope())
-    return make_plan(request, facts, configuration, held or {}, NOW)
+    return make_plan(request, facts, configuration, NOW)
 
 
-def test_every_service_in_every_region_is_a_target_and_detective_waits_for_guardduty() -> None:
-    planned = plan(a_request()).targets
+def test_every_account_is_enrolled_in_every_service_in_every_region() -> None:
+    planned = plan(a_request(ACCOUNT, OTHER, email=EMAIL))
 
-    assert [t.target for t in planned] == [
+    targets = tuple(
         Target(service, region)
         for region in ("eu-west-1", "us-east-1")
         for service in (ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE)
-    ]
-    assert [t.waits_for for t in planned[:3]] == [None, None, ServiceName.GUARDDUTY]
+    )
+    assert planned.targets == targets
+    assert planned.covered == (
+        *(Membership(ACCOUNT, target, Mode.ORGANIZATION) for target in targets),
+        *(Membership(OTHER, target, Mode.INVITATION) for target in targets),
+    )
 
 
-def test_detective_waits_for_nothing_where_guardduty_is_not_planned() -> None:
-    request = replace(a_request(), services=(ServiceName.DETECTIVE,), regions=("us-east-1",))
+def test_services_and_regions_that_are_asked_for_are_the_targets() -> None:
+    request = replace(a_request(), services=(ServiceName.DETECTIVE,), regions=("eu-north-1",))
 
-    assert [t.waits_for for t in plan(request).targets] == [None]
+    assert plan(request).targets == (Target(ServiceName.DETECTIVE, "eu-north-1"),)
+
+
+@pytest.mark.parametrize(
+    ("service", "planned", "awaited"),
+    [
+        (ServiceName.DETECTIVE, ["guardduty#eu-west-1"], ServiceName.GUARDDUTY),
+        (ServiceName.DETECTIVE, ["guardduty#us-east-1", "securityhub#eu-west-1"], None),
+        (ServiceName.GUARDDUTY, ["detective#eu-west-1"], None),
+        (ServiceName.SECURITYHUB, ["guardduty#eu-west-1"], None),
+    ],
+)
+def test_detective_waits_for_guardduty_where_that_is_planned_in_its_region(
+    service: ServiceName, planned: list[str], awaited: ServiceName | None
+) -> None:
+    target = Target(service, "eu-west-1")
+
+    assert waits_for(target, [target, *map(Target.of_key, planned)]) is awaited
 
 
 def test_an_account_of_the_organisation_is_enrolled_with_the_organisations_email() -> None:
@@ -98,47 +118,67 @@ def test_what_contradicts_the_facts_is_refused(request_: OnboardingRequest, fiel
 
 
 def reasons(planned: Plan) -> set[tuple[Outcome | None, str | None]]:
-    return {(s.membership.outcome, s.membership.reason) for s in planned.settled}
+    return {(membership.outcome, membership.reason) for membership in planned.settled}
 
 
 def test_the_administrator_is_not_a_member_of_itself() -> None:
     planned = plan(a_request(ADMINISTRATOR))
 
-    assert planned.targets == ()
+    assert (len(planned.settled), planned.covered) == (6, ())
     assert reasons(planned) == {
         (Outcome.SKIPPED, "the administrator account is not a member of itself")
     }
 
 
-def test_one_account_left_out_leaves_the_others_in() -> None:
+def test_one_account_that_is_not_enrolled_leaves_the_others_in() -> None:
     planned = plan(a_request(ADMINISTRATOR, ACCOUNT))
 
-    assert {t.left_out for t in planned.targets} == {(ADMINISTRATOR,)}
+    assert {m.account_id for m in planned.settled} == {ADMINISTRATOR}
+    assert [m.key for m in planned.covered] == [(ACCOUNT, target) for target in planned.targets]
 
 
-@pytest.mark.parametrize("state", ["SUSPENDED", "PENDING_CLOSURE", "CLOSED", "PENDING_ACTIVATION"])
-def test_an_account_that_is_not_active_is_skipped(state: str) -> None:
+def test_what_is_not_enrolled_ends_when_it_is_planned() -> None:
+    planned = plan(a_request(ADMINISTRATOR))
+
+    assert {m.settled_at for m in planned.settled} == {NOW}
+
+
+@pytest.mark.parametrize(
+    ("state", "outcome", "reason"),
+    [
+        ("SUSPENDED", Outcome.SKIPPED, "Organizations says the account is SUSPENDED"),
+        ("PENDING_CLOSURE", Outcome.SKIPPED, "Organizations says the account is PENDING_CLOSURE"),
+        ("CLOSED", Outcome.SKIPPED, "Organizations says the account is CLOSED"),
+        ("LATER_STATE", Outcome.SKIPPED, "Organizations says the account is LATER_STATE"),
+        (
+            "PENDING_ACTIVATION",
+            Outcome.FAILED,
+            "Organizations says the account is PENDING_ACTIVATION: it cannot be used yet; start"
+            " again when it is ACTIVE",
+        ),
+    ],
+)
+def test_an_account_that_is_not_active_is_not_enrolled(
+    state: str, outcome: Outcome, reason: str
+) -> None:
     planned = plan(a_request(), replace(FACTS, directory={ACCOUNT: known(ACCOUNT, state)}))
 
-    assert reasons(planned) == {(Outcome.SKIPPED, f"Organizations says the account is {state}")}
-
-
-def test_an_account_another_onboarding_works_on_is_skipped() -> None:
-    planned = plan(a_request(), held={ACCOUNT: "onboarding-0"})
-
-    assert reasons(planned) == {
-        (Outcome.SKIPPED, "onboarding onboarding-0 is at work on this account")
-    }
+    assert (reasons(planned), planned.covered) == ({(outcome, reason)}, ())
 
 
 def test_a_service_administered_by_another_account_fails_with_the_call_that_would_fix_it() -> None:
     delegated = {ServiceName.GUARDDUTY: False, ServiceName.SECURITYHUB: None}
     planned = plan(a_request(), replace(FACTS, delegated=delegated))
 
-    assert {s.target.service for s in planned.settled} == {ServiceName.GUARDDUTY}
-    ((outcome, reason), _) = sorted(reasons(planned), key=str)
-    assert outcome is Outcome.FAILED
-    assert "EnableOrganizationAdminAccount" in (reason or "")
+    assert {m.target.service for m in planned.settled} == {ServiceName.GUARDDUTY}
+    assert reasons(planned) == {
+        (
+            Outcome.FAILED,
+            f"{ADMINISTRATOR} is not the delegated administrator of GuardDuty: call guardduty"
+            f" EnableOrganizationAdminAccount in {region} from the management account",
+        )
+        for region in ("eu-west-1", "us-east-1")
+    }
 
 
 def test_a_region_the_account_has_not_opted_into_is_skipped() -> None:
@@ -146,18 +186,28 @@ def test_a_region_the_account_has_not_opted_into_is_skipped() -> None:
 
     planned = plan(a_request(), facts, regions=("eu-west-1", "ap-east-1", "me-south-1"))
 
-    assert {s.target.region for s in planned.settled} == {"me-south-1"}
+    assert {m.target.region for m in planned.settled} == {"me-south-1"}
     assert reasons(planned) == {(Outcome.SKIPPED, "the account has not opted in to me-south-1")}
 
 
-def test_regions_that_cannot_be_looked_up_are_tried() -> None:
-    planned = plan(a_request(), replace(FACTS, regions={ACCOUNT: None}), regions=("me-south-1",))
+def test_regions_that_cannot_be_looked_up_are_tried_and_noted() -> None:
+    facts = replace(FACTS, regions={ACCOUNT: None})
+
+    planned = plan(a_request(), facts, regions=("me-south-1", "eu-west-1", "af-south-1"))
 
     assert not planned.settled
     assert planned.notes == (
-        f"whether {ACCOUNT} has opted in to me-south-1 could not be looked up (account"
+        f"whether {ACCOUNT} has opted in to af-south-1, me-south-1 could not be looked up (account"
         " ListRegions): its enrolment there was tried",
     )
+
+
+def test_what_is_not_enrolled_for_another_reason_is_not_noted() -> None:
+    facts = replace(
+        FACTS, directory={ACCOUNT: known(ACCOUNT, "SUSPENDED")}, regions={ACCOUNT: None}
+    )
+
+    assert plan(a_request(), facts, regions=("me-south-1",)).notes == ()
 
 
 @pytest.mark.parametrize(
@@ -173,7 +223,7 @@ def test_an_account_out_of_scope_is_skipped_everywhere_with_the_reason(scope: Sc
 
     planned = plan(a_request(), facts, scope=scope)
 
-    assert planned.targets == ()
+    assert planned.covered == ()
     ((outcome, reason),) = reasons(planned)
     assert outcome is Outcome.SKIPPED
     assert (reason or "").startswith("out of scope: the configuration ")
@@ -182,5 +232,5 @@ def test_an_account_out_of_scope_is_skipped_everywhere_with_the_reason(scope: Sc
 def test_an_account_outside_the_organisation_has_neither_path_nor_tags_to_go_by() -> None:
     request = a_request(OTHER, email=EMAIL)
 
-    assert plan(request, scope=Scope(include_paths=("o-1/",))).targets
-    assert not plan(request, scope=Scope(exclude_accounts=(OTHER,))).targets
+    assert plan(request, scope=Scope(include_paths=("o-1/",))).covered
+    assert not plan(request, scope=Scope(exclude_accounts=(OTHER,))).covered

@@ -1,189 +1,281 @@
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 
 import pytest
 
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.configuration import Timing
-from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
-from functions.enrolment.target import ServiceName
-from functions.enrolment.turn import (
-    Loop,
-    hold,
-    loop_from_json,
-    loop_to_json,
-    take_answers,
-    take_turn,
+from functions.enrolment.decide import decide
+from functions.enrolment.membership import (
+    Action,
+    Answer,
+    Membership,
+    Observation,
+    Outcome,
+    Status,
+    Verdict,
 )
-from tests.support.builders import ACCOUNT, NOW, OTHER, a_loop, a_membership, circumstances
+from functions.enrolment.target import ServiceName
+from functions.enrolment.turn import Turn, begin, fail, held_back, take_answers, take_turn
+from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership, circumstances, tried
 
 THIRD = AccountId("666677778888")
+ALL = (ACCOUNT, OTHER, THIRD)
+INV = Mode.INVITATION
+TRIED_ONCE = tried(a_membership(Status.ABSENT), Action.CREATE, Verdict.RETRY)
 
 
 def seen(account_id: AccountId, status: Status) -> Observation:
     return Observation(account_id, status, str(status))
 
 
-def turn(loop: Loop, *observations: Observation, after: float = 0) -> Loop:
-    rests_on = circumstances(after=after)
-    return take_turn(loop, observations, rests_on.now, circumstances=rests_on)
+def turn(
+    *memberships: Membership, after: float = 0, held: frozenset[AccountId] = frozenset()
+) -> Turn:
+    """The turn after a reading that shows no change."""
+    observations = [seen(m.account_id, m.status) for m in memberships if m.status is not None]
+    return take_turn(memberships, observations, circumstances=circumstances(after=after), held=held)
 
 
 def test_one_action_is_done_for_all_accounts_that_need_it_and_creating_comes_first() -> None:
-    loop = a_loop(
-        [a_membership(account_id=a, mode=Mode.INVITATION) for a in (ACCOUNT, OTHER, THIRD)]
-    )
-
     after = turn(
-        loop,
-        seen(ACCOUNT, Status.CREATED),
-        seen(OTHER, Status.ABSENT),
-        seen(THIRD, Status.ABSENT),
+        a_membership(Status.CREATED, INV, ACCOUNT),
+        a_membership(Status.ABSENT, INV, OTHER),
+        a_membership(Status.ABSENT, INV, THIRD),
     )
 
-    assert (after.next, after.accounts) == (Action.CREATE, (OTHER, THIRD))
+    assert (after.next, after.accounts, after.wait_seconds) == (Action.CREATE, (OTHER, THIRD), 15)
+    assert [m.due for m in after.memberships] == [None, Action.CREATE, Action.CREATE]
+
+
+def test_what_is_due_no_longer_is_not_done() -> None:
+    after = turn(a_membership(Status.VERIFYING, due=Action.CREATE))
+
+    assert (after.next, after.memberships[0].due) == (Action.WAIT, None)
 
 
 def test_a_loop_stops_when_every_membership_has_its_outcome() -> None:
-    loop = a_loop([a_membership(account_id=ACCOUNT), a_membership(account_id=OTHER)])
+    after = turn(a_membership(Status.ENABLED), a_membership(Status.RESIGNED, account_id=OTHER))
 
-    after = turn(loop, seen(ACCOUNT, Status.ENABLED), seen(OTHER, Status.RESIGNED))
-
-    assert after.next is Action.STOP
+    assert (after.next, after.accounts) == (Action.STOP, ())
     assert [m.outcome for m in after.memberships] == [Outcome.ALREADY_ENABLED, Outcome.FAILED]
+    assert [m.settled_at for m in after.memberships] == [NOW, NOW]
 
 
 def test_an_outcome_is_final_whatever_is_read_later() -> None:
     settled = a_membership(Status.RESIGNED).settled(Outcome.FAILED, "left", NOW)
 
-    after = turn(a_loop([settled]), seen(ACCOUNT, Status.ABSENT))
+    after = take_turn([settled], [seen(ACCOUNT, Status.ABSENT)], circumstances=circumstances())
 
-    assert after.memberships == (settled,)
+    assert after == Turn((settled,), Action.STOP)
 
 
-def test_waits_double_while_nothing_changes_and_start_again_when_something_does() -> None:
-    loop = a_loop([a_membership(Status.VERIFYING)])
-    waits = []
-    for _ in range(6):
-        loop = turn(loop, seen(ACCOUNT, Status.VERIFYING))
-        waits.append(loop.wait_seconds)
-    changed = turn(loop, seen(ACCOUNT, Status.CREATED))
+@pytest.mark.parametrize(
+    ("status", "age", "wait"),
+    [
+        (Status.VERIFYING, 0, 15),
+        (Status.VERIFYING, 15, 15),
+        (Status.VERIFYING, 100, 100),
+        (Status.VERIFYING, 100.5, 101),
+        (Status.VERIFYING, 300, 300),
+        (Status.VERIFYING, 86400, 300),
+        (Status.INVITED, 0, 15),
+        (Status.INVITED, 300, 300),
+        (Status.INVITED, 3599, 3599),
+        (Status.INVITED, 86400, 3600),
+        (Status.ACCEPTED_BUT_DISABLED, 86400, 3600),
+        # It ends with the deadline of 14 days.
+        (Status.VERIFYING, 14 * 86400 - 10, 11),
+        (Status.INVITED, 14 * 86400 - 1800, 1801),
+    ],
+)
+def test_a_wait_grows_with_the_age_of_the_status(status: Status, age: float, wait: int) -> None:
+    after = turn(a_membership(status, INV), after=age)
 
-    assert waits == [30, 60, 120, 240, 300, 300]
+    assert (after.next, after.wait_seconds) == (Action.WAIT, wait)
+
+
+def test_a_wait_is_short_again_after_a_change() -> None:
+    membership = a_membership(Status.VERIFYING, INV)
+
+    changed = take_turn(
+        [membership], [seen(ACCOUNT, Status.INVITED)], circumstances=circumstances(after=86400)
+    )
+
     assert changed.wait_seconds == 15
 
 
-@pytest.mark.parametrize("status", [Status.INVITED, Status.ACCEPTED_BUT_DISABLED])
-def test_waiting_for_people_or_for_detectives_volume_may_take_longer(status: Status) -> None:
-    loop = a_loop([a_membership(status, Mode.INVITATION)], quiet_turns=20)
+@pytest.mark.parametrize(
+    ("membership", "after"),
+    [
+        # Created once it has been half-way for the grace time of 120 seconds.
+        (a_membership(Status.CREATED), 100),
+        # Tried for the third time 30 seconds after the second.
+        (tried(TRIED_ONCE, Action.CREATE, Verdict.RETRY, at=NOW + 90), 100),
+        # Done again after the grace time.
+        (tried(a_membership(Status.ABSENT), Action.CREATE), 100),
+    ],
+    ids=["left half-way", "may heal", "not seen yet"],
+)
+def test_a_wait_ends_when_an_action_falls_due(membership: Membership, after: float) -> None:
+    waiting = turn(membership, after=after)
 
-    assert turn(loop, seen(ACCOUNT, status)).wait_seconds == 3600
+    assert (waiting.next, waiting.wait_seconds) == (Action.WAIT, 20)
+    assert turn(membership, after=after + 20).next is Action.CREATE
 
 
-def test_a_wait_ends_with_the_nearest_deadline() -> None:
-    loop = a_loop([a_membership(Status.VERIFYING)], quiet_turns=20)
+def test_the_shortest_wait_of_the_batch_is_the_batchs() -> None:
+    after = turn(
+        a_membership(Status.VERIFYING, INV, ACCOUNT),
+        a_membership(Status.VERIFYING, INV, OTHER, at=NOW + 200),
+        after=250,
+    )
 
-    assert turn(loop, seen(ACCOUNT, Status.VERIFYING), after=3590).wait_seconds == 11
+    assert after.wait_seconds == 50
 
 
-def test_transitions_are_recorded_in_the_services_own_spelling_once_each() -> None:
-    loop = a_loop([a_membership()])
-    for after, raw in enumerate(["Created", "Created", "Enabled"]):
-        status = Status.ENABLED if raw == "Enabled" else Status.CREATED
-        loop = turn(loop, Observation(ACCOUNT, status, raw), after=after)
+def test_an_action_is_begun_where_it_is_due_and_only_once() -> None:
+    due = a_membership(Status.ABSENT, due=Action.CREATE)
+    others = (
+        a_membership(Status.CREATED, due=Action.INVITE, account_id=OTHER),
+        a_membership(Status.INVITED, account_id=THIRD),
+    )
 
-    assert [(t.status, t.at - NOW) for t in loop.memberships[0].transitions] == [
-        ("Created", 0),
-        ("Enabled", 2),
-    ]
+    begun = begin((due, *others), Action.CREATE, NOW + 1)
+
+    assert begun == (tried(due, Action.CREATE, None, at=NOW + 1),)
+    # The step was cut short and is taken again.
+    assert begin((*begun, *others), Action.CREATE, NOW + 2) == ()
 
 
 def test_answers_settle_only_what_will_not_work() -> None:
-    loop = a_loop([a_membership(Status.ABSENT, account_id=a) for a in (ACCOUNT, OTHER, THIRD)])
+    before = {a: a_membership(Status.ABSENT, account_id=a, due=Action.CREATE) for a in ALL}
+    begun = begin(before.values(), Action.CREATE, NOW)
 
     after = take_answers(
-        loop,
+        begun,
         Action.CREATE,
         {
-            ACCOUNT: Answer(Verdict.TAKEN),
+            ACCOUNT: Answer(Verdict.UNANSWERED, "no answer"),
             OTHER: Answer(Verdict.PERMANENT, "cannot become a member of itself"),
             THIRD: Answer(Verdict.OUT_OF_REACH, "master must first enable GuardDuty"),
         },
-        NOW,
+        before,
+        NOW + 1,
     )
 
-    assert [m.outcome for m in after.memberships] == [None, Outcome.FAILED, Outcome.SKIPPED]
-    assert after.memberships[1].reason == "cannot become a member of itself"
+    assert [(m.outcome, m.reason, m.settled_at) for m in after] == [
+        (None, None, None),
+        (Outcome.FAILED, "cannot become a member of itself", NOW + 1),
+        (Outcome.SKIPPED, "master must first enable GuardDuty", NOW + 1),
+    ]
+    answers = [m.attempts[Action.CREATE].answer for m in after]
+    assert [answer and answer.text for answer in answers] == [
+        "no answer",
+        "cannot become a member of itself",
+        "master must first enable GuardDuty",
+    ]
 
 
-def test_a_dry_run_says_what_it_would_do_and_ends() -> None:
-    loop = a_loop([a_membership(account_id=a) for a in (ACCOUNT, OTHER)], dry_run=True)
+def test_an_account_that_was_not_called_for_is_as_it_was_but_for_its_rows_revision() -> None:
+    due = replace(
+        tried(a_membership(Status.ABSENT, revision=4), Action.CREATE, Verdict.RETRY),
+        due=Action.CREATE,
+    )
+    (begun,) = begin([due], Action.CREATE, NOW + 15)
+    written = replace(begun, revision=5)
 
-    after = turn(loop, seen(ACCOUNT, Status.ABSENT), seen(OTHER, Status.ENABLED))
+    after = take_answers([written], Action.CREATE, {}, {ACCOUNT: due}, NOW + 16)
 
+    assert after == (replace(due, revision=5),)
+
+
+@pytest.mark.xfail(strict=True, reason="BUG: an attempt's time is when it began, not when it ended")
+def test_the_grace_time_of_a_call_that_was_not_answered_begins_when_the_call_ended() -> None:
+    """botocore tries five times for 20 seconds each: the last may take effect after 100 seconds."""
+    due = a_membership(Status.CREATED, INV, due=Action.INVITE)
+    begun = begin([due], Action.INVITE, NOW)
+    unanswered = {ACCOUNT: Answer(Verdict.UNANSWERED, "Read timeout")}
+
+    (after,) = take_answers(begun, Action.INVITE, unanswered, {ACCOUNT: due}, NOW + 110)
+
+    assert decide(after, circumstances(after=125)).action is Action.WAIT
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome", "reason"),
+    [
+        (Status.ABSENT, Outcome.SKIPPED, "dry run: would create (now Absent)"),
+        (Status.VERIFYING, Outcome.SKIPPED, "dry run: would wait while VerificationInProgress"),
+        (Status.ENABLED, Outcome.ALREADY_ENABLED, None),
+    ],
+)
+def test_a_dry_run_says_what_it_would_do_and_ends(
+    status: Status, outcome: Outcome, reason: str | None
+) -> None:
+    after = take_turn(
+        [a_membership()], [seen(ACCOUNT, status)], circumstances=circumstances(), dry_run=True
+    )
+
+    (membership,) = after.memberships
     assert after.next is Action.STOP
-    assert after.memberships[0].reason == "dry run: would create (now Absent)"
-    assert after.memberships[1].outcome is Outcome.ALREADY_ENABLED
+    assert (membership.outcome, membership.reason, membership.due) == (outcome, reason, None)
 
 
-def test_detective_holds_until_the_other_service_has_settled_or_the_hold_is_over() -> None:
-    loop = a_loop([a_membership()], waits_for=ServiceName.GUARDDUTY)
+DETECTIVE = replace(TARGET, service=ServiceName.DETECTIVE)
+GUARDDUTY_OPEN = {ACCOUNT: a_membership(Status.INVITED)}
+GUARDDUTY_ENDED = {ACCOUNT: a_membership().settled(Outcome.FAILED, "why", NOW)}
 
-    first, held = hold(loop, settled=lambda _: False, timing=Timing(), now=NOW)
-    released, _ = hold(first, settled=lambda _: True, timing=Timing(), now=NOW + 15)
-    given_up, none = hold(first, settled=lambda _: False, timing=Timing(), now=NOW + 900)
 
-    assert (first.next, first.wait_seconds, held) == (Action.WAIT, 15, frozenset({ACCOUNT}))
-    assert released.waits_for is None
-    assert (given_up.waits_for, none) == (None, frozenset())
+@pytest.mark.parametrize(
+    ("membership", "awaited", "after", "held"),
+    [
+        (a_membership(), GUARDDUTY_OPEN, 0, True),
+        (a_membership(), GUARDDUTY_OPEN, 899, True),
+        (a_membership(), GUARDDUTY_OPEN, 900, False),
+        (a_membership(), GUARDDUTY_ENDED, 0, False),
+        (a_membership(), {OTHER: a_membership(account_id=OTHER)}, 0, False),
+        (a_membership().settled(Outcome.FAILED, "why", NOW), GUARDDUTY_OPEN, 0, False),
+    ],
+    ids=["at work", "still at work", "too long", "ended", "not enrolled there", "ended itself"],
+)
+def test_detective_holds_an_account_until_guardduty_has_ended_or_the_hold_is_over(
+    membership: Membership, awaited: dict[AccountId, Membership], after: float, *, held: bool
+) -> None:
+    detective = replace(membership, target=DETECTIVE)
+
+    accounts = held_back([detective], awaited, Timing(), NOW + after)
+
+    assert accounts == (frozenset({ACCOUNT}) if held else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("after", "wait"), [(0, 15), (15, 15), (60, 60), (300, 300), (500, 300), (890, 10)]
+)
+def test_waiting_for_guardduty_grows_too_and_ends_with_the_hold(after: float, wait: int) -> None:
+    held = a_membership()
+
+    waiting = turn(held, after=after, held=frozenset({ACCOUNT}))
+
+    assert waiting == Turn((held,), Action.WAIT, wait_seconds=wait)
 
 
 def test_one_account_that_is_held_does_not_hold_the_others() -> None:
-    members = [a_membership(account_id=account) for account in (ACCOUNT, OTHER)]
-    loop = a_loop(members, waits_for=ServiceName.GUARDDUTY)
+    held = a_membership()
 
-    holding, held = hold(loop, settled=lambda a: a == OTHER, timing=Timing(), now=NOW)
-    rests_on = circumstances()
-    after = take_turn(holding, [seen(OTHER, Status.ABSENT)], NOW, circumstances=rests_on, held=held)
+    other = a_membership(Status.ABSENT, account_id=OTHER)
 
-    assert held == {ACCOUNT}
-    assert (after.next, after.accounts) == (Action.CREATE, (OTHER,))
-    assert after.waits_for is ServiceName.GUARDDUTY
-    assert after.memberships[0].status is None
+    after = turn(held, other, held=frozenset({ACCOUNT}), after=890)
+
+    assert (after.next, after.accounts, after.wait_seconds) == (Action.CREATE, (OTHER,), 10)
+    assert after.memberships[0] == held
 
 
 def test_failing_a_loop_leaves_settled_memberships_alone() -> None:
     enabled = a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW)
-    loop = a_loop([enabled, a_membership(Status.ABSENT, account_id=OTHER)])
+    still_open = a_membership(Status.ABSENT, account_id=OTHER, due=Action.CREATE)
 
-    failed = loop.fail("ServiceUnavailable: 500", NOW)
+    failed = fail([enabled, still_open], "ServiceUnavailable: 500", NOW + 1)
 
-    assert failed.memberships[0] == enabled
-    assert failed.memberships[1].reason == "ServiceUnavailable: 500"
-    assert failed.next is Action.STOP
-
-
-def test_a_loop_survives_the_state_machine() -> None:
-    membership = a_membership(Status.ABSENT, detail="VOLUME_UNKNOWN").tried(
-        Action.CREATE, Answer(Verdict.RETRY, "Internal error"), NOW
-    )
-    loop = a_loop(
-        [membership, membership.settled(Outcome.FAILED, "why", NOW)],
-        waits_for=ServiceName.GUARDDUTY,
-        resource="detector",
-        next=Action.CREATE,
-        accounts=(ACCOUNT,),
-    )
-
-    assert loop_from_json(json.loads(json.dumps(loop_to_json(loop)))) == loop
-
-
-def test_fifty_accounts_after_a_long_life_stay_far_below_the_payload_limit() -> None:
-    membership = a_membership(Status.ABSENT)
-    for at, raw in enumerate(["Created", "EmailVerificationInProgress", "Invited", "Enabled"] * 3):
-        membership = membership.seen(Observation(ACCOUNT, Status.UNKNOWN, raw), NOW + at)
-    for action in (Action.CREATE, Action.INVITE, Action.ACCEPT):
-        membership = membership.tried(action, Answer(Verdict.UNKNOWN, "x" * 300), NOW)
-
-    assert len(json.dumps(loop_to_json(a_loop([membership] * 50)))) < 128 * 1024
+    assert failed == (still_open.settled(Outcome.FAILED, "ServiceUnavailable: 500", NOW + 1),)

@@ -1,177 +1,296 @@
+"""What the steps that act have in common: an action is noted, then done, then its answer noted."""
+
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.aws.ledger import Lease
-from functions.enrolment.errors import AccessDenied, ServiceRefused, Throttled
-from functions.enrolment.membership import Action, Answer, Membership, Outcome, Status, Verdict
-from functions.enrolment.turn import Loop, loop_from_json, loop_to_json
-from functions.steps.fail_target import reason_of
-from functions.steps.loop import LEASE_SECONDS, act, keep, read_loop
-from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, a_loop, a_membership
+from functions.enrolment.account import AccountId
+from functions.enrolment.documents import loop_from_json, loop_to_json
+from functions.enrolment.errors import (
+    AccessDenied,
+    Conflict,
+    RollcallError,
+    ServiceRefused,
+    ServiceUnavailable,
+    Throttled,
+)
+from functions.enrolment.membership import Action, Answer, Attempt, Outcome, Status, Verdict
+from functions.enrolment.ownership import LEASE_SECONDS
+from functions.steps import create_members
+from functions.steps.loop import STEP_SECONDS
+from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
+from tests.unit.steps.support import TAKEN, Interrupted, Wired, begin, rows, run, wired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import Membership
 
-TAKEN = Answer(Verdict.TAKEN)
-
-
-class Ledger:
-    """A ledger that remembers what it was told."""
-
-    def __init__(self, lease: Lease | None = None) -> None:
-        self.lease = lease or Lease(until=NOW + 900)
-        self.recorded: list[Membership] = []
-        self.recorded_apart: list[Membership] = []
-        self.extended_to: list[float] = []
-
-    def extend_lease(self, _onboarding_id: str, until: float) -> Lease:
-        self.extended_to.append(until)
-        return self.lease
-
-    def record(
-        self,
-        _id: str,
-        _target: object,
-        memberships: Iterable[Membership],
-        _now: float,
-        *,
-        apart: Callable[[AccountId], bool],
-    ) -> None:
-        for membership in memberships:
-            kept = self.recorded_apart if apart(membership.account_id) else self.recorded
-            kept.append(membership)
+LATER = NOW + 30
+THIRD = AccountId("666677778888")
+REFUSAL = ServiceRefused("GuardDuty CreateMembers: BadRequestException: no")
 
 
-def wired(ledger: Ledger) -> Any:
-    return SimpleNamespace(ledger=ledger, now=lambda: NOW, service=lambda _target: None)
+def due(account: AccountId = ACCOUNT, **changes: Any) -> Membership:
+    """A membership that was read and is to be created."""
+    return replace(a_membership(Status.ABSENT, account_id=account, due=Action.CREATE), **changes)
 
 
-def acting(*accounts: AccountId) -> Loop:
-    members = [a_membership(Status.ABSENT, account_id=account) for account in accounts]
-    return a_loop(members, next=Action.CREATE, accounts=accounts, wait_seconds=15)
+def create(wiring: Wired, *accounts: AccountId) -> dict[str, Any]:
+    """Create Members, for these accounts."""
+    loop = a_loop(ACCOUNT, OTHER, THIRD, acting=accounts, next=Action.CREATE, wait_seconds=15)
+    return run(create_members.handler, loop_to_json(loop), wiring)
 
 
-def test_a_loop_begins_with_the_maps_item_and_without_the_accounts_left_out() -> None:
-    item = {
-        "onboarding_id": "onboarding-1",
-        "dry_run": False,
-        "accounts": [
-            {"id": ACCOUNT, "email": EMAIL, "mode": "organization"},
-            {"id": OTHER, "email": None, "mode": "invitation"},
-        ],
-        "target": {
-            "service": "detective",
-            "region": "eu-west-1",
-            "left_out": [OTHER],
-            "waits_for": "guardduty",
-        },
-    }
+def refusing(*refused: AccountId) -> Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]]:
+    """A service that refuses every call with one of these accounts."""
 
-    loop = read_loop(item)
-
-    assert [m.account_id for m in loop.memberships] == [ACCOUNT]
-    assert loop.waits_for == "guardduty"
-    assert loop_from_json(loop_to_json(loop)) == loop
-
-
-def test_only_what_changed_is_recorded_and_the_lease_outlasts_the_wait() -> None:
-    ledger, loop = Ledger(), acting(ACCOUNT, OTHER)
-    after = loop.with_memberships([loop.memberships[0].tried(Action.CREATE, TAKEN, NOW)])
-
-    keep(loop, after, NOW, wired(ledger))
-
-    assert [m.account_id for m in ledger.recorded] == [ACCOUNT]
-    assert ledger.extended_to == [NOW + 15 + LEASE_SECONDS]
-
-
-def test_an_account_another_onboarding_took_over_is_let_go() -> None:
-    ledger, loop = Ledger(Lease(NOW + 900, frozenset({ACCOUNT}))), acting(ACCOUNT, OTHER)
-
-    kept = keep(loop, loop, NOW, wired(ledger))
-
-    assert kept["accounts"] == [OTHER]
-    assert kept["memberships"][0]["outcome"] == Outcome.SKIPPED
-    assert [m.account_id for m in ledger.recorded_apart] == [ACCOUNT]
-    assert ledger.recorded == []
-    assert kept["next"] == Action.CREATE
-
-
-def test_with_its_last_account_taken_over_the_loop_stops() -> None:
-    ledger, loop = Ledger(Lease(NOW + 900, frozenset({ACCOUNT}))), acting(ACCOUNT)
-
-    kept = keep(loop, loop, NOW, wired(ledger))
-
-    assert kept["next"] == Action.STOP
-
-
-def test_nothing_more_is_done_once_the_onboarding_is_closed() -> None:
-    ledger, loop = Ledger(Lease(until=None)), acting(ACCOUNT)
-
-    kept = keep(loop, loop, NOW, wired(ledger))
-
-    assert kept["next"] == Action.STOP
-    assert kept["memberships"][0]["outcome"] == Outcome.FAILED
-
-
-def test_one_account_the_service_refuses_does_not_spoil_the_batch() -> None:
-    calls: list[Sequence[AccountId]] = []
-
-    def create(_s: object, _l: Loop, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
-        calls.append(accounts)
-        if ACCOUNT in accounts:
-            raise ServiceRefused("Detective CreateMembers: ValidationException: no")
+    def says(accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        if set(accounts) & set(refused):
+            raise REFUSAL
         return dict.fromkeys(accounts, TAKEN)
 
-    document = act(loop_to_json(acting(ACCOUNT, OTHER)), wired(Ledger()), Action.CREATE, create)
-
-    after = loop_from_json(document)
-    assert [list(call) for call in calls] == [[ACCOUNT, OTHER], [ACCOUNT], [OTHER]]
-    assert [m.outcome for m in after.memberships] == [Outcome.FAILED, None]
-    assert after.memberships[0].reason == "Detective CreateMembers: ValidationException: no"
+    return says
 
 
-def test_a_call_that_is_not_allowed_ends_only_the_accounts_it_was_for() -> None:
-    def create(*_: object) -> Mapping[AccountId, Answer]:
-        raise AccessDenied("GuardDuty CreateMembers: AccessDeniedException: no")
+def raising(error: RollcallError) -> Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]]:
+    """A service that does not answer."""
 
-    waiting = a_membership(Status.VERIFYING, account_id=OTHER)
-    loop = a_loop([a_membership(Status.ABSENT), waiting], next=Action.CREATE, accounts=(ACCOUNT,))
+    def says(_: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        raise error
 
-    after = loop_from_json(act(loop_to_json(loop), wired(Ledger()), Action.CREATE, create))
-
-    assert [m.outcome for m in after.memberships] == [Outcome.FAILED, None]
+    return says
 
 
-def test_throttling_leaves_the_step_for_the_state_machine_to_retry() -> None:
-    def create(*_: object) -> Mapping[AccountId, Answer]:
-        raise Throttled("GuardDuty CreateMembers: TooManyRequestsException")
+def attempt(membership: Membership) -> Attempt:
+    return membership.attempts[Action.CREATE]
 
-    ledger = Ledger()
-    with pytest.raises(Throttled):
-        act(loop_to_json(acting(ACCOUNT)), wired(ledger), Action.CREATE, create)
 
-    assert ledger.recorded == []
+def test_an_action_is_noted_as_begun_before_the_call_and_its_answer_after_it() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due())
+    noted = []
+
+    def says(accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        noted.append(rows(wiring)[ACCOUNT])
+        return dict.fromkeys(accounts, TAKEN)
+
+    wiring.target.says = says
+
+    document = create(wiring, ACCOUNT)
+
+    [before] = noted
+    after = rows(wiring)[ACCOUNT]
+    assert (before.due, attempt(before)) == (None, Attempt(1, LATER, None))
+    assert (after.due, attempt(after)) == (None, Attempt(1, LATER, TAKEN))
+    assert wiring.target.calls == [("create", [ACCOUNT])]
+    assert (document["next"], document["acting"], document["wait_seconds"]) == ("wait", [], 15)
+
+
+def test_an_account_that_the_service_refuses_does_not_spoil_the_batch() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due(ACCOUNT), due(OTHER))
+    wiring.target.says = refusing(ACCOUNT)
+
+    create(wiring, ACCOUNT, OTHER)
+
+    found = rows(wiring)
+    assert [accounts for _, accounts in wiring.target.calls] == [
+        *([ACCOUNT, OTHER], [ACCOUNT], [OTHER])
+    ]
+    assert (found[ACCOUNT].outcome, found[ACCOUNT].reason) == (Outcome.FAILED, str(REFUSAL))
+    assert (found[OTHER].outcome, attempt(found[OTHER]).answer) == (None, TAKEN)
+
+
+def test_after_a_call_that_was_not_answered_no_other_is_made_and_the_rest_stays_due() -> None:
+    wiring = wired(now=LATER)
+    before = Attempt(2, NOW - 60, Answer(Verdict.RETRY, "later"))
+    begin(
+        wiring, *(due(each, attempts={Action.CREATE: before}) for each in (ACCOUNT, OTHER, THIRD))
+    )
+
+    def says(accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        if len(accounts) > 1:
+            raise REFUSAL
+        if accounts == [OTHER]:
+            raise ServiceUnavailable("GuardDuty CreateMembers: ReadTimeoutError")
+        return dict.fromkeys(accounts, TAKEN)
+
+    wiring.target.says = says
+
+    create(wiring, ACCOUNT, OTHER, THIRD)
+
+    found = rows(wiring)
+    assert [accounts for _, accounts in wiring.target.calls[1:]] == [[ACCOUNT], [OTHER]]
+    assert {each: (row.due, attempt(row)) for each, row in found.items()} == {
+        ACCOUNT: (None, Attempt(3, LATER, TAKEN)),
+        OTHER: (
+            None,
+            Attempt(
+                3,
+                LATER,
+                Answer(Verdict.UNANSWERED, "GuardDuty CreateMembers: ReadTimeoutError"),
+            ),
+        ),
+        THIRD: (Action.CREATE, before),
+    }
 
 
 @pytest.mark.parametrize(
-    ("failure", "reason"),
+    ("error", "verdict", "outcome"),
     [
-        (
-            {"Error": "Throttled", "Cause": '{"errorMessage": "too fast", "stackTrace": ["…"]}'},
-            "Throttled: too fast",
-        ),
-        ({"Error": "States.Timeout", "Cause": ""}, "States.Timeout"),
-        ({"Error": "Lambda.Unknown", "Cause": "out of\nmemory"}, "Lambda.Unknown: out of memory"),
-        ({"Error": "X", "Cause": "[1]"}, "X: [1]"),
-        ({}, "an error"),
-        (None, "the state machine could not go on"),
+        (AccessDenied("no"), Verdict.PERMANENT, Outcome.FAILED),
+        (Throttled("slowly"), Verdict.UNANSWERED, None),
+        (ServiceUnavailable("gone"), Verdict.UNANSWERED, None),
+        (Conflict("busy"), Verdict.UNANSWERED, None),
     ],
 )
-def test_a_caught_error_becomes_one_line(failure: object, reason: str) -> None:
-    assert reason_of(failure) == reason
+def test_a_call_that_fails_is_answered_for_all_that_it_was_for_and_no_others(
+    error: RollcallError, verdict: Verdict, outcome: Outcome | None
+) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due(ACCOUNT), due(OTHER), due(THIRD))
+    wiring.target.says = raising(error)
+
+    create(wiring, ACCOUNT, OTHER)
+
+    found = rows(wiring)
+    for account in (ACCOUNT, OTHER):
+        assert attempt(found[account]).answer == Answer(verdict, str(error))
+        assert (found[account].due, found[account].outcome) == (None, outcome)
+    assert found[THIRD] == replace(due(THIRD), revision=1)
+    assert len(wiring.target.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(due(due=None), id="not due"),
+        pytest.param(due(due=Action.INVITE), id="due for something else"),
+        pytest.param(due().begun(Action.CREATE, NOW), id="begun by a step that was cut short"),
+        pytest.param(due(onboarding_id="another"), id="another run's"),
+        pytest.param(due(taken_at=NOW - 1), id="an older run's of the same name"),
+        pytest.param(due(outcome=Outcome.FAILED, reason="no"), id="ended"),
+    ],
+)
+def test_nothing_is_done_for_an_account_that_is(row: Membership) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, row)
+    before = dict(wiring.rows.items)
+
+    create(wiring, ACCOUNT)
+
+    assert wiring.target.calls == []
+    assert wiring.rows.items == before
+
+
+@pytest.mark.parametrize("lease_until", [NOW, LATER + 3600])
+def test_a_closed_run_does_nothing_and_writes_nothing(lease_until: float) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due())
+    wiring.ledger.close(RUN, "aborted", {}, NOW, lease_until=lease_until)
+    before = dict(wiring.rows.items)
+
+    create(wiring, ACCOUNT)
+
+    assert wiring.target.calls == []
+    assert wiring.rows.items == before
+
+
+def test_a_run_that_is_closed_before_its_lease_is_extended_does_nothing() -> None:
+    interrupted = Interrupted()
+    wiring = wired(interrupted, now=LATER)
+    begin(wiring, due(), lease_until=NOW)
+    interrupted.between = lambda: wiring.ledger.close(RUN, "aborted", {}, NOW)
+
+    create(wiring, ACCOUNT)
+
+    assert wiring.target.calls == []
+    assert rows(wiring)[ACCOUNT] == replace(due(), revision=1)
+
+
+@pytest.mark.parametrize(
+    ("lease_until", "extended_to"),
+    [
+        (LATER + STEP_SECONDS, LATER + STEP_SECONDS),
+        (LATER + STEP_SECONDS - 1, LATER + LEASE_SECONDS),
+        (NOW, LATER + LEASE_SECONDS),
+    ],
+)
+def test_the_lease_is_extended_where_it_might_end_before_the_step(
+    lease_until: float, extended_to: float
+) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due(), lease_until=lease_until)
+
+    create(wiring, ACCOUNT)
+
+    assert wiring.ledger.onboardings([RUN])[RUN].lease_until == extended_to
+
+
+def test_another_attempt_of_the_same_step_has_the_step_taken_again() -> None:
+    begun = due(revision=1).begun(Action.CREATE, LATER - 1)
+    interrupted = Interrupted()
+    wiring = wired(interrupted, now=LATER)
+    begin(wiring, due())
+    interrupted.between = lambda: wiring.ledger.write([begun], LATER)
+
+    with pytest.raises(Conflict, match="written by another step of this run"):
+        create(wiring, ACCOUNT)
+    create(wiring, ACCOUNT)
+
+    assert wiring.target.calls == []
+    assert rows(wiring)[ACCOUNT] == replace(begun, revision=2)
+
+
+def test_what_another_run_takes_meanwhile_is_left_to_it() -> None:
+    taken = due(revision=1).taken("another", due().mode, LATER)
+    interrupted = Interrupted()
+    wiring = wired(interrupted, now=LATER)
+    begin(wiring, due(ACCOUNT), due(OTHER))
+    interrupted.between = lambda: wiring.ledger.write([taken], LATER)
+
+    create(wiring, ACCOUNT, OTHER)
+
+    assert wiring.target.calls == [("create", [OTHER])]
+    assert rows(wiring)[ACCOUNT] == replace(taken, revision=2)
+
+
+def test_an_answer_is_not_written_over_what_another_run_took_during_the_call() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due())
+
+    def says(accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        row = rows(wiring)[ACCOUNT]
+        wiring.ledger.write([row.taken("another", row.mode, LATER)], LATER)
+        return dict.fromkeys(accounts, TAKEN)
+
+    wiring.target.says = says
+
+    create(wiring, ACCOUNT)
+
+    found = rows(wiring)[ACCOUNT]
+    assert (found.onboarding_id, attempt(found).answer) == ("another", None)
+
+
+def test_a_document_of_an_earlier_version_is_understood() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due(ACCOUNT), due(OTHER))
+    document = {
+        "onboarding_id": RUN,
+        "target": {"service": "guardduty", "region": "eu-west-1"},
+        "memberships": [
+            {"account_id": each, "email": None, "mode": "organization", "status": "Absent"}
+            for each in (ACCOUNT, OTHER)
+        ],
+        "accounts": [OTHER],
+        "next": "create",
+    }
+
+    after = loop_from_json(run(create_members.handler, document, wiring))
+
+    assert wiring.target.calls == [("create", [OTHER])]
+    assert [account.id for account in after.accounts] == [ACCOUNT, OTHER]

@@ -1,0 +1,110 @@
+"""Close Run: whatever ended a run before its time, its result is published and its record closed.
+
+The state machine runs it where planning or publishing failed for good; a rule runs it with the
+event by which Step Functions says that an execution failed, timed out or was aborted.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from functions.aws.executions import STOPPED
+from functions.enrolment.documents import loop_from_json
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.records import OnboardingRecord, epoch_seconds
+from functions.intake.manual import MANUAL
+from functions.intake.reader import read_request, source_of
+from functions.steps.ending import Ending, finish
+from functions.steps.fail_target import error_of, fail_target, reason_of
+from functions.steps.step import step
+
+if TYPE_CHECKING:
+    from functions.enrolment.account import AccountId
+    from functions.steps.wiring import Wiring
+
+STATUS_CHANGE = "Step Functions Execution Status Change"
+
+
+@step
+def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
+    """What the state machine gives it, or Step Functions' event, in; how the run ended out.
+
+    ``{"error", "cause"}`` are what the execution is to fail with.
+    """
+    if event.get("detail-type") == STATUS_CHANGE:
+        return _execution_ended(event["detail"], wiring)
+    error, words = error_of(event.get("failure"))
+    if error == InvalidInput.__name__:
+        failure = f"refused: {words}"
+    else:
+        failure = reason_of(event.get("failure"))
+    started_at = epoch_seconds(event["started_at"])
+    _close(event, started_at, Ending(failure, failure), wiring)
+    return {"error": error or "Failed", "cause": words or failure}
+
+
+def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
+    status = detail["status"]
+    if status == "FAILED":
+        failure = reason_of({"Error": detail.get("error"), "Cause": detail.get("cause") or ""})
+    else:
+        failure = f"the execution was {'aborted' if status == 'ABORTED' else 'timed out'}"
+    given = _input(detail)
+    execution_arn = detail["executionArn"]
+    # Inferred: a Map Run's children are told of too, as ...:execution:<machine>/<label>:<name>.
+    if "/" in execution_arn.split(":")[6]:
+        if isinstance(given, dict):
+            fail_target(loop_from_json(given), f"its execution ended: {failure}", wiring)
+        return {"error": status, "cause": failure}
+    started_at, stopped_at = detail["startDate"] / 1000, (detail.get("stopDate") or 0) / 1000
+    record = wiring.ledger.onboarding(detail["name"])
+    if record is not None and record.started_at > max(started_at, stopped_at):
+        return {"error": status, "cause": "a later run has this name"}
+    run = {"input": given, "onboarding_id": detail["name"], "execution_arn": execution_arn}
+    ending = Ending(failure, failure, stopped=status in STOPPED, last=True)
+    _close(run, started_at, ending, wiring)
+    return {"error": status, "cause": failure}
+
+
+def _close(run: dict[str, Any], started_at: float, ending: Ending, wiring: Wiring) -> None:
+    """Finish the run unless it is closed; one that was not opened is opened for it."""
+    findings = wiring.ledger.findings(run["onboarding_id"])
+    if findings is None or findings.onboarding.started_at < int(started_at):
+        wiring.ledger.open(_unopened(run, started_at, wiring))
+        findings = wiring.ledger.findings(run["onboarding_id"])
+    if findings is not None and findings.onboarding.closed_at is None:
+        finish(findings, ending, wiring)
+
+
+def _unopened(run: dict[str, Any], started_at: float, wiring: Wiring) -> OnboardingRecord:
+    """The record of a run that ended before it had one."""
+    given = run["input"]
+    accounts: tuple[AccountId, ...] = ()
+    dry_run = False
+    try:
+        request = read_request(given, wiring.configuration)
+    except InvalidInput:
+        pass
+    else:
+        accounts = tuple(account.id for account in request.accounts)
+        dry_run = request.dry_run
+    source = source_of(given)
+    return OnboardingRecord(
+        id=run["onboarding_id"],
+        source=source,
+        automatic=source != MANUAL,
+        dry_run=dry_run,
+        accounts=accounts,
+        started_at=started_at,
+        lease_until=wiring.now(),
+        execution_arn=run.get("execution_arn", ""),
+    )
+
+
+def _input(detail: dict[str, Any]) -> object:
+    """The execution's input, where the event has it."""
+    try:
+        return json.loads(detail.get("input") or "null")
+    except ValueError:
+        return None

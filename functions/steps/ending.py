@@ -1,0 +1,176 @@
+"""How every run ends: what is open is settled, the result is published, the record is closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from functions.aws.archive import result_key
+from functions.aws.publisher import COMPLETED, WAITING
+from functions.enrolment.errors import Permanent, RollcallError
+from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.results import (
+    MOST_BYTES,
+    Result,
+    result_document,
+    result_line,
+    result_text,
+)
+from functions.enrolment.turn import fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from functions.aws.ledger import Findings
+    from functions.enrolment.membership import Membership
+    from functions.steps.wiring import Wiring
+
+EVENT, MESSAGE = "event", "message"
+_MOST_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What a run's end is to say.
+
+    ``reason`` is why memberships without an outcome failed; ``failure`` what ended the run before
+    its time, None where it came to its end. ``stopped``: its children may finish what they began.
+    ``last``: nobody tries again, so that what cannot be published is only noted.
+    """
+
+    reason: str
+    failure: str | None = None
+    stopped: bool = False
+    last: bool = False
+
+
+def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Findings:
+    """The findings with every membership of the run ended.
+
+    Where an action may be under way, the row is left to its lease: no other run may act yet.
+    """
+    for _ in range(_MOST_ROUNDS):
+        unseen = [m.taken(findings.onboarding.id, m.mode, now) for m in findings.missing]
+        ended = fail((*findings.own, *unseen), ending.reason, now)
+        if findings.onboarding.dry_run:
+            wiring.ledger.keep_apart(ended, now)
+            return _replaced(findings, ended)
+        acting = [m for m in ended if ending.stopped and m.acting]
+        written, lost = wiring.ledger.record([m for m in ended if m not in acting], now)
+        findings = _replaced(findings, (*written.values(), *acting))
+        if not lost:
+            break
+        findings = wiring.ledger.findings(findings.onboarding.id) or findings
+    return findings
+
+
+def _replaced(findings: Findings, ended: Iterable[Membership]) -> Findings:
+    by_key = {m.key: m for m in (*findings.own, *ended)}
+    missing = tuple(m for m in findings.missing if m.key not in by_key)
+    return replace(findings, own=tuple(by_key.values()), missing=missing)
+
+
+def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]:
+    """Settle, publish and close; ``{"complete", "cause"}``. Again after any error, it goes on.
+
+    Raises:
+        Throttled, ServiceUnavailable, Conflict: try again, unless it is the ``last`` time.
+    """
+    now, record = wiring.now(), findings.onboarding
+    findings = settle(findings, ending, now, wiring)
+    result = Result(
+        record,
+        findings.own,
+        at=wiring.ledger.end(record.id, now),
+        left=findings.left,
+        notes=findings.plan.notes if findings.plan else (),
+        failure=ending.failure,
+    )
+    problems = publish(result, wiring, last=ending.last)
+    complete = result.complete and not problems
+    cause = "; ".join((result_line(result), *problems))
+    wiring.ledger.close(
+        record.id,
+        _outcome(ending, complete=complete),
+        result.counts,
+        now,
+        lease_until=min(record.lease_until, now + LEASE_SECONDS) if ending.stopped else None,
+    )
+    return {"complete": complete, "cause": cause}
+
+
+def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str, ...]:
+    """Publish on every channel that has not been; what could not be published, and why.
+
+    What cannot be published on one channel is said on the other.
+    """
+    published = result.onboarding.published
+    prefix = "" if result.final else "interim_"
+    uri, unkept = _keep_complete(result, wiring, last=last)
+    problems: dict[str, str] = {}
+    said: dict[str, int] = {}
+    heals: RollcallError | None = None
+    for channel in (EVENT, MESSAGE):
+        if prefix + channel in published:
+            said[channel] = 0
+            continue
+        try:
+            sent = _send(channel, result, (*unkept, *problems.values()), uri, wiring)
+        except RollcallError as error:
+            if last or isinstance(error, Permanent):
+                problems[channel] = f"the {channel} could not be published: {error}"
+            heals = heals or (None if channel in problems else error)
+            continue
+        wiring.ledger.mark_published(result.onboarding.id, prefix + channel, sent)
+        said[channel] = len(problems)
+        if channel == EVENT and result.final:
+            _count(result)
+    if heals is not None:
+        raise heals
+    unsaid = [channel for channel, count in said.items() if count < len(problems)]
+    again = f"{prefix}again"
+    if unsaid and again not in published:
+        sent = _send(unsaid[0], result, (*unkept, *problems.values()), uri, wiring)
+        wiring.ledger.mark_published(result.onboarding.id, again, sent)
+    return tuple(problems.values())
+
+
+def _keep_complete(
+    result: Result, wiring: Wiring, *, last: bool
+) -> tuple[str | None, tuple[str, ...]]:
+    """Keep the complete document where the event says, or say why it could not be."""
+    # An older run may have had the same id.
+    name = f"{int(result.onboarding.started_at)}-{'result' if result.final else 'interim'}"
+    key = result_key(result.onboarding.id, name)
+    try:
+        return wiring.archive.keep(key, result_document(result)), ()
+    except RollcallError as error:
+        if not (last or isinstance(error, Permanent)):
+            raise
+        return None, (f"the complete document could not be kept: {error}",)
+
+
+def _send(
+    channel: str, result: Result, notes: tuple[str, ...], uri: str | None, wiring: Wiring
+) -> str:
+    noted = replace(result, notes=(*result.notes, *notes))
+    document = result_document(noted, MOST_BYTES) | {"complete_document": uri}
+    if channel == EVENT:
+        return wiring.publisher.event(document, COMPLETED if result.final else WAITING)
+    return wiring.publisher.message(result_line(result), result_text(noted), document)
+
+
+def _outcome(ending: Ending, *, complete: bool) -> str:
+    if ending.failure is not None:
+        return ending.failure
+    return "complete" if complete else "incomplete"
+
+
+def _count(result: Result) -> None:
+    for outcome, count in result.counts.items():
+        with single_metric(
+            name="Memberships", unit=MetricUnit.Count, value=count, namespace="Rollcall"
+        ) as metric:
+            metric.add_dimension(name="outcome", value=outcome)

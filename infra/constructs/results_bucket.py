@@ -1,0 +1,42 @@
+"""The bucket: the whole result of every run."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.constructs.findings import acknowledge
+
+# Longer than a year, so that a yearly review finds every result of the year before.
+KEPT_DAYS = 400
+UPLOAD_DAYS = 7
+
+
+class ResultsBucket(Construct):
+    """Private and encrypted; results are kept for ``KEPT_DAYS``, also when the stack is deleted."""
+
+    def __init__(self, scope: Construct, construct_id: str) -> None:
+        super().__init__(scope, construct_id)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=cdk.Duration.days(KEPT_DAYS),
+                    abort_incomplete_multipart_upload_after=cdk.Duration.days(UPLOAD_DAYS),
+                )
+            ],
+            # Not kept when the deployment that makes it fails.
+            removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+        )
+        acknowledge(
+            self.bucket,
+            "AwsSolutions-S1",
+            "Access logs would need a second bucket; where reads of results are to be audited,"
+            " CloudTrail's data events tell of them",
+        )

@@ -1,0 +1,215 @@
+"""A table in memory, in the place of DynamoDB's: the same answers, fast enough for every order of
+requests. ``tests/unit/aws/test_memory_rows.py`` holds it against moto's DynamoDB.
+
+What DynamoDB does as a unit is one *access*: one item read or written, or one transaction. A batch
+and a query are not units: they read item by item, a batch in no order.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from functions.aws.ledger import Ledger
+from functions.aws.rows import Rows
+from functions.enrolment.errors import ServiceRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from boto3.dynamodb.conditions import ConditionBase
+    from mypy_boto3_dynamodb.service_resource import Table
+
+    from functions.aws.rows import Item, Write
+
+T = TypeVar("T")
+Key = tuple[str, str]
+# The items as JSON, which is compared, hashed and never changed by whoever has read it.
+Items = dict[Key, str]
+
+_MOST_TRANSACTED = 100
+_SORTED_BY = {"by-time": "started_at"}
+
+
+def ledger_on(rows: Rows) -> Ledger:
+    """A ledger on other rows than a table's."""
+    ledger = Ledger(cast("Table", None))
+    ledger._rows = rows
+    return ledger
+
+
+class MemoryRows(Rows):
+    """The rows of a table that is a dictionary."""
+
+    def __init__(self) -> None:
+        self.items: Items = {}
+
+    def any_of(self, accesses: Sequence[Callable[[Items], T]]) -> tuple[int, T]:
+        """Do one of several accesses that come in no order; its number, and its answer."""
+        return 0, accesses[0](self.items)
+
+    def access(self, do: Callable[[Items], T]) -> T:
+        """Do one access."""
+        return self.any_of([do])[1]
+
+    def get(self, key: Item) -> Item | None:
+        return _item(self.access(lambda items: items.get(_key(key))))
+
+    def put(self, item: Item) -> None:
+        self.access(lambda items: _put(items, item))
+
+    def put_if(self, item: Item, condition: str, values: Mapping[str, Any]) -> bool:
+        def do(items: Items) -> bool:
+            held = _holds(condition, _item(items.get(_key(item))) or {}, values)
+            if held:
+                _put(items, item)
+            return held
+
+        return self.access(do)
+
+    def transact(self, writes: Sequence[Write]) -> frozenset[int]:
+        keys = [_key(write.item) for write in writes]
+        _refuse(not keys or len(keys) > _MOST_TRANSACTED, "length of transactItems")
+        _refuse(len(set(keys)) < len(keys), "multiple operations on one item")
+
+        def do(items: Items) -> frozenset[int]:
+            revisions = [(_item(items.get(key)) or {}).get("revision") for key in keys]
+            refused = frozenset(
+                number
+                for number, (write, revision) in enumerate(zip(writes, revisions, strict=True))
+                if write.seen is not None and (revision or 0) != write.seen
+            )
+            if not refused:
+                for write in writes:
+                    _put(items, write.item)
+            return refused
+
+        return self.access(do)
+
+    def update(
+        self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> tuple[bool, Item]:
+        def do(items: Items) -> tuple[bool, str | None]:
+            before = _item(items.get(_key(key)))
+            held = _holds(condition, before or {}, values)
+            if held:
+                _put(items, _updated(before or key, expression, values))
+            return held, items.get(_key(key))
+
+        held, after = self.access(do)
+        return held, _item(after) or {}
+
+    def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterator[Item]:
+        found = self.access(_next(condition, after=""))
+        while found is not None:
+            (_, read), text = found
+            item = _item(text) or {}
+            if only is None or _meets(item, only):
+                yield item
+            found = self.access(_next(condition, after=read))
+
+    def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
+        order = _SORTED_BY[index]
+
+        def do(items: Items) -> tuple[str, ...]:
+            return tuple(text for text in items.values() if _meets(_item(text) or {}, condition))
+
+        found = [_item(text) or {} for text in self.access(do)]
+        return sorted(found, key=lambda item: item[order], reverse=True)[:limit]
+
+    def get_all(self, keys: Iterable[Item]) -> Iterator[Item]:
+        wanted = [_key(key) for key in keys]
+        _refuse(len(set(wanted)) < len(wanted), "duplicates in the list of keys")
+        while wanted:
+            number, text = self.any_of([_reading(key) for key in wanted])
+            del wanted[number]
+            if text is not None:
+                yield _item(text) or {}
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        wanted = list(items)
+        _refuse(len({_key(item) for item in wanted}) < len(wanted), "duplicates in the batch")
+        for item in wanted:
+            self.put(item)
+
+
+def _refuse(refused: bool, why: str) -> None:
+    if refused:
+        raise ServiceRefused(f"ValidationException: {why}")
+
+
+def _key(item: Item) -> Key:
+    return item["pk"], item["sk"]
+
+
+def _put(items: Items, item: Item) -> None:
+    items[_key(item)] = json.dumps(item, sort_keys=True, default=_number)
+
+
+def _item(text: str | None) -> Item | None:
+    """Numbers as boto3 gives them."""
+    if text is None:
+        return None
+    item: Item = json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    return item
+
+
+def _number(value: Decimal) -> int | float:
+    return int(value) if value == int(value) else float(value)
+
+
+def _reading(key: Key) -> Callable[[Items], str | None]:
+    return lambda items: items.get(key)
+
+
+def _next(condition: ConditionBase, after: str) -> Callable[[Items], tuple[Key, str] | None]:
+    """Reading the first item whose keys meet a condition and whose sort key comes later."""
+
+    def do(items: Items) -> tuple[Key, str] | None:
+        meeting = [k for k in items if k[1] > after and _meets({"pk": k[0], "sk": k[1]}, condition)]
+        return (min(meeting), items[min(meeting)]) if meeting else None
+
+    return do
+
+
+def _meets(item: Item, condition: ConditionBase) -> bool:
+    expression: Any = condition.get_expression()
+    left, right = expression["values"]
+    match expression["operator"]:
+        case "AND":
+            return _meets(item, left) and _meets(item, right)
+        case "=":
+            return bool(item.get(left.name) == right)
+        case "begins_with":
+            return str(item.get(left.name, "")).startswith(right)
+        case operator:
+            raise NotImplementedError(operator)
+
+
+def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
+    """Whether a condition expression holds: AND before OR, no parentheses."""
+    return any(
+        all(_is_true(term.strip(), item, values) for term in each.split(" AND "))
+        for each in condition.split(" OR ")
+    )
+
+
+def _is_true(term: str, item: Item, values: Mapping[str, Any]) -> bool:
+    if there := re.fullmatch(r"attribute_(not_)?exists\((\w+)\)", term):
+        return (there[2] in item) is not bool(there[1])
+    if less := re.fullmatch(r"(\w+) < (:\w+)", term):
+        return less[1] in item and bool(item[less[1]] < values[less[2]])
+    raise NotImplementedError(term)
+
+
+def _updated(item: Item, expression: str, values: Mapping[str, Any]) -> Item:
+    after = dict(item)
+    for term in re.split(r", (?=\w+ =)", expression.removeprefix("SET ")):
+        assignment = re.fullmatch(r"(\w+) = (?:if_not_exists\((\w+), )?(:\w+)\)?", term)
+        if assignment is None:
+            raise NotImplementedError(expression)
+        name, unless, value = assignment.groups()
+        after[name] = item[unless] if unless in item else values[value]
+    return after

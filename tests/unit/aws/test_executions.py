@@ -1,0 +1,92 @@
+"""How another execution ended, as Step Functions tells."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from botocore.stub import Stubber
+
+from functions.aws.executions import Ended, Executions
+from functions.enrolment.errors import AccessDenied, RollcallError, ServiceUnavailable, Throttled
+from tests.support.builders import NOW
+from tests.unit.aws.support import REGION, a_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_stepfunctions import SFNClient
+
+EXECUTION = f"arn:aws:states:{REGION}:111122223333:execution:Rollcall:one"
+ASKED = {"executionArn": EXECUTION}
+
+
+@pytest.fixture
+def states() -> SFNClient:
+    client: SFNClient = a_session().client("stepfunctions", region_name=REGION)
+    return client
+
+
+@pytest.fixture
+def stubber(states: SFNClient) -> Iterator[Stubber]:
+    with Stubber(states) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def described(status: str, **more: Any) -> dict[str, Any]:
+    machine = f"arn:aws:states:{REGION}:111122223333:stateMachine:Rollcall"
+    began = datetime.fromtimestamp(NOW - 60, UTC)
+    return {**ASKED, "stateMachineArn": machine, "status": status, "startDate": began, **more}
+
+
+@pytest.mark.parametrize(
+    ("status", "stopped"),
+    [("SUCCEEDED", False), ("FAILED", False), ("TIMED_OUT", True), ("ABORTED", True)],
+)
+def test_an_execution_ended_at_a_time_and_may_have_been_stopped(
+    states: SFNClient, stubber: Stubber, status: str, stopped: bool
+) -> None:
+    answer = described(status, stopDate=datetime.fromtimestamp(NOW, UTC))
+    stubber.add_response("describe_execution", answer, ASKED)
+
+    ended = Executions(states).ended(EXECUTION)
+
+    assert ended == Ended(status, NOW)
+    assert ended is not None
+    assert ended.stopped is stopped
+
+
+@pytest.mark.parametrize("status", ["RUNNING", "PENDING_REDRIVE"])
+def test_an_execution_that_goes_on_has_not_ended(
+    states: SFNClient, stubber: Stubber, status: str
+) -> None:
+    stubber.add_response("describe_execution", described(status), ASKED)
+
+    assert Executions(states).ended(EXECUTION) is None
+
+
+def test_of_an_execution_that_step_functions_has_forgotten_nothing_is_known(
+    states: SFNClient, stubber: Stubber
+) -> None:
+    stubber.add_client_error("describe_execution", "ExecutionDoesNotExist")
+
+    assert Executions(states).ended(EXECUTION) is None
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("AccessDeniedException", 400, AccessDenied),
+        ("ThrottlingException", 400, Throttled),
+        ("InternalFailure", 500, ServiceUnavailable),
+    ],
+)
+def test_what_cannot_be_looked_up_is_an_error(
+    states: SFNClient, stubber: Stubber, code: str, status: int, error: type[RollcallError]
+) -> None:
+    stubber.add_client_error("describe_execution", code, http_status_code=status)
+
+    with pytest.raises(error, match=f"^Step Functions DescribeExecution: {code}"):
+        Executions(states).ended(EXECUTION)

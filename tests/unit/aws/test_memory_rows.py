@@ -1,0 +1,121 @@
+"""The table in memory answers as DynamoDB does, whatever came before."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.conditions import Attr, Key
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from moto import mock_aws
+
+from functions.aws.ledger import BY_TIME, Ledger
+from functions.aws.rows import Rows, Write
+from functions.aws.sessions import Clients
+from functions.enrolment.errors import RollcallError
+from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
+from functions.enrolment.plan import Plan
+from tests.support.builders import NOW, OTHER, a_membership
+from tests.support.memory_rows import MemoryRows, ledger_on
+from tests.support.tables import create_table
+from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb.service_resource import Table
+
+FIRST, SECOND = {"pk": "a", "sk": "1"}, {"pk": "a", "sk": "2"}
+SEEN = a_membership(Status.INVITED).begun(Action.INVITE, NOW + 0.25)
+ENDED = SEEN.answered(Action.INVITE, Answer(Verdict.TAKEN)).settled(Outcome.ENABLED, None, NOW + 1)
+ENDED_ONCE = a_membership(revision=1).settled(Outcome.FAILED, "no", NOW)
+ELSEWHERE = a_membership(account_id=OTHER)
+
+# Twice in this order and twice in the other, every condition is both met and refused.
+OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
+    "open": lambda _, it: it.open(an_onboarding("one")),
+    "open another": lambda _, it: it.open(an_onboarding("two", started_at=NOW - 1)),
+    "extend_lease": lambda _, it: it.extend_lease("one", NOW + 2 * LEASE),
+    "extend_lease by nothing": lambda _, it: it.extend_lease("one", NOW),
+    "mark_published": lambda _, it: it.mark_published("one", "event", "e-1"),
+    "end": lambda _, it: it.end("one", NOW + 2),
+    "end, later": lambda _, it: it.end("one", NOW + 3),
+    "keep_plan": lambda _, it: it.keep_plan(an_onboarding("one"), Plan((), ())),
+    "keep_apart": lambda _, it: it.keep_apart([ENDED, ELSEWHERE], NOW),
+    "write": lambda _, it: it.write([SEEN, ELSEWHERE], NOW),
+    "write over": lambda _, it: it.write([ENDED_ONCE], NOW, apart=[ENDED]),
+    "record": lambda _, it: it.record([SEEN], NOW + 5),
+    "record both": lambda _, it: it.record([ENDED_ONCE, ELSEWHERE], NOW + 5),
+    "read": lambda _, it: it.read([SEEN.key, ELSEWHERE.key, SEEN.key]),
+    "findings": lambda _, it: it.findings("one"),
+    "close with a lease": lambda _, it: it.close("two", "x", {}, NOW, lease_until=NOW + 1),
+    "close": lambda _, it: it.close("one", "enabled", {"enabled": 2}, NOW + 60.5),
+    "extend_lease once closed": lambda _, it: it.extend_lease("one", NOW + 3 * LEASE),
+    "onboarding": lambda _, it: it.onboarding("one"),
+    "onboardings": lambda _, it: it.onboardings(["one", "two", "one", "three"]),
+    "recent": lambda _, it: it.recent(1),
+    "open, later": lambda _, it: it.open(an_onboarding("one", started_at=NOW + 1.5)),
+    "put_if": lambda it, _: it.put_if(
+        FIRST | {"n": 4}, "attribute_not_exists(n) OR n < :n", {":n": 0.5}
+    ),
+    "put": lambda it, _: it.put(FIRST | {"n": 1, "half": 0.5, "deep": {"list": [1, "x", None]}}),
+    "put_if less": lambda it, _: it.put_if(FIRST | {"n": 9}, "n < :n", {":n": 3}),
+    "put_all": lambda it, _: it.put_all([FIRST | {"n": 2}, SECOND | {"n": 3}]),
+    "put_all twice": lambda it, _: it.put_all([FIRST, FIRST]),
+    "query": lambda it, _: list(it.query(Key("pk").eq("a"))),
+    "query a part": lambda it, _: list(it.query(Key("pk").eq("a") & Key("sk").begins_with("2"))),
+    "query some": lambda it, _: list(it.query(Key("pk").eq("a"), Attr("n").eq(3))),
+    "transact new": lambda it, _: it.transact(
+        [Write(FIRST | {"revision": 1}, seen=0), Write(SECOND | {"revision": 1}, seen=0)]
+    ),
+    "transact seen": lambda it, _: it.transact(
+        [Write(FIRST | {"revision": 2}, seen=1), Write(SECOND | {"revision": 2}, seen=1)]
+    ),
+    "transact half": lambda it, _: it.transact(
+        [Write(FIRST | {"revision": 3}, seen=2), Write(SECOND | {"revision": 1}, seen=0)]
+    ),
+    "transact any": lambda it, _: it.transact([Write(FIRST | {"n": 5}), Write(SECOND)]),
+    "transact twice": lambda it, _: it.transact([Write(FIRST), Write(FIRST)]),
+    "transact too much": lambda it, _: it.transact(
+        [Write({"pk": "b", "sk": str(number)}) for number in range(101)]
+    ),
+    "update": lambda it, _: it.update(FIRST, "SET n = :n", "attribute_exists(m)", {":n": 0.25}),
+    "update or make": lambda it, _: it.update(
+        FIRST, "SET n = :n, m = if_not_exists(m, :n)", "attribute_not_exists(m)", {":n": 7}
+    ),
+    "get": lambda it, _: it.get(FIRST),
+    "get_all": lambda it, _: in_order(it.get_all([SECOND, FIRST, {"pk": "no", "sk": "no"}])),
+    "get_all twice": lambda it, _: in_order(it.get_all([FIRST, FIRST])),
+    "newest": lambda it, _: it.newest(BY_TIME, Key("kind").eq("onboarding"), 2),
+}
+
+
+def in_order(items: Any) -> list[Any]:
+    return sorted(items, key=lambda item: str(item["sk"]))
+
+
+def answer(operation: str, rows: Rows, ledger: Ledger) -> object:
+    try:
+        return OPERATIONS[operation](rows, ledger)
+    except RollcallError as error:
+        return type(error)
+
+
+def items(table: Table) -> list[Any]:
+    return sorted(table.scan()["Items"], key=lambda item: f"{item['pk']} {item['sk']}")
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(list(OPERATIONS)), min_size=8, max_size=30))
+@example([*OPERATIONS] * 2)
+@example([*reversed(OPERATIONS)] * 2)
+def test_the_same_operations_are_answered_alike(operations: list[str]) -> None:
+    memory = MemoryRows()
+    with mock_aws():
+        table = create_table(Clients(a_session()).table("rollcall", REGION))
+        for operation in operations:
+            expected = answer(operation, Rows(table), Ledger(table))
+
+            assert answer(operation, memory, ledger_on(memory)) == expected, operation
+
+        assert [memory.get({"pk": pk, "sk": sk}) for pk, sk in sorted(memory.items)] == items(table)

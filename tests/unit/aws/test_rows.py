@@ -1,0 +1,98 @@
+"""What a transaction's answer means; conditions and values are in ``test_memory_rows.py``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from botocore.stub import Stubber
+
+from functions.aws.rows import MOST_TRIES, Rows, Write
+from functions.aws.sessions import Clients
+from functions.enrolment.errors import Conflict, RollcallError, ServiceUnavailable, Throttled
+from tests.unit.aws.support import REGION, a_session
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from mypy_boto3_dynamodb.service_resource import Table
+
+WRITES = [Write({"pk": "a", "sk": number}, seen=1) for number in "123"]
+REFUSED, BUSY = "ConditionalCheckFailed", "TransactionConflict"
+
+
+@pytest.fixture
+def table() -> Table:
+    return Clients(a_session()).table("rollcall", REGION)
+
+
+@pytest.fixture
+def stubber(table: Table) -> Iterator[Stubber]:
+    with Stubber(table.meta.client) as stubber:
+        yield stubber
+        stubber.assert_no_pending_responses()
+
+
+def cancel(stubber: Stubber, *codes: str) -> None:
+    stubber.add_client_error(
+        "transact_write_items",
+        "TransactionCanceledException",
+        modeled_fields={"CancellationReasons": [{"Code": code} for code in codes]},
+    )
+
+
+@pytest.mark.parametrize(
+    ("codes", "refused"),
+    [((REFUSED, "None", REFUSED), {0, 2}), (("None", REFUSED, BUSY), {1})],
+)
+def test_the_writes_whose_condition_did_not_hold_are_told(
+    table: Table, stubber: Stubber, codes: tuple[str, ...], refused: set[int]
+) -> None:
+    cancel(stubber, *codes)
+
+    assert Rows(table).transact(WRITES) == refused
+
+
+def test_a_transaction_that_met_another_is_tried_again(table: Table, stubber: Stubber) -> None:
+    for _ in range(MOST_TRIES - 1):
+        cancel(stubber, "None", BUSY, "None")
+    stubber.add_response("transact_write_items", {})
+
+    assert Rows(table).transact(WRITES) == frozenset()
+
+
+def test_a_transaction_that_keeps_meeting_others_is_a_conflict(
+    table: Table, stubber: Stubber
+) -> None:
+    for _ in range(MOST_TRIES):
+        cancel(stubber, BUSY, "None", "None")
+
+    with pytest.raises(Conflict, match="other transactions are under way"):
+        Rows(table).transact(WRITES)
+
+
+@pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_is_canceled_otherwise_was_too_much(
+    table: Table, stubber: Stubber, code: str
+) -> None:
+    cancel(stubber, "None", code, "None")
+
+    with pytest.raises(Throttled, match=f"canceled a transaction: .*{code}"):
+        Rows(table).transact(WRITES)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "error"),
+    [
+        ("InternalServerError", 500, ServiceUnavailable),
+        ("TransactionInProgressException", 400, Conflict),
+        ("ProvisionedThroughputExceededException", 400, Throttled),
+    ],
+)
+def test_another_error_of_a_transaction_is_ours(
+    table: Table, stubber: Stubber, code: str, status: int, error: type[RollcallError]
+) -> None:
+    stubber.add_client_error("transact_write_items", code, http_status_code=status)
+
+    with pytest.raises(error, match=f"^DynamoDB TransactWriteItems: {code}"):
+        Rows(table).transact(WRITES)

@@ -1,0 +1,111 @@
+"""Refusals name fields by keys that others wrote: those are cleaned, and no value is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment.document import (
+    Document,
+    a_boolean,
+    a_duration,
+    a_list,
+    a_map,
+    a_region,
+    a_string,
+    a_whole_number,
+    one_of,
+)
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.scope import an_account_id, read_scope
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+KEYS = {
+    "x" * 200_000: "x" * 63 + "…",
+    "\ud800": "?",
+    "two\nlines": "two lines",
+    "\x1b[31m": "?[31m",
+    "root@example.com": "(e-mail)",
+    "": "(empty)",
+}
+VALUE = "o-told value\nroot@example.com"
+
+
+def refusal(read: Callable[[], object]) -> InvalidInput:
+    with pytest.raises(InvalidInput) as refused:
+        read()
+    return refused.value
+
+
+@pytest.mark.parametrize(("key", "shown"), KEYS.items(), ids=list(KEYS.values()))
+def test_an_unknown_field_is_refused_by_its_cleaned_name(key: str, shown: str) -> None:
+    document = Document({"known": True, key: 1}, "place")
+    document.optional("known", a_boolean, default=False)
+
+    refused = refusal(document.close)
+
+    assert str(refused) == f"place.{shown}: is not known here; known are known"
+    assert refused.field == f"place.{shown}"
+
+
+@pytest.mark.parametrize(("key", "shown"), KEYS.items(), ids=list(KEYS.values()))
+def test_a_required_field_and_what_is_in_it_are_refused_by_its_cleaned_name(
+    key: str, shown: str
+) -> None:
+    document = Document({key: {"inner": 1}})
+
+    def read(value: object, path: str) -> bool:
+        return Document(value, path).required("inner", a_boolean)
+
+    refused = refusal(lambda: document.required(key, read))
+
+    assert str(refused) == f"{shown}.inner: takes true or false"
+
+
+@pytest.mark.parametrize(("key", "shown"), KEYS.items(), ids=list(KEYS.values()))
+def test_a_maps_field_is_refused_by_its_cleaned_name(key: str, shown: str) -> None:
+    refused = refusal(lambda: a_map(a_boolean, 3)({key: 1}, "map"))
+
+    assert str(refused) == f"map.{shown}: takes true or false"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=list(KEYS.values()))
+def test_a_map_keeps_its_keys_as_they_are(key: str) -> None:
+    assert a_map(a_boolean, 3)({key: True}, "map") == {key: True}
+
+
+READERS: dict[str, Callable[[object, str], Any]] = {
+    "object": lambda value, path: Document(value, path).close(),
+    "string": a_string(5),
+    "boolean": a_boolean,
+    "whole number": a_whole_number(1, 5),
+    "duration": a_duration,
+    "Region": a_region,
+    "choice": one_of({"a": 1, "b": 2}),
+    "list": a_list(a_boolean, 5),
+    "map": a_map(a_boolean, 5),
+    "account id": an_account_id,
+    "scope": read_scope,
+    "scope's path": lambda value, path: read_scope({"include_paths": [value]}, path),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(
+    "wrap", [lambda v: v, lambda v: [v], lambda v: {"a": v}, lambda v: {"a": [v]}]
+)
+def test_a_refused_value_is_not_told(reader: str, wrap: Callable[[str], object]) -> None:
+    refused = refusal(lambda: READERS[reader](wrap(VALUE), "field"))
+
+    assert "told" not in str(refused)
+    assert "example.com" not in str(refused)
+
+
+def test_a_refusal_is_one_short_line_whatever_it_is_made_of() -> None:
+    refused = InvalidInput("field" * 500, "takes\n\ud800")
+
+    assert str(refused).isprintable()
+    assert len(str(refused)) == 1000

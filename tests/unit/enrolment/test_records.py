@@ -1,0 +1,298 @@
+"""Rows outlive the code that wrote them, and come back with their numbers as ``Decimal``. The
+samples are what the version before wrote."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.aws.rows import to_dynamodb
+from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.membership import (
+    Action,
+    Answer,
+    Attempt,
+    Membership,
+    Outcome,
+    Status,
+    Transition,
+    Verdict,
+)
+from functions.enrolment.records import (
+    OnboardingRecord,
+    membership_from_item,
+    membership_to_item,
+    onboarding_from_item,
+    onboarding_to_item,
+)
+from functions.enrolment.target import ServiceName, Target
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    OTHER,
+    RUN,
+    a_membership,
+    an_onboarding,
+    tried,
+)
+
+SAMPLES = Path(__file__).parent / "samples"
+THIRD = AccountId("666677778888")
+DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
+
+times = st.floats(min_value=0, max_value=4e9).map(lambda at: round(at, 6))
+account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
+texts = st.text().filter(lambda text: "@" not in text)
+answers = st.builds(Answer, st.sampled_from(Verdict), texts)
+later_values = st.recursive(
+    st.booleans() | st.integers(-(10**30), 10**30) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+memberships = st.builds(
+    Membership,
+    account_id=account_ids,
+    target=st.builds(Target, st.sampled_from(ServiceName), st.just("eu-west-1")),
+    mode=st.sampled_from(Mode),
+    onboarding_id=st.text(),
+    taken_at=times,
+    revision=st.integers(0, 10**6),
+    status=st.none() | st.sampled_from(Status),
+    raw=st.text(),
+    detail=st.none() | texts,
+    transitions=st.lists(st.builds(Transition, st.text(), times)).map(tuple),
+    transition_count=st.integers(0, 10**6),
+    attempts=st.dictionaries(
+        st.sampled_from(Action),
+        st.builds(Attempt, st.integers(0, 1000), times, st.none() | answers),
+    ),
+    due=st.none() | st.sampled_from(Action),
+    outcome=st.none() | st.sampled_from(Outcome),
+    reason=st.none() | texts,
+    settled_at=st.none() | times,
+    unknown=st.dictionaries(st.text().map(lambda name: f"later {name}"), later_values, max_size=3),
+)
+onboardings = st.builds(
+    OnboardingRecord,
+    id=st.text(),
+    source=st.text(),
+    automatic=st.booleans(),
+    dry_run=st.booleans(),
+    accounts=st.lists(account_ids).map(tuple),
+    started_at=times,
+    lease_until=times,
+    execution_arn=st.text(),
+    outcome=st.none() | st.text(),
+    counts=st.dictionaries(st.sampled_from(Outcome).map(str), st.integers(0, 5000)),
+    ended_at=st.none() | times,
+    closed_at=st.none() | times,
+    published=st.dictionaries(st.sampled_from(["event", "message", "interim"]), st.text()),
+)
+
+
+def through_json(item: dict[str, Any]) -> dict[str, Any]:
+    back: dict[str, Any] = json.loads(json.dumps(item))
+    return back
+
+
+def through_dynamodb(item: dict[str, Any]) -> dict[str, Any]:
+    serialize, deserialize = TypeSerializer().serialize, TypeDeserializer().deserialize
+    return {name: deserialize(serialize(value)) for name, value in to_dynamodb(item).items()}
+
+
+@given(memberships, times)
+def test_memberships_survive(membership: Membership, now: float) -> None:
+    item = membership_to_item(membership, now)
+
+    assert membership_from_item(through_json(item)) == membership
+    assert membership_from_item(through_dynamodb(item)) == membership
+
+
+@given(onboardings)
+def test_onboardings_survive(record: OnboardingRecord) -> None:
+    item = onboarding_to_item(record)
+
+    assert onboarding_from_item(through_json(item)) == record
+    assert onboarding_from_item(through_dynamodb(item)) == record
+
+
+@given(memberships)
+def test_what_has_no_value_is_not_written(membership: Membership) -> None:
+    assert None not in membership_to_item(membership, NOW).values()
+
+
+def sample(name: str, row: str) -> dict[str, Any]:
+    rows: dict[str, dict[str, Any]] = json.loads((SAMPLES / f"{name}.json").read_text())
+    return rows[row]
+
+
+def counted(at: float, **counts: int) -> MappingProxyType[Action, Attempt]:
+    """Attempts of which only the number is known: as if the service had taken them."""
+    return MappingProxyType(
+        {Action(a): Attempt(count, at, Answer(Verdict.TAKEN)) for a, count in counts.items()}
+    )
+
+
+@pytest.mark.parametrize(
+    ("row", "membership"),
+    [
+        (
+            "open",
+            Membership(
+                OTHER,
+                DETECTIVE,
+                Mode.INVITATION,
+                RUN,
+                taken_at=NOW + 92,
+                status=Status.INVITED,
+                raw="INVITED",
+                transitions=(
+                    Transition("", NOW + 15),
+                    Transition("VERIFICATION_IN_PROGRESS", NOW + 47),
+                    Transition("INVITED", NOW + 62),
+                ),
+                transition_count=3,
+                attempts=counted(NOW + 92, create=2),
+            ),
+        ),
+        (
+            "ended",
+            Membership(
+                ACCOUNT,
+                DETECTIVE,
+                Mode.ORGANIZATION,
+                RUN,
+                taken_at=NOW + 200,
+                status=Status.ACCEPTED_BUT_DISABLED,
+                raw="ACCEPTED_BUT_DISABLED",
+                detail="VOLUME_UNKNOWN",
+                transitions=(
+                    Transition("", NOW + 15),
+                    Transition("ACCEPTED_BUT_DISABLED", NOW + 31),
+                ),
+                transition_count=2,
+                attempts=counted(NOW + 200, create=1, restart=1),
+                outcome=Outcome.FAILED,
+                reason="the account's data volume is too high",
+                settled_at=NOW + 200,
+            ),
+        ),
+        (
+            "never_read",
+            Membership(
+                THIRD,
+                DETECTIVE,
+                Mode.INVITATION,
+                RUN,
+                taken_at=NOW,
+                outcome=Outcome.SKIPPED,
+                reason="the administrator account is not a member of itself",
+                settled_at=NOW,
+            ),
+        ),
+    ],
+)
+def test_a_membership_that_the_version_before_wrote_is_understood(
+    row: str, membership: Membership
+) -> None:
+    item = sample("membership_rows", row)
+
+    assert membership_from_item(item) == membership
+    assert membership_from_item(through_dynamodb(item)) == membership
+    assert membership.belongs_to(RUN, started_at=NOW)
+
+
+@pytest.mark.parametrize(
+    ("row", "changes"),
+    [
+        ("running", {}),
+        (
+            "ended",
+            {
+                "outcome": "incomplete",
+                "closed_at": NOW + 300,
+                "counts": {
+                    "enabled": 1,
+                    "already enabled": 0,
+                    "failed": 1,
+                    "timed out": 0,
+                    "skipped": 1,
+                },
+                "published": {"event": "e-1", "message": "m-1"},
+            },
+        ),
+    ],
+)
+def test_an_onboarding_that_the_version_before_wrote_is_understood(
+    row: str, changes: dict[str, Any]
+) -> None:
+    item = sample("onboarding_rows", row)
+    record = an_onboarding(accounts=(ACCOUNT, OTHER, THIRD), **changes)
+
+    assert onboarding_from_item(item) == record
+    assert onboarding_from_item(through_dynamodb(item)) == record
+
+
+KEYS = {"pk": "account#444455556666", "sk": "membership#guardduty#eu-west-1", "expires_at": 1}
+
+
+def test_what_a_later_version_wrote_is_written_back_and_the_keys_are_not() -> None:
+    later = {"later": {"a": [Decimal(1), "b"]}, "kind": "membership"}
+    item = membership_to_item(a_membership(Status.INVITED, revision=3), NOW)
+
+    membership = membership_from_item(KEYS | item | later)
+    again = membership.taken("onboarding-2", Mode.INVITATION, NOW + 60)
+
+    assert membership_to_item(membership, NOW) == item | later
+    assert membership_to_item(again, NOW).items() >= later.items()
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ({"status": "Archived"}, {"status": Status.UNKNOWN}),
+        # Ended, however it was: nobody goes on with it.
+        ({"outcome": "handed over"}, {"outcome": Outcome.FAILED}),
+        ({"due": "export"}, {"due": None}),
+        ({"attempts": {"export": {"count": 1, "at": 1.0}}}, {"attempts": {}}),
+        (
+            {"attempts": {"create": {"count": 1, "at": 1.0, "verdict": "deferred", "text": "x"}}},
+            {"attempts": {Action.CREATE: Attempt(1, 1.0, Answer(Verdict.UNKNOWN, "x"))}},
+        ),
+        (
+            {"attempts": {"create": {"count": 1, "at": 1.0, "later": True}}},
+            {"attempts": {Action.CREATE: Attempt(1, 1.0)}},
+        ),
+    ],
+    ids=["status", "outcome", "due", "action", "verdict", "an attempt's field"],
+)
+def test_a_word_that_only_a_later_version_knows_does_not_stop_this_one(
+    written: dict[str, Any], read: dict[str, Any]
+) -> None:
+    item = membership_to_item(a_membership(Status.INVITED), NOW)
+
+    membership = membership_from_item(item | written)
+
+    assert {name: getattr(membership, name) for name in read} == read
+
+
+@given(st.emails(), st.text())
+def test_an_email_is_never_kept(email: str, text: str) -> None:
+    said = f"{text} {email} {text}"
+    membership = tried(
+        a_membership(Status.ABSENT, detail=said), Action.CREATE, Verdict.UNKNOWN, text=said
+    ).settled(Outcome.FAILED, said, NOW)
+
+    item = membership_to_item(membership, NOW)
+
+    assert email not in json.dumps(item, ensure_ascii=False)
+    assert all("(e-mail)" in kept for kept in (item["detail"], item["reason"]))
+    assert "(e-mail)" in item["attempts"]["create"]["text"]

@@ -1,0 +1,200 @@
+"""What a step works with: a table in memory, and small stand-ins for everything else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from functions.aws.archive import Archive
+from functions.aws.publisher import COMPLETED, Publisher
+from functions.aws.settings import Settings
+from functions.enrolment.account import AccountId
+from functions.enrolment.membership import Answer, Observation, Status, Verdict
+from functions.services.registry import TRAITS
+from functions.steps import wiring
+from functions.steps.wiring import Wiring
+from tests.support.builders import ADMINISTRATOR, NOW, RUN, TARGET, a_configuration
+from tests.support.memory_rows import MemoryRows, ledger_on
+from tests.unit.aws.support import an_onboarding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from functions.aws.ledger import Ledger
+    from functions.aws.rows import Item, Write
+    from functions.aws.sessions import Clients
+    from functions.enrolment.errors import RollcallError
+    from functions.enrolment.membership import Membership
+    from functions.enrolment.target import ServiceName, Target, Traits
+
+    # What fails, by name: each time it is used the next error, or None.
+    Errors = dict[str, Iterator[RollcallError | None]]
+    Says = Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]]
+    Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
+
+TAKEN = Answer(Verdict.TAKEN)
+
+
+class Interrupted(MemoryRows):
+    """Rows where somebody else comes between a step's reading and its first write."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.between: Callable[[], object] | None = None
+
+    def transact(self, writes: Sequence[Write]) -> frozenset[int]:
+        self._interrupt()
+        return super().transact(writes)
+
+    def update(
+        self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
+    ) -> tuple[bool, Item]:
+        self._interrupt()
+        return super().update(key, expression, condition, values)
+
+    def _interrupt(self) -> None:
+        between, self.between = self.between, None
+        if between is not None:
+            between()
+
+
+def _fail(errors: Errors, name: str) -> None:
+    error = next(errors.get(name, iter(())), None)
+    if error is not None:
+        raise error
+
+
+class Service:
+    """A security service: what it is asked, in ``calls``, and what it ``says``, which may raise."""
+
+    name: ServiceName = TARGET.service
+    traits: Traits = TRAITS[TARGET.service]
+
+    def __init__(self, errors: Errors) -> None:
+        self.statuses: dict[AccountId, Status] = {}
+        self.says: Says = lambda accounts: dict.fromkeys(accounts, TAKEN)
+        self.calls: list[tuple[str, list[AccountId]]] = []
+        self._errors = errors
+
+    def administrator_resource(self) -> str:
+        _fail(self._errors, "resource")
+        return "detector-1"
+
+    def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
+        self.calls.append(("observe", list(accounts)))
+        found = {account: self.statuses.get(account, Status.ABSENT) for account in accounts}
+        return tuple(Observation(each, status, str(status)) for each, status in found.items())
+
+    def create(
+        self, resource: str, emails: Mapping[AccountId, str | None]
+    ) -> Mapping[AccountId, Answer]:
+        return self._act("create", list(emails))
+
+    def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        return self._act("invite", accounts)
+
+    def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        return self._act("restart", accounts)
+
+    def _act(self, action: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
+        self.calls.append((action, list(accounts)))
+        return self.says(accounts)
+
+
+class Published(Publisher):
+    """What was published, by channel."""
+
+    def __init__(self, errors: Errors) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+        self.messages: list[tuple[str, str, dict[str, Any]]] = []
+        self._errors = errors
+
+    def event(self, document: Mapping[str, Any], detail_type: str = COMPLETED) -> str:
+        _fail(self._errors, "event")
+        self.events.append((detail_type, dict(document)))
+        return f"e-{len(self.events)}"
+
+    def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:
+        _fail(self._errors, "message")
+        self.messages.append((subject, text, dict(document)))
+        return f"m-{len(self.messages)}"
+
+
+class Kept(Archive):
+    """What was kept, by key."""
+
+    def __init__(self, errors: Errors) -> None:
+        self.documents: dict[str, dict[str, Any]] = {}
+        self._errors = errors
+
+    def keep(self, key: str, document: Mapping[str, Any]) -> str:
+        _fail(self._errors, "archive")
+        self.documents[key] = dict(document)
+        return f"s3://results/{key}"
+
+
+@dataclass(frozen=True)
+class Wired(Wiring):
+    """A step's wiring. ``errors`` are for ``resource``, ``event``, ``message`` and ``archive``."""
+
+    rows: MemoryRows
+    errors: Errors
+    target: Service
+    published: Published
+    kept: Kept
+
+    @property
+    def ledger(self) -> Ledger:
+        return ledger_on(self.rows)
+
+    @property
+    def publisher(self) -> Publisher:
+        return self.published
+
+    @property
+    def archive(self) -> Archive:
+        return self.kept
+
+    def service(self, target: Target) -> Service:
+        return self.target
+
+
+def wired(rows: MemoryRows | None = None, now: float = NOW) -> Wired:
+    """The wiring of a step at one time; on a table of its own, if none is given."""
+    errors: Errors = {}
+    settings = Settings(ADMINISTRATOR, "aws", a_configuration(), "table", "bus", "topic", "results")
+    return Wired(
+        settings=settings,
+        clients=cast("Clients", None),
+        home_region="eu-west-1",
+        now=lambda: now,
+        rows=rows or MemoryRows(),
+        errors=errors,
+        target=Service(errors),
+        published=Published(errors),
+        kept=Kept(errors),
+    )
+
+
+def begin(wiring_: Wired, *memberships: Membership, **changes: Any) -> None:
+    """A run that was begun, with its memberships as they were written first."""
+    wiring_.ledger.open(an_onboarding(RUN, **changes))
+    if memberships:
+        assert not wiring_.ledger.write(memberships, NOW)
+
+
+def rows(wiring_: Wired) -> dict[AccountId, Membership]:
+    """What the table has of the target, by account."""
+    accounts = {pk.removeprefix("account#") for pk, _ in wiring_.rows.items}
+    found = wiring_.ledger.read((AccountId(account), TARGET) for account in accounts)
+    return {account: membership for (account, _), membership in found.items()}
+
+
+def run(handler: Handler, event: dict[str, Any], wiring_: Wiring) -> dict[str, Any]:
+    """Run a step as Lambda does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wiring, "wiring", lambda: wiring_)
+        return handler(event, SimpleNamespace(aws_request_id="1"))

@@ -1,0 +1,269 @@
+"""A run that ended before its time is told of and closed, whoever says that it ended."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment.documents import loop_to_json
+from functions.enrolment.errors import Throttled
+from functions.enrolment.membership import Action, Outcome, Status
+from functions.enrolment.results import iso
+from functions.steps import close_run
+from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
+from tests.unit.steps.support import Wired, begin, rows, run, wired
+
+if TYPE_CHECKING:
+    from functions.enrolment.records import OnboardingRecord
+
+LATER = NOW + 60
+MACHINE = "arn:aws:states:eu-west-1:111122223333:execution:Rollcall"
+INPUT = {"accounts": [{"id": ACCOUNT}], "dry_run": False}
+CAUGHT = {
+    "failure": {"Error": "AccessDenied", "Cause": '{"errorMessage": "no"}'},
+    "input": INPUT,
+    "onboarding_id": RUN,
+    "started_at": iso(NOW),
+    "execution_arn": f"{MACHINE}:{RUN}",
+}
+INVITED = a_membership(Status.INVITED)
+ACTING = a_membership(Status.ABSENT, account_id=OTHER).begun(Action.CREATE, NOW)
+
+
+def status_change(status: str, child: object = None, **detail: Any) -> dict[str, Any]:
+    """What Step Functions says of a run's execution, or of a map's child with this input."""
+    name = "0b1c" if child else RUN
+    return {
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "status": status,
+            "name": name,
+            "executionArn": f"{MACHINE}/Target:{name}" if child else f"{MACHINE}:{name}",
+            "startDate": int(NOW * 1000),
+            "stopDate": int(LATER * 1000),
+            "input": json.dumps(child or INPUT),
+            **detail,
+        },
+    }
+
+
+def close(wiring: Wired, event: dict[str, Any]) -> dict[str, Any]:
+    return run(close_run.handler, event, wiring)
+
+
+def the_record(wiring: Wired) -> OnboardingRecord:
+    return wiring.ledger.onboardings([RUN])[RUN]
+
+
+@pytest.mark.parametrize(
+    ("failure", "error", "cause", "outcome"),
+    [
+        (CAUGHT["failure"], "AccessDenied", "no", "AccessDenied: no"),
+        (
+            {"Error": "InvalidInput", "Cause": '{"errorMessage": "accounts: is required"}'},
+            "InvalidInput",
+            "accounts: is required",
+            "refused: accounts: is required",
+        ),
+        ({"Error": "States.Timeout", "Cause": ""}, "States.Timeout", *2 * ["States.Timeout"]),
+        (None, "Failed", *2 * ["the state machine could not go on"]),
+    ],
+)
+def test_a_run_that_could_not_even_be_planned_is_told_of_and_closed(
+    failure: object, error: str, cause: str, outcome: str
+) -> None:
+    wiring = wired(now=LATER)
+
+    assert close(wiring, CAUGHT | {"failure": failure}) == {"error": error, "cause": cause}
+
+    record = the_record(wiring)
+    assert (record.accounts, record.started_at) == ((ACCOUNT,), NOW)
+    assert (record.execution_arn, record.outcome) == (f"{MACHINE}:{RUN}", outcome)
+    assert (record.closed_at, record.lease_until) == (LATER, LATER)
+    [(_, document)] = wiring.published.events
+    assert (document["failure"], document["memberships"]) == (outcome, [])
+
+
+@pytest.mark.parametrize(
+    ("given", "source", "accounts", "dry_run"),
+    [
+        (INPUT, "manual", (ACCOUNT,), False),
+        (INPUT | {"dry_run": True}, "manual", (ACCOUNT,), True),
+        ({"accounts": "all"}, "manual", (), False),
+        (None, "manual", (), False),
+        (
+            {"detail-type": "x", "detail": {"eventName": "CreateAccountResult"}},
+            *("CreateAccountResult", (), False),
+        ),
+    ],
+)
+def test_of_a_run_without_a_record_is_told_what_its_input_says(
+    given: object, source: str, accounts: tuple[str, ...], dry_run: bool
+) -> None:
+    wiring = wired(now=LATER)
+
+    close(wiring, CAUGHT | {"input": given})
+
+    record = the_record(wiring)
+    assert (record.source, record.automatic) == (source, source != "manual")
+    assert (record.accounts, record.dry_run) == (accounts, dry_run)
+
+
+@pytest.mark.parametrize(
+    ("event", "outcome"),
+    [
+        (CAUGHT, "AccessDenied: no"),
+        (
+            status_change("FAILED", error="States.Runtime", cause="no path"),
+            "States.Runtime: no path",
+        ),
+        (status_change("ABORTED"), "the execution was aborted"),
+        (status_change("TIMED_OUT"), "the execution was timed out"),
+        (status_change("ABORTED", input=None), "the execution was aborted"),
+        (status_change("ABORTED", input="{", stopDate=None), "the execution was aborted"),
+    ],
+)
+def test_what_is_open_ends_with_what_ended_the_run(event: dict[str, Any], outcome: str) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+
+    close(wiring, event)
+
+    assert rows(wiring)[ACCOUNT].reason == outcome
+    assert the_record(wiring).outcome == outcome
+    [(_, document)] = wiring.published.events
+    assert (document["failure"], document["counts"]["failed"]) == (outcome, 1)
+
+
+@pytest.mark.parametrize(
+    ("event", "left"),
+    [
+        (CAUGHT, []),
+        (status_change("FAILED", error="X"), []),
+        (status_change("ABORTED"), [OTHER]),
+        (status_change("TIMED_OUT"), [OTHER]),
+    ],
+)
+def test_what_a_stopped_run_may_yet_be_doing_is_left_to_its_lease(
+    event: dict[str, Any], left: list[str]
+) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED, ACTING, accounts=(ACCOUNT, OTHER))
+
+    close(wiring, event)
+
+    assert [each for each, row in rows(wiring).items() if row.outcome is None] == left
+    assert (the_record(wiring).lease_until > LATER) is bool(left)
+
+
+@pytest.mark.parametrize("event", [CAUGHT, status_change("FAILED"), status_change("ABORTED")])
+@pytest.mark.parametrize("closed", ["complete", "AccessDenied: no"])
+def test_a_run_that_is_closed_stays_as_it_is(event: dict[str, Any], closed: str) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+    wiring.ledger.close(RUN, closed, {}, NOW)
+    before = dict(wiring.rows.items)
+
+    close(wiring, event)
+
+    assert wiring.rows.items == before
+    assert wiring.published.events == []
+
+
+def test_a_later_run_of_the_same_name_is_not_closed() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED, started_at=LATER + 1)
+    before = dict(wiring.rows.items)
+
+    assert close(wiring, status_change("ABORTED"))["cause"] == "a later run has this name"
+    assert wiring.rows.items == before
+
+
+@pytest.mark.parametrize("event", [CAUGHT, status_change("ABORTED")])
+def test_an_older_run_of_the_same_name_is_not_taken_for_it(event: dict[str, Any]) -> None:
+    wiring = wired(now=LATER)
+    older = replace(INVITED, taken_at=NOW - 1000)
+    begin(wiring, older, started_at=NOW - 1000)
+
+    close(wiring, event)
+
+    assert (the_record(wiring).started_at, the_record(wiring).closed_at) == (NOW, LATER)
+    assert rows(wiring)[ACCOUNT] == replace(older, revision=1)
+    assert [document["memberships"] for _, document in wiring.published.events] == [[]]
+
+
+CHILD = loop_to_json(a_loop(ACCOUNT, OTHER))
+
+
+def test_of_a_child_that_ended_only_the_target_ends() -> None:
+    wiring = wired(now=LATER)
+    theirs = replace(INVITED, account_id=OTHER, onboarding_id="another")
+    begin(wiring, INVITED, theirs)
+
+    close(wiring, status_change("FAILED", CHILD, error="States.Runtime", cause="no path"))
+
+    assert rows(wiring)[ACCOUNT].reason == "its execution ended: States.Runtime: no path"
+    assert rows(wiring)[OTHER] == replace(theirs, revision=1)
+    assert the_record(wiring).closed_at is None
+    assert wiring.published.events == []
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="Fail Target ends what may be acting")
+@pytest.mark.parametrize("status", ["ABORTED", "TIMED_OUT"])
+def test_what_a_stopped_child_may_yet_be_doing_is_left_to_the_lease(status: str) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED, ACTING)
+
+    close(wiring, status_change(status, CHILD))
+
+    assert {each: row.outcome for each, row in rows(wiring).items()} == {
+        ACCOUNT: Outcome.FAILED,
+        OTHER: None,
+    }
+
+
+@pytest.mark.parametrize("given", [None, "", "[]", "{"])
+def test_of_a_child_whose_input_is_not_told_nothing_ends(given: str | None) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+
+    close(wiring, status_change("ABORTED", CHILD, input=given))
+
+    assert rows(wiring) == {ACCOUNT: replace(INVITED, revision=1)}
+    assert the_record(wiring).closed_at is None
+
+
+@pytest.mark.xfail(strict=True, raises=AssertionError, reason="the missing error is spelled None")
+def test_a_failure_without_an_error_is_still_one() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+
+    assert close(wiring, status_change("FAILED", error=None, cause=None))["cause"] == "an error"
+
+
+def test_the_last_word_is_not_held_up_by_what_might_heal() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+    wiring.errors["message"] = iter([Throttled("slower")])
+
+    close(wiring, status_change("ABORTED"))
+
+    assert the_record(wiring).closed_at == LATER
+    assert wiring.published.events[-1][1]["notes"] == ["the message could not be published: slower"]
+
+
+def test_what_might_heal_has_the_state_machine_try_again() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+    wiring.errors["message"] = iter([Throttled("slower")])
+
+    with pytest.raises(Throttled):
+        close(wiring, CAUGHT)
+    assert the_record(wiring).closed_at is None
+
+    close(wiring, CAUGHT)
+    assert the_record(wiring).closed_at == LATER
+    assert len(wiring.published.events) == 1

@@ -1,0 +1,231 @@
+"""A turn of the loop: what is read, what is written of it, and what is next."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment.account import Mode
+from functions.enrolment.configuration import Timing
+from functions.enrolment.documents import loop_to_json
+from functions.enrolment.errors import AdministratorNotReady, InvalidInput
+from functions.enrolment.membership import Action, Outcome, Status
+from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.target import ServiceName, Target
+from functions.steps import get_members
+from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, TARGET, a_loop, a_membership
+from tests.unit.steps.support import Interrupted, Wired, begin, rows, run, wired
+
+if TYPE_CHECKING:
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import Membership
+
+LATER = NOW + 30
+TIMING = Timing()
+DETECTIVE = Target(ServiceName.DETECTIVE, TARGET.region)
+UNREAD, UNREAD_TOO = a_membership(), a_membership(account_id=OTHER)
+
+
+def turn(wiring: Wired, *accounts: AccountId, **changes: Any) -> dict[str, Any]:
+    """Get Members, for these accounts."""
+    return run(get_members.handler, loop_to_json(a_loop(*accounts, **changes)), wiring)
+
+
+def test_a_reading_is_written_with_what_is_due_and_the_accounts_it_concerns_are_next() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, UNREAD_TOO)
+    wiring.target.statuses = {OTHER: Status.ENABLED}
+
+    document = turn(wiring, ACCOUNT, OTHER)
+
+    found = rows(wiring)
+    assert (found[ACCOUNT].status, found[ACCOUNT].due) == (Status.ABSENT, Action.CREATE)
+    assert found[OTHER].outcome is Outcome.ALREADY_ENABLED
+    assert (document["next"], document["acting"]) == ("create", [ACCOUNT])
+    assert document["resource"] == "detector-1"
+
+
+def test_only_what_changed_is_written() -> None:
+    wiring = wired(now=LATER)
+    waiting = a_membership(Status.VERIFYING, account_id=OTHER)
+    begin(wiring, UNREAD, waiting)
+    wiring.target.statuses = {OTHER: Status.VERIFYING}
+
+    turn(wiring, ACCOUNT, OTHER)
+
+    assert {account: row.revision for account, row in rows(wiring).items()} == {
+        ACCOUNT: 2,
+        OTHER: 1,
+    }
+
+
+def test_the_first_reading_of_a_membership_that_the_table_does_not_know_is_written() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring)
+
+    turn(wiring)
+
+    row = rows(wiring)[ACCOUNT]
+    assert (row.onboarding_id, row.taken_at, row.revision) == (RUN, LATER, 1)
+
+
+@pytest.mark.parametrize(
+    ("before", "read"),
+    [
+        pytest.param(a_membership(), [OTHER], id="at work on it"),
+        pytest.param(a_membership(onboarding_id="another"), [OTHER], id="another run at work"),
+        pytest.param(
+            a_membership(outcome=Outcome.FAILED, reason="no"), [ACCOUNT, OTHER], id="ended"
+        ),
+        pytest.param(None, [ACCOUNT, OTHER], id="not known"),
+    ],
+)
+def test_an_account_is_held_while_the_service_that_comes_first_is(
+    before: Membership | None, read: list[AccountId]
+) -> None:
+    wiring = wired(now=LATER)
+    held, other = (replace(each, target=DETECTIVE) for each in (UNREAD, UNREAD_TOO))
+    begin(wiring, held, other, *([before] if before else []))
+
+    document = turn(
+        wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY, resource="graph"
+    )
+
+    assert wiring.target.calls == [("observe", read)]
+    assert document["acting"] == read
+
+
+def test_where_all_are_held_nothing_is_read_and_no_resource_sought() -> None:
+    wiring = wired(now=LATER)
+    wiring.errors["resource"] = iter([AdministratorNotReady("no graph")])
+    begin(wiring, UNREAD, replace(UNREAD, target=DETECTIVE))
+
+    document = turn(wiring, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+
+    assert wiring.target.calls == []
+    assert (document["next"], document["resource"]) == ("wait", None)
+    assert document["wait_seconds"] > 0
+
+
+def test_what_is_not_this_runs_is_neither_read_nor_written() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, replace(UNREAD_TOO, onboarding_id="another"))
+
+    document = turn(wiring, ACCOUNT, OTHER)
+
+    assert wiring.target.calls == [("observe", [ACCOUNT])]
+    assert document["acting"] == [ACCOUNT]
+    assert rows(wiring)[OTHER].revision == 1
+
+
+@pytest.mark.parametrize(
+    ("accounts", "following", "acting"),
+    [((ACCOUNT, OTHER), "create", [OTHER]), ((ACCOUNT,), "stop", [])],
+)
+def test_what_another_run_takes_meanwhile_is_left_to_it(
+    accounts: tuple[AccountId, ...], following: str, acting: list[AccountId]
+) -> None:
+    interrupted = Interrupted()
+    wiring = wired(interrupted, now=LATER)
+    begin(wiring, UNREAD, UNREAD_TOO)
+    taken = replace(UNREAD, revision=1).taken("another", UNREAD.mode, LATER)
+    interrupted.between = lambda: wiring.ledger.write([taken], LATER)
+
+    document = turn(wiring, *accounts)
+
+    assert (document["next"], document["acting"]) == (following, acting)
+    assert rows(wiring)[ACCOUNT] == replace(taken, revision=2)
+
+
+def test_with_every_outcome_known_the_loop_stops_without_a_call() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, a_membership(outcome=Outcome.ENABLED, settled_at=NOW))
+
+    assert turn(wiring)["next"] == "stop"
+    assert wiring.target.calls == []
+
+
+def test_the_loop_of_a_closed_run_stops_without_a_call() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.ledger.close(RUN, "aborted", {}, NOW, lease_until=LATER + LEASE_SECONDS)
+    before = dict(wiring.rows.items)
+
+    assert turn(wiring)["next"] == "stop"
+    assert wiring.target.calls == []
+    assert wiring.rows.items == before
+
+
+def test_the_loop_of_a_run_that_is_closed_meanwhile_stops_and_writes_nothing() -> None:
+    interrupted = Interrupted()
+    wiring = wired(interrupted, now=LATER)
+    begin(wiring, UNREAD, lease_until=NOW)
+    interrupted.between = lambda: wiring.ledger.close(RUN, "aborted", {}, NOW)
+
+    document = turn(wiring)
+
+    assert (document["next"], document["acting"]) == ("stop", [])
+    assert rows(wiring)[ACCOUNT].revision == 1
+
+
+def test_the_lease_outlasts_the_wait_and_the_step_after_it() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, a_membership(Status.VERIFYING), lease_until=LATER + LEASE_SECONDS)
+    wiring.target.statuses = {ACCOUNT: Status.VERIFYING}
+    wiring_later = replace(wiring, now=lambda: NOW + 3000)
+
+    document = turn(wiring_later)
+
+    assert document["wait_seconds"] == TIMING.longest_wait
+    lease_until = wiring.ledger.onboardings([RUN])[RUN].lease_until
+    assert lease_until == NOW + 3000 + TIMING.longest_wait + LEASE_SECONDS
+
+
+def test_without_the_administrators_set_up_all_end_with_what_is_to_be_done() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, UNREAD_TOO)
+    wiring.errors["resource"] = iter([AdministratorNotReady("GuardDuty CreateDetector first")])
+
+    assert turn(wiring, ACCOUNT, OTHER)["next"] == "stop"
+    assert {row.reason for row in rows(wiring).values()} == {"GuardDuty CreateDetector first"}
+
+
+def test_a_dry_run_keeps_what_it_finds_beside_the_rows() -> None:
+    wiring = wired(now=LATER)
+    row = a_membership(Status.ENABLED, onboarding_id="another")
+    begin(wiring, row, dry_run=True)
+
+    document = turn(wiring, dry_run=True)
+
+    findings = wiring.ledger.findings(RUN)
+    assert findings is not None
+    assert [m.reason for m in findings.own] == ["dry run: would create (now Absent)"]
+    assert (document["next"], document["acting"]) == ("stop", [])
+    assert rows(wiring)[ACCOUNT] == replace(row, revision=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "published", "following"),
+    [
+        pytest.param({"reports": True}, (), "report", id="for a while"),
+        pytest.param({}, (), "wait", id="its definition has no such state"),
+        pytest.param({"reports": True}, ("interim",), "wait", id="published before"),
+    ],
+)
+def test_where_only_people_are_waited_for_that_is_reported_once(
+    changes: dict[str, Any], published: tuple[str, ...], following: str
+) -> None:
+    wiring = wired(now=NOW + TIMING.longest_wait)
+    begin(wiring, a_membership(Status.INVITED, Mode.INVITATION))
+    wiring.target.statuses = {ACCOUNT: Status.INVITED}
+    for channel in published:
+        wiring.ledger.mark_published(RUN, channel, "1")
+
+    assert turn(wiring, mode=Mode.INVITATION, **changes)["next"] == following
+
+
+def test_a_document_that_is_no_targets_loop_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="this is no target's loop"):
+        run(get_members.handler, {"onboarding_id": RUN}, wired())

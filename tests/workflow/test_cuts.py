@@ -1,0 +1,288 @@
+"""Every step, cut short at every request and taken again: nothing is done twice, nothing forgotten.
+
+A run of one target is driven step by step, as the state machine would. At one of its requests, to
+AWS or to the table, the step is killed: before the request, or after it took effect. Then the same
+step is taken again with the same input, as Retry does. Every request of every run is cut in turn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cache
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import pytest
+
+from functions.aws.directory import Directory
+from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.configuration import Configuration, Invitation
+from functions.enrolment.decide import Circumstances
+from functions.enrolment.membership import ENABLED, Action
+from functions.enrolment.regions import is_opt_in
+from functions.enrolment.target import ServiceName, Target
+from functions.services.registry import TRAITS, adapter, invitee
+from functions.steps import wiring
+from infra.local.calls import CallLog
+from infra.local.clock import ManualClock
+from infra.local.endpoint import Endpoint
+from infra.local.faults import Faults
+from infra.local.world import World
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
+from tests.support.in_process import local_client
+from tests.support.memory_rows import MemoryRows, ledger_on
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from functions.aws.ledger import Ledger
+    from functions.services.protocol import Invitee, SecurityService
+    from infra.local.http import Request, Response
+    from tests.support.memory_rows import Items
+
+T = TypeVar("T")
+
+REGION = "eu-west-1"
+STEPS = {
+    Action.CREATE: "create_members",
+    Action.INVITE: "invite_members",
+    Action.ACCEPT: "accept_invitations",
+    Action.RESTART: "restart_members",
+    "report": "publish_interim",
+}
+# The calls that change something, and the action whose attempts must count them.
+CHANGING = {
+    "CreateMembers": Action.CREATE,
+    "InviteMembers": Action.INVITE,
+    "StartMonitoringMember": Action.RESTART,
+    "StartMonitoringMembers": Action.RESTART,
+}
+
+
+class Cut(BaseException):
+    """The function is killed: nothing in it can handle that."""
+
+
+@dataclass
+class Knife:
+    """Cuts once, at the request of a number, before it or after."""
+
+    at: int
+    after: bool
+    requests: int = 0
+    used: bool = False
+
+    def through(self, request: Callable[[], T]) -> T:
+        self.requests += 1
+        mine = not self.used and self.requests == self.at
+        if mine and not self.after:
+            self.used = True
+            raise Cut
+        answer = request()
+        if mine:
+            self.used = True
+            raise Cut
+        return answer
+
+
+class CutRows(MemoryRows):
+    """The table, whose every access can be the last."""
+
+    def __init__(self, knife: Knife) -> None:
+        super().__init__()
+        self._knife = knife
+
+    def any_of(self, accesses: Sequence[Callable[[Items], T]]) -> tuple[int, T]:
+        every = super().any_of
+        return self._knife.through(lambda: every(accesses))
+
+
+class Switchboard:
+    """The services of the run under way, whose every call can be the last.
+
+    Clients are slow to make: those of one run serve the next as well.
+    """
+
+    endpoint: Endpoint
+    knife: Knife
+
+    def owns(self, request: Request) -> bool:
+        return self.endpoint.owns(request)
+
+    def handle(self, request: Request) -> Response:
+        return self.knife.through(lambda: self.endpoint.handle(request))
+
+
+SWITCHBOARD = Switchboard()
+
+
+@cache
+def client(service: str, account_id: str, region: str) -> Any:
+    return local_client(cast("Endpoint", SWITCHBOARD), service, account_id, region)
+
+
+@dataclass
+class Channel:
+    """What is published, or kept in the bucket."""
+
+    knife: Knife
+    sent: list[Any] = field(default_factory=list)
+
+    def __call__(self, *arguments: Any) -> str:
+        self.knife.through(lambda: self.sent.append(arguments))
+        return "id"
+
+
+class Play:
+    """One account, or two, and one target, from planning to the published result."""
+
+    def __init__(self, service: ServiceName, mode: Mode, knife: Knife, lag: float) -> None:
+        self.target, self.mode, self.knife = Target(service, REGION), mode, knife
+        self.clock = ManualClock()
+        self.world, self.calls = World(self.clock), CallLog()
+        self.events = Channel(knife)
+        self._furnish(lag)
+        SWITCHBOARD.endpoint = Endpoint(self.world, self.clock, Faults(0), self.calls)
+        SWITCHBOARD.knife = knife
+        accepts = Invitation(member_role="RollcallMember", external_id="test")
+        self.configuration = Configuration((REGION,), (service,), accepts)
+        self.ledger: Ledger = ledger_on(CutRows(knife))
+        self.wiring = cast("wiring.Wiring", self)
+
+    # As the steps see their wiring.
+    home_region = REGION
+    settings = SimpleNamespace(administrator_id=ADMINISTRATOR)
+    executions = SimpleNamespace(ended=lambda _arn: None)
+
+    @property
+    def directory(self) -> Directory:
+        return Directory(
+            client("organizations", ADMINISTRATOR, "us-east-1"),
+            client("account", ADMINISTRATOR, "us-east-1"),
+        )
+
+    @property
+    def publisher(self) -> SimpleNamespace:
+        return SimpleNamespace(event=self.events, message=Channel(self.knife))
+
+    @property
+    def archive(self) -> SimpleNamespace:
+        return SimpleNamespace(keep=Channel(self.knife))
+
+    def now(self) -> float:
+        return self.clock.now()
+
+    def service(self, target: Target) -> SecurityService:
+        administrators = client(target.service, ADMINISTRATOR, target.region)
+        return adapter(target.service, administrators, self.configuration.invitation)
+
+    def invitee(self, target: Target, account_id: AccountId) -> Invitee:
+        return invitee(target.service, client(target.service, account_id, target.region))
+
+    def circumstances(self, target: Target, now: float) -> Circumstances:
+        return Circumstances(now, self.configuration.timing, TRAITS[target.service], accepts=True)
+
+    def _furnish(self, lag: float) -> None:
+        do = self.world.apply
+        do({"do": "create_organization", "management": MANAGEMENT})
+        do({"do": "add_account", "account_id": ADMINISTRATOR, "organization": MANAGEMENT})
+        place = {"account_id": ADMINISTRATOR, "regions": [REGION]}
+        assert not is_opt_in(REGION)
+        for service in ServiceName:
+            do({"do": "enable", "service": str(service), **place})
+            do({"do": "designate", "service": str(service), **place})
+        inside = {"organization": MANAGEMENT} if self.mode is Mode.ORGANIZATION else {}
+        for account in (ACCOUNT, OTHER):
+            facts = {"email": f"{account}@example.com", "volume": "known", **inside}
+            do({"do": "add_account", "account_id": account, **facts})
+        do({"do": "stale_reads", "seconds": lag})
+
+    def run(self) -> None:
+        """Drive the run to its end."""
+        accounts = [{"id": a, "email": f"{a}@example.com"} for a in (ACCOUNT, OTHER)]
+        if self.mode is Mode.ORGANIZATION:
+            accounts = [{"id": account["id"]} for account in accounts]
+        begun = {
+            "input": {"accounts": accounts},
+            "onboarding_id": "run",
+            "started_at": "2026-11-21T00:00:00Z",
+        }
+        plan = self._step("plan_onboarding", begun)
+        for target in plan["targets"]:
+            self._loop(
+                {
+                    "onboarding_id": "run",
+                    "dry_run": False,
+                    "accounts": plan["accounts"],
+                    "target": target,
+                    "reports": True,
+                }
+            )
+        self.result = self._step("publish_results", plan)
+
+    def _loop(self, document: dict[str, Any]) -> None:
+        for _ in range(100):
+            document = self._step("get_members", document)
+            if document["next"] == Action.STOP:
+                return
+            if document["next"] in STEPS:
+                document = self._step(STEPS[document["next"]], document)
+            self.clock.advance(document["wait_seconds"])
+        raise AssertionError("the loop does not end")
+
+    def _step(self, module: str, document: dict[str, Any]) -> dict[str, Any]:
+        handler = importlib.import_module(f"functions.steps.{module}").handler
+        for _ in range(2):
+            try:
+                result: dict[str, Any] = handler(document, SimpleNamespace(aws_request_id="1"))
+            except Cut:
+                self.clock.advance(2)
+            else:
+                return result
+        raise AssertionError("cut twice")
+
+
+def check(play: Play) -> None:
+    """What must be true of every run, wherever it was cut."""
+    found = play.ledger.findings("run")
+    assert found is not None
+    assert {m.outcome for m in found.own} <= ENABLED
+    assert len(found.own) == 2
+    assert not found.left
+    assert not found.missing
+    assert play.result["complete"] is True
+    assert found.onboarding.closed_at is not None
+    once = {1} if play.mode is Mode.INVITATION else set()
+    assert {one["sent"] for one in play.world.snapshot()["invitations"]} == once
+    made = Counter(CHANGING.get(str(call.operation)) for call in play.calls.read())
+    for action in (Action.CREATE, Action.INVITE):
+        assert max(m.tries(action) for m in found.own) >= made[action]
+    (first, *further) = [document for document, _ in play.events.sent]
+    assert first["counts"]["enabled"] + first["counts"]["already enabled"] == 2
+    # A step that was killed between publishing and noting it publishes the same once more.
+    assert all(again == first for again in further)
+
+
+@pytest.mark.parametrize("lag", [0, 60], ids=["reads at once", "reads lag"])
+@pytest.mark.parametrize("mode", list(Mode))
+@pytest.mark.parametrize("service", list(ServiceName))
+def test_a_run_cut_at_any_request_ends_as_if_it_had_not_been(
+    service: ServiceName, mode: Mode, lag: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cuts = 0
+    for after in (False, True):
+        number = 0
+        while True:
+            number += 1
+            knife = Knife(number, after=after)
+            play = Play(service, mode, knife, lag)
+            monkeypatch.setattr(wiring, "wiring", lambda play=play: play.wiring)
+            play.run()
+            cut, knife.used = knife.used, True
+            check(play)
+            if not cut:
+                break
+            cuts += 1
+    assert cuts > 60
