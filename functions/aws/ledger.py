@@ -33,6 +33,7 @@ from functions.enrolment.records import (
     onboarding_from_item,
     onboarding_to_item,
 )
+from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -188,34 +189,39 @@ class Ledger:
 
     def findings(self, onboarding_id: str) -> Findings | None:
         """All that is known of a run; None where there is no record of it."""
-        items = list(self._rows.query(Key("pk").eq(f"onboarding#{onboarding_id}")))
-        by_key = {item["sk"]: item for item in items}
-        if _ONBOARDING not in by_key:
+        kept = self._kept(onboarding_id)
+        if _ONBOARDING not in kept:
             return None
-        record = onboarding_from_item(by_key[_ONBOARDING])
-        apart = [membership_from_item(item) for item in items if item["sk"].startswith(_MEMBERSHIP)]
-        own = {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
-        planned = by_key.get(_PLAN)
+        record = onboarding_from_item(kept[_ONBOARDING])
+        planned = kept.get(_PLAN)
         if planned is None or float(planned["planned_at"]) < record.started_at:
+            own = _apart_of(record, kept)
             return Findings(record, None, (*own.values(), *self._owned(record, own)))
         plan = plan_from_text(planned["plan"], record.id, record.started_at)
-        return self._as_planned(record, plan, own)
+        return self._as_planned(record, plan, kept)
+
+    def _kept(self, onboarding_id: str) -> dict[str, Item]:
+        """The items of a run, by sort key."""
+        items = self._rows.query(Key("pk").eq(f"onboarding#{onboarding_id}"))
+        return {item["sk"]: item for item in items}
 
     def _as_planned(
-        self, record: OnboardingRecord, plan: Plan, own: dict[MembershipKey, Membership]
+        self, record: OnboardingRecord, plan: Plan, kept: Mapping[str, Item]
     ) -> Findings:
+        own = _apart_of(record, kept)
         sought = [m for m in plan.covered if m.key not in own]
         rows = {} if record.dry_run else self.read(m.key for m in sought)
-        left, missing = [], []
-        for membership in sought:
-            row = rows.get(membership.key)
-            if row is None:
-                missing.append(membership)
-            elif row.belongs_to(record.id, record.started_at):
-                own[row.key] = row
-            else:
-                left.append(row)
-        return Findings(record, plan, (*plan.settled, *own.values()), tuple(left), tuple(missing))
+        own |= {k: r for k, r in rows.items() if r.belongs_to(record.id, record.started_at)}
+        if rows.keys() - own.keys():
+            # What another run has taken since is kept beside this run by now.
+            own |= _apart_of(record, self._kept(record.id))
+        return Findings(
+            record,
+            plan,
+            (*plan.settled, *own.values()),
+            left=tuple(row for key, row in rows.items() if key not in own),
+            missing=tuple(m for m in sought if m.key not in own and m.key not in rows),
+        )
 
     def _owned(
         self, record: OnboardingRecord, known: Mapping[MembershipKey, Membership]
@@ -224,6 +230,8 @@ class Ledger:
         for account_id in () if record.dry_run else record.accounts:
             condition = Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(_MEMBERSHIP)
             for item in self._rows.query(condition):
+                if item["service"] not in set(ServiceName):
+                    continue  # a later version's
                 row = membership_from_item(item)
                 if row.belongs_to(record.id, record.started_at) and row.key not in known:
                     yield row
@@ -323,6 +331,14 @@ def _apart(membership: Membership, now: float) -> dict[str, Any]:
         **membership_to_item(membership, now),
         EXPIRES_AT: int(now) + APART_KEPT,
     }
+
+
+def _apart_of(
+    record: OnboardingRecord, kept: Mapping[str, Item]
+) -> dict[MembershipKey, Membership]:
+    """The memberships kept beside a run; an older run of the same id may have left some."""
+    apart = [membership_from_item(item) for sk, item in kept.items() if sk.startswith(_MEMBERSHIP)]
+    return {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
 
 
 def _stored(membership: Membership, now: float) -> Membership:

@@ -120,7 +120,9 @@ def _ours(
     ours = []
     for membership in memberships:
         claim = claims[membership.account_id]
-        ours.append(membership.taken(claim.onboarding_id, claim.mode, now))
+        # Lambda's clock may be behind that of Step Functions.
+        taken_at = max(now, claim.started_at)
+        ours.append(membership.taken(claim.onboarding_id, claim.mode, taken_at))
     return ours
 
 

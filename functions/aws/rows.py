@@ -91,7 +91,8 @@ class Rows:
             if refused:
                 return refused
             if "TransactionConflict" not in codes:
-                raise Throttled(f"DynamoDB canceled a transaction: {', '.join(sorted(set(codes)))}")
+                why = ", ".join(sorted(set(codes) - {"None"}))
+                raise Throttled(f"DynamoDB canceled a transaction: {why}")
         raise Conflict("DynamoDB: other transactions are under way on the same items")
 
     def _put(self, write: Write) -> dict[str, Any]:

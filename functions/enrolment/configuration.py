@@ -45,12 +45,12 @@ class Invitation:
 class Timing:
     """Waits and deadlines in seconds; each deadline counts from the membership's first reading.
 
-    ``first_wait`` doubles up to ``longest_wait`` as long as nothing changes, or to
-    ``longest_slow_wait`` while only people and Detective's data volume are waited for. ``grace``
-    is how long a reading may lag behind an action before the action is taken again;
-    ``most_attempts`` how often it is taken. ``hold`` is how long Detective waits for GuardDuty in
-    its Region. ``duplicate_window`` is how long an event about an account that ended Enabled is
-    a duplicate.
+    A wait between readings is as long as the status has lasted: at least ``first_wait``, at first
+    no more than ``longest_wait``, and for a status that lasts ``longest_slow_wait``. ``grace`` is
+    how long a reading may lag behind an action: before that none is repeated that may have taken
+    effect. ``most_attempts`` is how often an action is done that the service takes and no reading
+    shows. ``hold`` is how long Detective waits for GuardDuty in its Region.
+    ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
     """
 
     first_wait: int = 15

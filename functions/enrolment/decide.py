@@ -45,8 +45,7 @@ class Decision:
 
 
 WAIT = Decision(Action.WAIT)
-# Doubling reaches the longest wait long before.
-_MOST_DOUBLINGS = 20
+_PACE = 10
 
 _HOPELESS: dict[Status, tuple[Outcome, str]] = {
     Status.RESIGNED: (
@@ -169,12 +168,24 @@ def _repeat(
     if attempt is None:
         return Decision(action)
     if attempt.count == 0:
-        return _from(attempt.at + timing.grace, action, circumstances)
+        return _from(attempt.over_at + timing.grace, action, circumstances)
     if attempt.done:
         if once or action is Action.INVITE or attempt.count >= timing.most_attempts:
             return WAIT
         return _from(attempt.at + timing.grace, action, circumstances)
-    return _from(attempt.at + _distance(attempt, timing), action, circumstances)
+    return _again(action, attempt, membership, circumstances)
+
+
+def _again(
+    action: Action, attempt: Attempt, membership: Membership, circumstances: Circumstances
+) -> Decision:
+    """What did not succeed, further and further apart: after a tenth of the status's age."""
+    timing = circumstances.timing
+    age = attempt.at - membership.transitions[-1].at
+    distance = min(max(timing.first_wait, age / _PACE), timing.longest_slow_wait)
+    if attempt.unanswered:
+        distance = max(distance, timing.grace)
+    return _from(attempt.over_at + distance, action, circumstances)
 
 
 def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decision:
@@ -183,23 +194,13 @@ def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decisi
     return Decision(Action.WAIT, until=due_at)
 
 
-def _distance(attempt: Attempt, timing: Timing) -> int:
-    """How long after an attempt that did not succeed the next one follows: twice the last time.
-
-    Where the attempt may have taken effect, not before the reading shows it.
-    """
-    doublings = min(attempt.count - 1, _MOST_DOUBLINGS)
-    distance = min(timing.first_wait << doublings, timing.longest_slow_wait)
-    return max(distance, timing.grace) if attempt.unanswered else distance
-
-
 def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
     """Restart at once and then spread over the time allowed: what blocks it heals in hours."""
     attempt, timing = membership.attempts.get(Action.RESTART), circumstances.timing
     if attempt is None:
         return Decision(Action.RESTART)
     if not attempt.done:
-        return _from(attempt.at + _distance(attempt, timing), Action.RESTART, circumstances)
+        return _again(Action.RESTART, attempt, membership, circumstances)
     if attempt.count >= timing.most_attempts:
         return WAIT
     spacing = _allowed(membership, timing) / (timing.most_attempts + 1)

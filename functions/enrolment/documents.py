@@ -92,7 +92,8 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
         InvalidInput: it does not say which run or which target it is about.
     """
     target = document.get("target")
-    if not isinstance(target, dict) or "onboarding_id" not in document:
+    place = _target(target)
+    if not isinstance(target, dict) or place is None or "onboarding_id" not in document:
         raise InvalidInput("target", "is required, with onboarding_id: this is no target's loop")
     # An earlier version carried the memberships, and the ids of the accounts to act on as accounts.
     former = document.get("memberships")
@@ -101,7 +102,7 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
     awaited = target.get("waits_for") or document.get("waits_for")
     return Loop(
         onboarding_id=document["onboarding_id"],
-        target=Target(ServiceName(target["service"]), target["region"]),
+        target=place,
         accounts=tuple(
             account
             for account in _accounts_from_json(accounts if former is None else former)
@@ -200,6 +201,13 @@ def plan_from_text(text: str, onboarding_id: str, settled_at: float) -> Plan:
         for number, place in ended["memberships"]
     )
     return Plan(accounts, targets, settled, tuple(document.get("notes", ())))
+
+
+def _target(value: object) -> Target | None:
+    if not isinstance(value, dict) or "region" not in value:
+        return None
+    service = str(value.get("service"))
+    return Target(ServiceName(service), value["region"]) if service in set(ServiceName) else None
 
 
 def _accounts_to_json(accounts: Iterable[Account]) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Transitions kept of a membership: the first, and the newest of the others.
 MOST_TRANSITIONS = 12
+# The longest that a step's function may run: what it begins has ended by then.
+STEP_SECONDS = 600
 
 
 class Status(StrEnum):
@@ -115,9 +117,9 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How often this run began an action for a membership, when last, and the last answer.
+    """How often this run began an action for a membership, and the last answer.
 
-    ``answer`` is None from the moment an action is begun until its answer is recorded: what is
+    ``at`` is when it was answered; while ``answer`` is None, when it was begun. An answer that is
     still None later belongs to a step that was cut short. ``count`` is 0 where only an earlier run
     began the action.
     """
@@ -125,6 +127,11 @@ class Attempt:
     count: int
     at: float
     answer: Answer | None = None
+
+    @property
+    def over_at(self) -> float:
+        """When it is over for certain: without an answer, when its step cannot run any more."""
+        return self.at + (STEP_SECONDS if self.answer is None else 0)
 
     @property
     def unanswered(self) -> bool:
@@ -173,10 +180,9 @@ class Membership:
         """Which membership it is."""
         return self.account_id, self.target
 
-    @property
-    def acting(self) -> bool:
-        """Whether the run has begun an action whose answer is not recorded (yet)."""
-        return any(each.count and each.answer is None for each in self.attempts.values())
+    def is_acting(self, now: float) -> bool:
+        """Whether an action of the run may be under way."""
+        return any(each.count and each.over_at > now for each in self.attempts.values())
 
     def tries(self, action: Action) -> int:
         """How often this run began an action."""
@@ -231,9 +237,10 @@ class Membership:
         """This membership with the due action begun: to be recorded before the call."""
         return self._with_attempt(action, Attempt(self.tries(action) + 1, now), due=None)
 
-    def answered(self, action: Action, answer: Answer) -> Membership:
+    def answered(self, action: Action, answer: Answer, now: float) -> Membership:
         """This membership after a begun action was answered."""
-        return self._with_attempt(action, replace(self.attempts[action], answer=answer), due=None)
+        attempt = replace(self.attempts[action], at=now, answer=answer)
+        return self._with_attempt(action, attempt, due=None)
 
     def settled(self, outcome: Outcome, reason: str | None, now: float) -> Membership:
         """This membership, ended."""

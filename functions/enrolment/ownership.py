@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
 
-# How long a run owns what it owns after its last sign of life. Longer than any step takes, so that
-# an action begun in time has ended when the lease has.
+# How long a run owns what it owns after its last sign of life: longer than any step runs.
 LEASE_SECONDS = 900
 
 
@@ -68,9 +67,13 @@ def standing(
         return Standing.FREE
     if membership.belongs_to(claim.onboarding_id, claim.started_at):
         return Standing.OWN
-    # The record of this run's own id says nothing of an older run that had the id.
-    dead = holder is None or holder.id == claim.onboarding_id or holder.lease_until <= now
-    return Standing.FREE if dead else Standing.AT_WORK
+    # The record of a later run of the same id says nothing of the run that took it.
+    living = (
+        holder is not None
+        and membership.belongs_to(holder.id, holder.started_at)
+        and holder.lease_until > now
+    )
+    return Standing.AT_WORK if living else Standing.FREE
 
 
 def _enabled_lately(membership: Membership, claim: Claim) -> bool:

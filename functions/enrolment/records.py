@@ -85,7 +85,8 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
             "detail": _redacted(membership.detail),
             "transitions": [{"status": t.status, "at": t.at} for t in membership.transitions],
             "transition_count": membership.transition_count,
-            "attempts": {
+            "attempts": membership.unknown.get("attempts", {})
+            | {
                 str(action): _attempt_to_item(attempt)
                 for action, attempt in membership.attempts.items()
             },
@@ -129,8 +130,15 @@ def membership_from_item(item: Mapping[str, Any]) -> Membership:
         outcome=_word(Outcome, outcome, Outcome.FAILED),
         reason=item.get("reason"),
         settled_at=_time(item.get("settled_at")),
-        unknown=MappingProxyType({k: v for k, v in item.items() if k not in _KNOWN}),
+        unknown=MappingProxyType(_unknown(item)),
     )
+
+
+def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
+    """The attributes that only a later version knows, and its actions among the attempts."""
+    attempts = {k: v for k, v in item.get("attempts", {}).items() if k not in set(Action)}
+    unknown = {k: v for k, v in item.items() if k not in _KNOWN}
+    return unknown | ({"attempts": attempts} if attempts else {})
 
 
 def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:

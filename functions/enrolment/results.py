@@ -102,8 +102,8 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "failure": result.failure,
         "notes": list(result.notes),
     }
-    room = None if most_bytes is None else most_bytes - _size(document)
-    kept = _as_many_as_fit(entries, room)
+    empty = {**document, "memberships": [], "omitted": len(entries)}
+    kept = _as_many_as_fit(entries, None if most_bytes is None else most_bytes - _size(empty))
     return {**document, "memberships": kept, "omitted": len(entries) - len(kept)}
 
 
@@ -175,7 +175,8 @@ def _reason(membership: Membership) -> str | None:
             tried = f" ({answer.text})" if answer and answer.text else ""
             return f"the account's owner must accept the invitation{tried}"
         case Status.ACCEPTED_BUT_DISABLED:
-            return f"the service checks the account's data volume ({membership.detail})"
+            said = f" ({membership.detail})" if membership.detail else ""
+            return f"the service checks the account's data volume{said}"
         case _:
             return f"still {membership.raw or 'unread'}"
 
@@ -212,7 +213,7 @@ def _as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dic
         return entries
     kept = []
     for entry in entries:
-        room -= _size(entry) + 1
+        room -= _size(entry) + len(", ")
         if room < 0:
             break
         kept.append(entry)

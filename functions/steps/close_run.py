@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.executions import STOPPED
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.records import OnboardingRecord, epoch_seconds
@@ -55,14 +54,15 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     # Inferred: a Map Run's children are told of too, as ...:execution:<machine>/<label>:<name>.
     if "/" in execution_arn.split(":")[6]:
         if isinstance(given, dict):
-            fail_target(loop_from_json(given), f"its execution ended: {failure}", wiring)
+            words = f"its execution ended: {failure}"
+            fail_target(loop_from_json(given), words, wiring, stopped=True)
         return {"error": status, "cause": failure}
     started_at, stopped_at = detail["startDate"] / 1000, (detail.get("stopDate") or 0) / 1000
     record = wiring.ledger.onboarding(detail["name"])
     if record is not None and record.started_at > max(started_at, stopped_at):
         return {"error": status, "cause": "a later run has this name"}
     run = {"input": given, "onboarding_id": detail["name"], "execution_arn": execution_arn}
-    ending = Ending(failure, failure, stopped=status in STOPPED, last=True)
+    ending = Ending(failure, failure, last=True)
     _close(run, started_at, ending, wiring)
     return {"error": status, "cause": failure}
 

@@ -36,30 +36,32 @@ class Ending:
     """What a run's end is to say.
 
     ``reason`` is why memberships without an outcome failed; ``failure`` what ended the run before
-    its time, None where it came to its end. ``stopped``: its children may finish what they began.
-    ``last``: nobody tries again, so that what cannot be published is only noted.
+    its time, None where it came to its end. ``last``: nobody tries again, so that what cannot be
+    published is only noted.
     """
 
     reason: str
     failure: str | None = None
-    stopped: bool = False
     last: bool = False
 
 
 def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Findings:
     """The findings with every membership of the run ended.
 
-    Where an action may be under way, the row is left to its lease: no other run may act yet.
+    A child that was stopped may finish what it has begun (Step Functions guide, "Map Run"). Where
+    an action may be under way the row stays open, and the run's until its lease is over.
     """
     for _ in range(_MOST_ROUNDS):
         unseen = [m.taken(findings.onboarding.id, m.mode, now) for m in findings.missing]
-        ended = fail((*findings.own, *unseen), ending.reason, now)
+        unsettled = [m for m in (*findings.own, *unseen) if m.outcome is None]
+        ended = fail(unsettled, ending.reason, now)
         if findings.onboarding.dry_run:
             wiring.ledger.keep_apart(ended, now)
             return _replaced(findings, ended)
-        acting = [m for m in ended if ending.stopped and m.acting]
-        written, lost = wiring.ledger.record([m for m in ended if m not in acting], now)
-        findings = _replaced(findings, (*written.values(), *acting))
+        acting = {m.key for m in unsettled if m.is_acting(now)}
+        written, lost = wiring.ledger.record([m for m in ended if m.key not in acting], now)
+        open_still = [m for m in ended if m.key in acting]
+        findings = _replaced(findings, (*written.values(), *open_still))
         if not lost:
             break
         findings = wiring.ledger.findings(findings.onboarding.id) or findings
@@ -96,7 +98,8 @@ def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]
         _outcome(ending, complete=complete),
         result.counts,
         now,
-        lease_until=min(record.lease_until, now + LEASE_SECONDS) if ending.stopped else None,
+        # For what may be under way: all else has its outcome.
+        lease_until=now + LEASE_SECONDS,
     )
     return {"complete": complete, "cause": cause}
 
@@ -106,35 +109,47 @@ def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str,
 
     What cannot be published on one channel is said on the other.
     """
-    published = result.onboarding.published
-    prefix = "" if result.final else "interim_"
     uri, unkept = _keep_complete(result, wiring, last=last)
-    problems: dict[str, str] = {}
+    problems: list[str] = []
     said: dict[str, int] = {}
     heals: RollcallError | None = None
     for channel in (EVENT, MESSAGE):
-        if prefix + channel in published:
-            said[channel] = 0
-            continue
         try:
-            sent = _send(channel, result, (*unkept, *problems.values()), uri, wiring)
+            _publish_on(channel, channel, (*unkept, *problems), result, uri, wiring)
         except RollcallError as error:
             if last or isinstance(error, Permanent):
-                problems[channel] = f"the {channel} could not be published: {error}"
-            heals = heals or (None if channel in problems else error)
-            continue
-        wiring.ledger.mark_published(result.onboarding.id, prefix + channel, sent)
-        said[channel] = len(problems)
-        if channel == EVENT and result.final:
-            _count(result)
+                problems.append(f"the {channel} could not be published: {error}")
+            else:
+                heals = heals or error
+        else:
+            said[channel] = len(problems)
     if heals is not None:
         raise heals
-    unsaid = [channel for channel, count in said.items() if count < len(problems)]
-    again = f"{prefix}again"
-    if unsaid and again not in published:
-        sent = _send(unsaid[0], result, (*unkept, *problems.values()), uri, wiring)
-        wiring.ledger.mark_published(result.onboarding.id, again, sent)
-    return tuple(problems.values())
+    for channel in [channel for channel, count in said.items() if count < len(problems)]:
+        try:
+            _publish_on("again", channel, (*unkept, *problems), result, uri, wiring)
+        except RollcallError as error:
+            if not (last or isinstance(error, Permanent)):
+                raise
+    return tuple(problems)
+
+
+def _publish_on(
+    mark: str,
+    channel: str,
+    notes: tuple[str, ...],
+    result: Result,
+    uri: str | None,
+    wiring: Wiring,
+) -> None:
+    """Publish on one channel, and remember it by ``mark``; nothing where that was done before."""
+    record = result.onboarding
+    mark = mark if result.final else f"interim_{mark}"
+    if mark in record.published:
+        return
+    wiring.ledger.mark_published(record.id, mark, _send(channel, result, notes, uri, wiring))
+    if mark == EVENT:
+        _count(result)
 
 
 def _keep_complete(

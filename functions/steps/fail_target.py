@@ -28,11 +28,15 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     return loop_to_json(replace(loop, next=Action.STOP, acting=()))
 
 
-def fail_target(loop: Loop, reason: str, wiring: Wiring) -> None:
-    """End what is still open of the target, and still this run's, as failed."""
+def fail_target(loop: Loop, reason: str, wiring: Wiring, *, stopped: bool = False) -> None:
+    """End what is still open of the target, and still this run's, as failed.
+
+    Where its execution was ``stopped``, but for what may still be acted on.
+    """
     now = wiring.now()
     batch = read_batch(loop, now, wiring)
-    failed = fail(batch.open, reason, now)
+    over = [m for m in batch.open if not (stopped and m.is_acting(now))]
+    failed = fail(over, reason, now)
     if loop.dry_run:
         wiring.ledger.keep_apart(failed, now)
     elif failed:
@@ -43,8 +47,8 @@ def error_of(failure: object) -> tuple[str, str]:
     """Name and one line of what Catch gives: ``{"Error", "Cause"}``; a Lambda's cause is JSON."""
     if not isinstance(failure, dict):
         return "", "the state machine could not go on"
-    name = str(failure.get("Error", "an error"))
-    cause = str(failure.get("Cause", ""))
+    name = str(failure.get("Error") or "an error")
+    cause = str(failure.get("Cause") or "")
     try:
         told = json.loads(cause)
     except ValueError:

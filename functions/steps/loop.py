@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import REPORT, Loop, loop_from_json, loop_to_json
 from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRefused
-from functions.enrolment.membership import Action, Answer, Membership, Verdict
+from functions.enrolment.membership import STEP_SECONDS, Action, Answer, Membership, Verdict
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.turn import SLOW, begin, take_answers
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from functions.enrolment.turn import Turn
     from functions.services.protocol import SecurityService
     from functions.steps.wiring import Wiring
-
-# The longest that a step's function may run: what it begins has ended by then.
-STEP_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +50,8 @@ def read_batch(
     A membership the table does not know (yet) begins here.
     """
     fresh = [
-        Membership(a.id, loop.target, a.mode).taken(loop.onboarding_id, a.mode, now)
-        for a in loop.accounts
+        Membership(account.id, loop.target, account.mode, loop.onboarding_id, taken_at=now)
+        for account in loop.accounts
     ]
     if loop.dry_run:
         return Batch(wiring.ledger.onboarding(loop.onboarding_id), tuple(fresh))
@@ -62,9 +59,13 @@ def read_batch(
     onboarding, rows = wiring.ledger.read_with_onboarding(loop.onboarding_id, [*keys, *beside])
     if onboarding is None or onboarding.closed_at is not None:
         return Batch(onboarding)
-    found = (rows.get(membership.key, membership) for membership in fresh)
-    own = tuple(m for m in found if m.belongs_to(onboarding.id, onboarding.started_at))
-    return Batch(onboarding, own, rows)
+    own = [
+        rows.get(membership.key, membership)
+        for membership in fresh
+        if membership.key not in rows
+        or rows[membership.key].belongs_to(onboarding.id, onboarding.started_at)
+    ]
+    return Batch(onboarding, tuple(own), rows)
 
 
 def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) -> Loop:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from functions.enrolment.request import OnboardingRequest
     from functions.steps.wiring import Wiring
 
+_DUPLICATE = "duplicate"
+
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
@@ -108,8 +110,10 @@ def _begin(
     """
     now, ledger = wiring.now(), wiring.ledger
     record = ledger.open(_record(event, request, now))
-    # A step that is taken again may come late.
+    # A step that is taken again may come late, or after all is done.
     until = now + LEASE_SECONDS
+    if record.outcome is not None and record.outcome.startswith(_DUPLICATE):
+        return {"verdict": "duplicate", "cause": record.outcome}
     if record.lease_until < until and not ledger.extend_lease(record.id, until):
         raise ServiceRefused(f"onboarding {record.id} is closed: {record.outcome}")
     ledger.keep_plan(record, plan)
@@ -121,7 +125,7 @@ def _begin(
         raise Conflict(f"onboarding {', '.join(sorted(taken.ending))} was stopped and may yet act")
     if request.automatic and taken.left and not taken.own:
         others = sorted({membership.onboarding_id for membership in taken.left.values()})
-        outcome = f"duplicate of {', '.join(others)}"
+        outcome = f"{_DUPLICATE} of {', '.join(others)}"
         ledger.close(record.id, outcome, {}, now)
         return {"verdict": "duplicate", "cause": outcome}
     return enrolment_document(record.id, plan, taken.own, dry_run=False)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import functions.steps
 from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
+from functions.enrolment.membership import STEP_SECONDS
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.steps.loop import STEP_SECONDS
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import holds_undelivered, refuses_plain_http, tells_operators
 from tests.infra.support import arrival_rules, resources, steps, text, the

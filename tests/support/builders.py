@@ -62,7 +62,7 @@ def tried(
 ) -> Membership:
     """The membership with an action begun once more, and answered unless ``verdict`` is None."""
     begun = membership.begun(action, at)
-    return begun if verdict is None else begun.answered(action, Answer(verdict, text))
+    return begun if verdict is None else begun.answered(action, Answer(verdict, text), at)
 
 
 def an_onboarding(**changes: Any) -> OnboardingRecord:

@@ -148,7 +148,7 @@ def test_nothing_is_written_about_a_run_without_a_record(ledger: Ledger, table: 
 
 
 def test_a_membership_is_read_as_it_was_written(ledger: Ledger) -> None:
-    settled = CREATED.answered(Action.CREATE, Answer(Verdict.RETRY, "later")).settled(
+    settled = CREATED.answered(Action.CREATE, Answer(Verdict.RETRY, "later"), NOW).settled(
         Outcome.TIMED_OUT, "still Absent after 1 h", NOW + 3600.125
     )
 
@@ -325,7 +325,7 @@ def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
     membership = (
         a_membership(Status.ABSENT, detail=f"for {EMAIL}")
         .begun(Action.CREATE, NOW)
-        .answered(Action.CREATE, Answer(Verdict.PERMANENT, said))
+        .answered(Action.CREATE, Answer(Verdict.PERMANENT, said), NOW)
         .settled(Outcome.FAILED, said, NOW)
     )
     ledger.open(ONE)

@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 FIRST, SECOND = {"pk": "a", "sk": "1"}, {"pk": "a", "sk": "2"}
 SEEN = a_membership(Status.INVITED).begun(Action.INVITE, NOW + 0.25)
-ENDED = SEEN.answered(Action.INVITE, Answer(Verdict.TAKEN)).settled(Outcome.ENABLED, None, NOW + 1)
+ENDED = SEEN.answered(Action.INVITE, Answer(Verdict.TAKEN), NOW).settled(
+    Outcome.ENABLED, None, NOW + 1
+)
 ENDED_ONCE = a_membership(revision=1).settled(Outcome.FAILED, "no", NOW)
 ELSEWHERE = a_membership(account_id=OTHER)
 

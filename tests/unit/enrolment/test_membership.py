@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from functions.enrolment.account import Mode
 from functions.enrolment.membership import (
     MOST_TRANSITIONS,
+    STEP_SECONDS,
     Action,
     Answer,
     Attempt,
@@ -50,11 +53,11 @@ def test_an_action_is_counted_when_it_is_begun_and_has_no_answer_until_it_is_giv
     due = a_membership(Status.ABSENT, due=Action.CREATE)
 
     begun = tried(due, Action.CREATE, Verdict.RETRY).begun(Action.CREATE, NOW + 15)
-    answered = begun.answered(Action.CREATE, Answer(Verdict.TAKEN))
+    answered = begun.answered(Action.CREATE, Answer(Verdict.TAKEN), NOW + 20)
 
     assert begun.attempts == {Action.CREATE: Attempt(2, NOW + 15, None)}
-    assert (begun.due, begun.acting, answered.acting) == (None, True, False)
-    assert answered.attempts == {Action.CREATE: Attempt(2, NOW + 15, Answer(Verdict.TAKEN))}
+    assert begun.due is None
+    assert answered.attempts == {Action.CREATE: Attempt(2, NOW + 20, Answer(Verdict.TAKEN))}
 
 
 @pytest.mark.parametrize("action", list(Action))
@@ -108,12 +111,24 @@ def test_a_membership_belongs_to_the_run_that_took_it_after_it_started(
     assert a_membership(at=NOW).belongs_to(onboarding_id, started_at) is own
 
 
-def test_a_membership_that_has_ended_has_nothing_due() -> None:
-    ended = a_membership(Status.ABSENT, due=Action.CREATE).settled(Outcome.FAILED, "why", NOW + 1)
+@pytest.mark.parametrize(("verdict", "over_at"), [(None, NOW + STEP_SECONDS), (Verdict.RETRY, NOW)])
+def test_what_was_begun_may_be_under_way_until_it_is_answered_or_no_step_can_run_any_more(
+    verdict: Verdict | None, over_at: float
+) -> None:
+    acting = tried(a_membership(), Action.INVITE, verdict)
 
-    assert (ended.due, ended.outcome, ended.reason, ended.settled_at) == (
-        None,
-        Outcome.FAILED,
-        "why",
-        NOW + 1,
+    assert acting.attempts[Action.INVITE].over_at == over_at
+    assert acting.is_acting(NOW) is (verdict is None)
+    assert not acting.is_acting(over_at)
+    # What only an earlier run began is not this run's.
+    assert not acting.taken("onboarding-2", Mode.INVITATION, NOW).is_acting(NOW)
+
+
+def test_a_membership_that_has_ended_has_nothing_due() -> None:
+    begun = tried(a_membership(Status.ABSENT), Action.CREATE, None)
+
+    ended = replace(begun, due=Action.INVITE).settled(Outcome.FAILED, "why", NOW + 1)
+
+    assert ended == replace(
+        begun, outcome=Outcome.FAILED, reason="why", settled_at=NOW + 1, due=None
     )

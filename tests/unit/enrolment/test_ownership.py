@@ -137,7 +137,6 @@ def test_what_a_run_has_taken_before_is_its_own_and_what_an_older_one_of_its_id_
     assert standing(row, an_onboarding(lease_until=lease_until), claim, NOW) is found
 
 
-@pytest.mark.xfail(strict=True, reason="BUG: a later run of the holder's id keeps an orphan's row")
 def test_what_an_older_run_of_another_runs_id_took_is_free() -> None:
     row = a_membership(Status.ABSENT, ORG, at=NOW - 100 * DAY)
     later = an_onboarding(started_at=NOW - 60, lease_until=NOW + 900)

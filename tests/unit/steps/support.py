@@ -9,14 +9,24 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from functions.aws.archive import Archive
+from functions.aws.directory import Directory, Organization
+from functions.aws.executions import Ended, Executions
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
-from functions.enrolment.account import AccountId
+from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services.registry import TRAITS
 from functions.steps import wiring
 from functions.steps.wiring import Wiring
-from tests.support.builders import ADMINISTRATOR, NOW, RUN, TARGET, a_configuration
+from tests.support.builders import (
+    ADMINISTRATOR,
+    EMAIL,
+    MANAGEMENT,
+    NOW,
+    RUN,
+    TARGET,
+    a_configuration,
+)
 from tests.support.memory_rows import MemoryRows, ledger_on
 from tests.unit.aws.support import an_onboarding
 
@@ -28,6 +38,7 @@ if TYPE_CHECKING:
     from functions.aws.sessions import Clients
     from functions.enrolment.errors import RollcallError
     from functions.enrolment.membership import Membership
+    from functions.enrolment.records import OnboardingRecord
     from functions.enrolment.target import ServiceName, Target, Traits
 
     # What fails, by name: each time it is used the next error, or None.
@@ -136,6 +147,34 @@ class Kept(Archive):
         return f"s3://results/{key}"
 
 
+class Known(Directory):
+    """Organizations with these accounts, which joined at ``NOW``."""
+
+    def __init__(self) -> None:
+        self.accounts: list[AccountId] = []
+
+    def organization(self) -> Organization | None:
+        return Organization("o-exampleorgid", MANAGEMENT)
+
+    def find(self, account_id: AccountId) -> OrganizationAccount | None:
+        if account_id not in self.accounts:
+            return None
+        return OrganizationAccount(account_id, EMAIL, AccountState.ACTIVE, joined_at=NOW)
+
+    def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
+        return True
+
+
+class Seen(Executions):
+    """The executions that have ended, by ARN."""
+
+    def __init__(self) -> None:
+        self.over: dict[str, Ended] = {}
+
+    def ended(self, execution_arn: str) -> Ended | None:
+        return self.over.get(execution_arn)
+
+
 @dataclass(frozen=True)
 class Wired(Wiring):
     """A step's wiring. ``errors`` are for ``resource``, ``event``, ``message`` and ``archive``."""
@@ -145,6 +184,8 @@ class Wired(Wiring):
     target: Service
     published: Published
     kept: Kept
+    known: Known
+    seen: Seen
 
     @property
     def ledger(self) -> Ledger:
@@ -157,6 +198,14 @@ class Wired(Wiring):
     @property
     def archive(self) -> Archive:
         return self.kept
+
+    @property
+    def directory(self) -> Directory:
+        return self.known
+
+    @property
+    def executions(self) -> Executions:
+        return self.seen
 
     def service(self, target: Target) -> Service:
         return self.target
@@ -176,6 +225,8 @@ def wired(rows: MemoryRows | None = None, now: float = NOW) -> Wired:
         target=Service(errors),
         published=Published(errors),
         kept=Kept(errors),
+        known=Known(),
+        seen=Seen(),
     )
 
 
@@ -184,6 +235,11 @@ def begin(wiring_: Wired, *memberships: Membership, **changes: Any) -> None:
     wiring_.ledger.open(an_onboarding(RUN, **changes))
     if memberships:
         assert not wiring_.ledger.write(memberships, NOW)
+
+
+def the_record(wiring_: Wired) -> OnboardingRecord:
+    """The run's record as the table has it now."""
+    return wiring_.ledger.onboardings([RUN])[RUN]
 
 
 def rows(wiring_: Wired) -> dict[AccountId, Membership]:

@@ -16,7 +16,7 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.target import ServiceName, Target
 from functions.steps import get_members
 from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, TARGET, a_loop, a_membership
-from tests.unit.steps.support import Interrupted, Wired, begin, rows, run, wired
+from tests.unit.steps.support import Interrupted, Wired, begin, rows, run, the_record, wired
 
 if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
@@ -179,7 +179,7 @@ def test_the_lease_outlasts_the_wait_and_the_step_after_it() -> None:
     document = turn(wiring_later)
 
     assert document["wait_seconds"] == TIMING.longest_wait
-    lease_until = wiring.ledger.onboardings([RUN])[RUN].lease_until
+    lease_until = the_record(wiring).lease_until
     assert lease_until == NOW + 3000 + TIMING.longest_wait + LEASE_SECONDS
 
 

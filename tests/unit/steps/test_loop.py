@@ -17,12 +17,19 @@ from functions.enrolment.errors import (
     ServiceUnavailable,
     Throttled,
 )
-from functions.enrolment.membership import Action, Answer, Attempt, Outcome, Status, Verdict
+from functions.enrolment.membership import (
+    STEP_SECONDS,
+    Action,
+    Answer,
+    Attempt,
+    Outcome,
+    Status,
+    Verdict,
+)
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.steps import create_members
-from functions.steps.loop import STEP_SECONDS
 from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
-from tests.unit.steps.support import TAKEN, Interrupted, Wired, begin, rows, run, wired
+from tests.unit.steps.support import TAKEN, Interrupted, Wired, begin, rows, run, the_record, wired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -170,7 +177,6 @@ def test_a_call_that_fails_is_answered_for_all_that_it_was_for_and_no_others(
     [
         pytest.param(due(due=None), id="not due"),
         pytest.param(due(due=Action.INVITE), id="due for something else"),
-        pytest.param(due().begun(Action.CREATE, NOW), id="begun by a step that was cut short"),
         pytest.param(due(onboarding_id="another"), id="another run's"),
         pytest.param(due(taken_at=NOW - 1), id="an older run's of the same name"),
         pytest.param(due(outcome=Outcome.FAILED, reason="no"), id="ended"),
@@ -185,6 +191,18 @@ def test_nothing_is_done_for_an_account_that_is(row: Membership) -> None:
 
     assert wiring.target.calls == []
     assert wiring.rows.items == before
+
+
+def test_what_a_step_that_was_cut_short_had_begun_is_left_to_the_next_reading() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, due().begun(Action.CREATE, NOW))
+
+    create(wiring, ACCOUNT)
+
+    assert wiring.target.calls == []
+    row = rows(wiring)[ACCOUNT]
+    assert (row.due, row.outcome) == (None, None)
+    assert attempt(row) == Attempt(1, NOW)
 
 
 @pytest.mark.parametrize("lease_until", [NOW, LATER + 3600])
@@ -228,10 +246,10 @@ def test_the_lease_is_extended_where_it_might_end_before_the_step(
 
     create(wiring, ACCOUNT)
 
-    assert wiring.ledger.onboardings([RUN])[RUN].lease_until == extended_to
+    assert the_record(wiring).lease_until == extended_to
 
 
-def test_another_attempt_of_the_same_step_has_the_step_taken_again() -> None:
+def test_where_another_attempt_of_the_same_step_has_begun_this_one_is_taken_again() -> None:
     begun = due(revision=1).begun(Action.CREATE, LATER - 1)
     interrupted = Interrupted()
     wiring = wired(interrupted, now=LATER)
@@ -240,10 +258,10 @@ def test_another_attempt_of_the_same_step_has_the_step_taken_again() -> None:
 
     with pytest.raises(Conflict, match="written by another step of this run"):
         create(wiring, ACCOUNT)
-    create(wiring, ACCOUNT)
-
-    assert wiring.target.calls == []
     assert rows(wiring)[ACCOUNT] == replace(begun, revision=2)
+
+    create(wiring, ACCOUNT)
+    assert wiring.target.calls == []
 
 
 def test_what_another_run_takes_meanwhile_is_left_to_it() -> None:
