@@ -8,6 +8,7 @@ step is taken again with the same input, as Retry does. Every request of every r
 from __future__ import annotations
 
 import importlib
+import itertools
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import cache
@@ -20,6 +21,7 @@ from functions.aws.directory import Directory
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.configuration import Configuration, Invitation
 from functions.enrolment.decide import Circumstances
+from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import ENABLED, Action
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import ServiceName, Target
@@ -71,6 +73,7 @@ class Knife:
 
     at: int
     after: bool
+    error: type[BaseException] = Cut
     requests: int = 0
     used: bool = False
 
@@ -79,11 +82,11 @@ class Knife:
         mine = not self.used and self.requests == self.at
         if mine and not self.after:
             self.used = True
-            raise Cut
+            raise self.error
         answer = request()
         if mine:
             self.used = True
-            raise Cut
+            raise self.error
         return answer
 
 
@@ -237,7 +240,7 @@ class Play:
         for _ in range(2):
             try:
                 result: dict[str, Any] = handler(document, SimpleNamespace(aws_request_id="1"))
-            except Cut:
+            except self.knife.error:
                 self.clock.advance(2)
             else:
                 return result
@@ -271,13 +274,23 @@ def check(play: Play) -> None:
 def test_a_run_cut_at_any_request_ends_as_if_it_had_not_been(
     service: ServiceName, mode: Mode, lag: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert cut_everywhere(service, mode, lag, monkeypatch) > 60
+
+
+def cut_everywhere(
+    service: ServiceName,
+    mode: Mode,
+    lag: float,
+    monkeypatch: pytest.MonkeyPatch,
+    make: Callable[[Knife], Play] | None = None,
+    error: type[BaseException] = Cut,
+) -> int:
+    """Run and check once for every request; how many there were."""
     cuts = 0
     for after in (False, True):
-        number = 0
-        while True:
-            number += 1
-            knife = Knife(number, after=after)
-            play = Play(service, mode, knife, lag)
+        for number in itertools.count(1):
+            knife = Knife(number, after, error)
+            play = make(knife) if make else Play(service, mode, knife, lag)
             monkeypatch.setattr(wiring, "wiring", lambda play=play: play.wiring)
             play.run()
             cut, knife.used = knife.used, True
@@ -285,4 +298,16 @@ def test_a_run_cut_at_any_request_ends_as_if_it_had_not_been(
             if not cut:
                 break
             cuts += 1
-    assert cuts > 60
+    return cuts
+
+
+@pytest.mark.parametrize("service", list(ServiceName))
+def test_a_table_that_is_throttled_at_any_request_has_nobody_invited_twice(
+    service: ServiceName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def make(knife: Knife) -> Play:
+        play = Play(service, Mode.INVITATION, knife, 60)
+        SWITCHBOARD.knife = play.events.knife = Knife(0, after=False)
+        return play
+
+    assert cut_everywhere(service, Mode.INVITATION, 60, monkeypatch, make, Throttled) > 40

@@ -322,13 +322,6 @@ def test_what_a_stopped_run_has_begun_is_over_before_another_begins(end: Contend
     walk(a_table(HOLDER, (SHARED,), due=Action.CREATE), contenders, waits_for_what_was_begun)
 
 
-def test_what_a_step_has_begun_is_not_over_where_it_is_taken_again_meanwhile() -> None:
-    twice = (creates(SHARED), creates(SHARED, later=0.5))
-    contenders = (*twice, is_aborted(SHARED), plans("a", SHARED, acts=True))
-
-    walk(a_table(HOLDER, (SHARED,), due=Action.CREATE), contenders, waits_for_what_was_begun)
-
-
 def test_a_run_that_lost_a_membership_to_another_mode_begins_nothing_more() -> None:
     acted: set[tuple[str, ...]] = set()
 
