@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from functions.enrolment.configuration import Configuration, read_configuration
 from functions.enrolment.document import (
@@ -16,11 +16,19 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.turn import most_turns
 from infra.organization import Organization, an_organization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.enrolment.configuration import Timing
+
+_DEADLINES = ("organization_deadline", "invitation_deadline", "volume_deadline")
+# What a turn with an action adds to its execution's history (two tasks of 5 events, Choice and Wait
+# of 2), and how many of the 25,000 events all may come to: steps that are retried add some.
+EVENTS_OF_A_TURN = 14
+MOST_EVENTS = 24_000
 _BUSES = {"own": "own", "default": "default"}
 # What CloudWatch Logs takes (botocore ``logs.PutRetentionPolicy``), up to ten years.
 RETENTION_DAYS = (
@@ -109,12 +117,28 @@ def _check_what_is_deployed(configuration: Configuration) -> None:
         raise InvalidInput(
             "rollcall.invitation.external_id", "takes 2 to 1224 letters, digits and _+=,.@:/-"
         )
+    _check_timing(configuration.timing)
     if len(json.dumps(configuration.to_json())) > MOST_CONFIGURATION_BYTES:
         raise InvalidInput(
             "rollcall.invitation.message",
             "takes a shorter text: with this one the configuration has more than"
             f" {MOST_CONFIGURATION_BYTES} bytes and does not fit into a Lambda's environment",
         )
+
+
+def _check_timing(timing: Timing) -> None:
+    def refuse(key: str, takes: str) -> NoReturn:
+        raise InvalidInput(f"rollcall.timing.{key}", takes)
+
+    for shorter, longer in (("first_wait", "longest_wait"), ("longest_wait", "longest_slow_wait")):
+        if getattr(timing, shorter) > getattr(timing, longer):
+            refuse(shorter, f"takes at most {longer}")
+    for deadline in _DEADLINES:
+        if timing.grace >= getattr(timing, deadline):
+            refuse("grace", f"takes less than {deadline}")
+    if most_turns(timing) * EVENTS_OF_A_TURN > MOST_EVENTS:
+        longest = max(_DEADLINES, key=lambda name: int(getattr(timing, name)))
+        refuse(longest, "takes less with this first_wait: an execution's history has 25,000 events")
 
 
 def _retry(value: object, path: str) -> Retry:

@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
+# What one call of the member APIs takes, and so one run.
+MOST_ACCOUNTS = 50
 
 
 class AccountState(StrEnum):

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.decide import Circumstances, deadline, decide
 from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
 
@@ -24,7 +25,7 @@ SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
 # Past the longest wait, one reading in every twelfth of a status's age.
 _PATIENCE = 12
 # Whatever happens in a batch, it takes a turn in every 150th of its age at most: some 1,100 in 14
-# days, 1,600 in a year. A turn with an action makes 14 of an execution's 25,000 events.
+# days, 1,600 in a year.
 _MOST_TURNS = 150
 
 
@@ -84,6 +85,15 @@ def take_turn(
         return Turn(tuple(after), Action.STOP)
     wait = min(max(least, min(waits)), rest)
     return Turn(tuple(after), Action.WAIT, wait_seconds=_seconds(wait))
+
+
+def most_turns(timing: Timing) -> int:
+    """The most turns that a batch can take until the longest deadline, whatever happens in it."""
+    longest = max(timing.organization_deadline, timing.invitation_deadline, timing.volume_deadline)
+    slows_down_at = _MOST_TURNS * timing.first_wait
+    while_young = min(longest, slows_down_at) / timing.first_wait
+    later = _MOST_TURNS * math.log(max(1, (timing.hold + longest) / slows_down_at))
+    return math.ceil(while_young + later) + MOST_ACCOUNTS  # and one for every deadline
 
 
 def begin(memberships: Iterable[Membership], action: Action, now: float) -> tuple[Membership, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import Mode
+from functions.enrolment.account import MOST_ACCOUNTS, Mode
 from functions.enrolment.document import Document, a_boolean, a_list, one_of
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
 
 MANUAL = "manual"
-# The APIs' limit on accounts a call.
-MOST_ACCOUNTS = 50
 # Detective's pattern (botocore ``detective.EmailAddress``), without the lone surrogates that UTF-8
 # cannot encode; it and GuardDuty take 64 characters.
 _EMAIL = re.compile(

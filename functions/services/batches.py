@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import publishable
+from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services.reasons import read_reason
 from functions.services.statuses import read_status
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.target import ServiceName
 
-MOST_ACCOUNTS = 50
 _LONGEST_EMAIL = 64
 
 

@@ -107,6 +107,23 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(timing={"first_wait": 15}),
         "rollcall.timing.first_wait: takes a duration such as 90s, 15m, 1h or 14d, a year at most",
     ),
+    "a first wait longer than the longest": (
+        config(timing={"first_wait": "10m"}),
+        "rollcall.timing.first_wait: takes at most longest_wait",
+    ),
+    "a wait longer than the slow one": (
+        config(timing={"longest_wait": "2h"}),
+        "rollcall.timing.longest_wait: takes at most longest_slow_wait",
+    ),
+    "a grace time without an end": (
+        config(timing={"grace": "1h"}),
+        "rollcall.timing.grace: takes less than organization_deadline",
+    ),
+    "more turns than a history holds": (
+        config(timing={"first_wait": "1s", "invitation_deadline": "365d"}),
+        "rollcall.timing.invitation_deadline: takes less with this first_wait: an execution's"
+        " history has 25,000 events",
+    ),
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "too much at once": (
         config(concurrency=1001),

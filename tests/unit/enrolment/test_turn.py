@@ -6,7 +6,7 @@ import pytest
 
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.configuration import Timing
-from functions.enrolment.decide import decide
+from functions.enrolment.decide import Circumstances, decide
 from functions.enrolment.membership import (
     Action,
     Answer,
@@ -17,8 +17,25 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.target import ServiceName
-from functions.enrolment.turn import Turn, begin, fail, held_back, take_answers, take_turn
-from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership, circumstances, tried
+from functions.enrolment.turn import (
+    Turn,
+    begin,
+    fail,
+    held_back,
+    most_turns,
+    take_answers,
+    take_turn,
+)
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    OTHER,
+    TARGET,
+    TRAITS,
+    a_membership,
+    circumstances,
+    tried,
+)
 
 THIRD = AccountId("666677778888")
 ALL = (ACCOUNT, OTHER, THIRD)
@@ -285,3 +302,25 @@ def test_failing_a_loop_leaves_settled_memberships_alone() -> None:
     failed = fail([enabled, still_open], "ServiceUnavailable: 500", NOW + 1)
 
     assert failed == (still_open.settled(Outcome.FAILED, "ServiceUnavailable: 500", NOW + 1),)
+
+
+@pytest.mark.parametrize("seconds", [3600, 14 * 86400, 365 * 86400])
+def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for_it(
+    seconds: int,
+) -> None:
+    """At every reading another status, and at every turn an action that does not succeed."""
+    timing = Timing(invitation_deadline=seconds, volume_deadline=seconds)
+    memberships: tuple[Membership, ...] = (a_membership(mode=INV),)
+    now, turns, following = NOW, 0, Action.WAIT
+    while following is not Action.STOP:
+        status = (Status.ABSENT, Status.CREATED, Status.INVITED)[turns % 3]
+        rests_on = Circumstances(now, timing, TRAITS[ServiceName.GUARDDUTY], accepts=True)
+        turn_ = take_turn(memberships, [seen(ACCOUNT, status)], circumstances=rests_on)
+        begun = begin(turn_.memberships, turn_.next, now)
+        before = {m.account_id: m for m in turn_.memberships}
+        retry = {m.account_id: Answer(Verdict.RETRY, "why") for m in begun}
+        memberships = take_answers(begun, turn_.next, retry, before, now) or turn_.memberships
+        following, now, turns = turn_.next, now + turn_.wait_seconds, turns + 1
+
+    assert turns <= most_turns(timing)
+    assert most_turns(timing) * 14 < 24_000
