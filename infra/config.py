@@ -66,14 +66,12 @@ class DeploymentConfig:
 
     ``bus`` is ``own``, or ``default`` where the organisation's management account administers the
     services itself. Without ``organization`` nothing outside the account may put events on the bus.
-    ``concurrency`` is how many targets are worked on at once.
     """
 
     configuration: Configuration
     bus: str = "own"
     organization: Organization | None = None
     retry: Retry = Retry()
-    concurrency: int = 40
     log_retention_days: int = 365
     tags: Mapping[str, str] = field(default_factory=dict)
 
@@ -96,7 +94,6 @@ def read_config(value: object) -> DeploymentConfig:
         bus=bus,
         organization=document.optional("organization", an_organization(bus), None),
         retry=document.optional("retry", _retry, Retry()),
-        concurrency=document.optional("concurrency", a_whole_number(1, 1000), 40),
         log_retention_days=document.optional("log_retention_days", _retention, 365),
         tags=document.optional("tags", _tags, {}),
     )

@@ -40,6 +40,9 @@ CLIENT_CONFIG = Config(
 _BY_CODE: dict[str, type[RollcallError]] = {
     # botocore/retries/standard.py; Security Hub says LimitExceededException when it throttles.
     "BandwidthLimitExceeded": Throttled,
+    # SNS, of an encrypted topic (botocore, sns KMSThrottlingException).
+    "KMSThrottling": Throttled,
+    "KMSThrottlingException": Throttled,
     "LimitExceededException": Throttled,
     "PriorRequestNotComplete": Throttled,
     "ProvisionedThroughputExceededException": Throttled,

@@ -49,7 +49,8 @@ class Timing:
     no more than ``longest_wait``, and for a status that lasts ``longest_slow_wait``. ``grace`` is
     how long a reading may lag behind an action: before that none is repeated that may have taken
     effect. ``most_attempts`` is how often an action is done that the service takes and no reading
-    shows. ``hold`` is how long Detective waits for GuardDuty in its Region.
+    shows. ``refusal`` is how long readings may be refused in the middle of a wait before what was
+    waited for has failed. ``hold`` is how long Detective waits for GuardDuty in its Region.
     ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
     """
 
@@ -61,6 +62,7 @@ class Timing:
     organization_deadline: int = 3600
     invitation_deadline: int = 14 * 86400
     volume_deadline: int = 2 * 86400
+    refusal: int = 3600
     hold: int = 900
     duplicate_window: int = 86400
 

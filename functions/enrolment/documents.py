@@ -33,7 +33,8 @@ class Loop:
 
     ``resource`` is the administrator's detector id or behavior graph ARN, once found. ``next`` is
     an action or ``report``; ``acting`` are the accounts it concerns. ``reports`` says whether the
-    execution's definition has a state for ``report``. ``rest`` is what this version does not know.
+    execution's definition has a state for ``report``. ``refused_since`` is when readings began to
+    be refused (epoch seconds). ``rest`` is what this version does not know.
     """
 
     onboarding_id: str
@@ -46,6 +47,7 @@ class Loop:
     acting: tuple[AccountId, ...] = ()
     wait_seconds: int = 0
     reports: bool = False
+    refused_since: float | None = None
     rest: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -58,7 +60,7 @@ class Loop:
 _KNOWN = frozenset(
     {
         *("onboarding_id", "target", "accounts", "dry_run", "resource", "next", "acting"),
-        *("wait_seconds", "reports", "failure"),
+        *("wait_seconds", "reports", "refused_since", "failure"),
         *("memberships", "waits_for", "holding_since", "quiet_turns"),
     }
 )
@@ -82,6 +84,7 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
         "acting": list(loop.acting),
         "wait_seconds": loop.wait_seconds,
         "reports": loop.reports,
+        "refused_since": loop.refused_since,
     }
 
 
@@ -115,6 +118,7 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
         acting=tuple(document.get("acting", ()) if former is None else accounts),
         wait_seconds=document.get("wait_seconds", 0),
         reports=document.get("reports", False),
+        refused_since=document.get("refused_since"),
         rest=MappingProxyType({k: v for k, v in document.items() if k not in _KNOWN}),
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import MOST_ACCOUNTS
-from functions.enrolment.decide import Circumstances, deadline, decide
+from functions.enrolment.decide import Circumstances, deadline, decide, duration
 from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
 
 if TYPE_CHECKING:
@@ -73,8 +73,7 @@ def take_turn(
     waits = [_hold_wait(m, circumstances) for m in memberships if m.account_id in held]
     deadlines = [deadline(membership, circumstances) for membership, _ in decisions]
     rest = min(deadlines, default=math.inf) - circumstances.now + 1
-    age = circumstances.now - min(m.taken_at for m in memberships)
-    least = min(age / _MOST_TURNS, rest)
+    least = min(_least_wait(memberships, circumstances.now), rest)
     for action in _ORDER:
         accounts = tuple(m.account_id for m, decision in decisions if decision.action is action)
         if accounts:
@@ -85,6 +84,22 @@ def take_turn(
         return Turn(tuple(after), Action.STOP)
     wait = min(max(least, min(waits)), rest)
     return Turn(tuple(after), Action.WAIT, wait_seconds=_seconds(wait))
+
+
+def take_refusal(
+    memberships: Sequence[Membership], since: float, reason: str, timing: Timing, now: float
+) -> Turn:
+    """The turn after a reading that was refused, as all were ``since``.
+
+    What has never been read fails at once: it was never allowed, or never set up. In the middle of
+    a wait somebody may be at work on permissions.
+    """
+    left = since + timing.refusal - now
+    if left <= 0 or all(membership.status is None for membership in memberships):
+        said = f"{reason}; so for {duration(now - since)}" if now > since else reason
+        return Turn(fail(memberships, said, now), Action.STOP)
+    wait = max(timing.first_wait, (now - since) / _PATIENCE, _least_wait(memberships, now))
+    return Turn(tuple(memberships), Action.WAIT, wait_seconds=_seconds(min(wait, left)))
 
 
 def most_turns(timing: Timing) -> int:
@@ -187,6 +202,10 @@ def _not_done(membership: Membership, action: Action, now: float) -> Membership:
     else:
         reason = f"dry run: would {action} (now {membership.raw})"
     return membership.settled(Outcome.SKIPPED, reason, now)
+
+
+def _least_wait(memberships: Iterable[Membership], now: float) -> float:
+    return (now - min(m.taken_at for m in memberships)) / _MOST_TURNS
 
 
 def _seconds(wait: float) -> int:

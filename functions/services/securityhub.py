@@ -55,8 +55,17 @@ class SecurityHub:
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
         check_size(accounts)
-        with self._calling("GetMembers"):
-            response = self._client.get_members(AccountIds=list(accounts))
+        try:
+            with self._calling("GetMembers"):
+                response = self._client.get_members(AccountIds=list(accounts))
+        except ServiceRefused as error:
+            # Modelled, and no member to Terraform; the documentation does not say when it is given.
+            absent = [account for account in accounts if account in str(error)]
+            if code_of(error) != "ResourceNotFoundException" or not absent:
+                raise
+            rest = [account for account in accounts if account not in absent]
+            seen = self.observe(resource, rest) if rest else ()
+            return (*observations(SERVICE, absent, {}, {}), *seen)
         members = {
             member["AccountId"]: (member.get("MemberStatus", ""), None)
             for member in response.get("Members", [])

@@ -9,7 +9,7 @@ from functions.enrolment.documents import loop_from_json, loop_to_json
 from functions.enrolment.errors import Permanent
 from functions.enrolment.membership import Action
 from functions.enrolment.target import Target
-from functions.enrolment.turn import Turn, fail, held_back, take_turn
+from functions.enrolment.turn import held_back, take_refusal, take_turn
 from functions.steps.loop import read_batch, save_turn, target_keys
 from functions.steps.step import step
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Observation
+    from functions.enrolment.turn import Turn
     from functions.steps.loop import Batch
     from functions.steps.wiring import Wiring
 
@@ -62,7 +63,10 @@ def _take(
                 loop = replace(loop, resource=service.administrator_resource())
             seen = service.observe(loop.resource or "", accounts)
         except Permanent as error:
-            return loop, Turn(fail(batch.open, str(error), now), Action.STOP)
+            since = loop.refused_since or now
+            turn = take_refusal(batch.open, since, str(error), wiring.configuration.timing, now)
+            return replace(loop, refused_since=since), turn
+        loop = replace(loop, refused_since=None)
     circumstances = wiring.circumstances(loop.target, now)
     turn = take_turn(batch.open, seen, circumstances=circumstances, held=held, dry_run=loop.dry_run)
     return loop, turn

@@ -41,6 +41,7 @@ TIMING = {
     "invitation_deadline": "60s",
     "volume_deadline": "60s",
     "hold": "20s",
+    "refusal": "20s",
 }
 
 RETRY = {"first_wait": "1s", "longest_wait": "2s", "attempts": 2, "account_first_wait": "1s"}

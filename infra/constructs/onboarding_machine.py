@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from infra.constructs.step import Step
     from infra.constructs.target_loop import TargetLoop
 
+MOST_TARGETS = MOST_REGIONS * len(ServiceName)
 # A year is the most an execution may take; its deadlines end it long before.
 LONGEST_RUN = cdk.Duration.days(364)
 
@@ -147,8 +148,10 @@ class OnboardingMachine(Construct):
             "Enrol In Targets",
             label="Target",
             map_execution_type=sfn.StateMachineType.STANDARD,
-            max_concurrency=self._config.concurrency,
-            tolerated_failure_count=MOST_REGIONS * len(ServiceName),
+            # All at once: a target that waits for people keeps its place for weeks. In one Region
+            # as many children call as there are services, each one call at a time.
+            max_concurrency=MOST_TARGETS,
+            tolerated_failure_count=MOST_TARGETS,
             items_path="$.targets",
             item_selector={
                 "onboarding_id": sfn.JsonPath.string_at("$.onboarding_id"),

@@ -26,7 +26,7 @@ LAMBDA = (
 )
 # The function was killed, out of memory or of time (Step Functions guide, "Lambda.Unknown"; a
 # timeout is also seen as the other). Every step can be taken again, but this may not heal.
-CUT_SHORT = ("Lambda.Unknown", "Sandbox.Timedout")
+CUT_SHORT = ("Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError")
 CUT_SHORT_ATTEMPTS = 2
 
 

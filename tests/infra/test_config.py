@@ -41,7 +41,6 @@ def test_everything_can_be_said() -> None:
                 "account_longest_wait": "4m",
                 "account_attempts": 4,
             },
-            concurrency=7,
             log_retention_days=30,
             tags={"team": "security"},
             invitation={"member_role": "RollcallMember", "external_id": "example"},
@@ -49,7 +48,7 @@ def test_everything_can_be_said() -> None:
     )
 
     assert deployment.retry == Retry(1, 120, 3, 60, 240, 4)
-    assert (deployment.bus, deployment.concurrency) == ("default", 7)
+    assert deployment.bus == "default"
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
     assert deployment.configuration.invitation.member_role == "RollcallMember"
 
@@ -81,7 +80,9 @@ def test_a_management_account_that_administers_the_services_is_at_home_where_eve
 
 
 def test_the_command_line_gives_the_same_as_json() -> None:
-    assert read_config(json.dumps(config(concurrency=7))) == read_config(config(concurrency=7))
+    given = config(log_retention_days=7)
+
+    assert read_config(json.dumps(given)) == read_config(given)
 
 
 def test_the_example_in_cdk_json_is_right() -> None:
@@ -125,10 +126,6 @@ REFUSED: dict[str, tuple[object, str]] = {
         " history has 25,000 events",
     ),
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
-    "too much at once": (
-        config(concurrency=1001),
-        "rollcall.concurrency: takes a whole number from 1 to 1000",
-    ),
     "a number of attempts": (
         config(retry={"attempts": "3"}),
         "rollcall.retry.attempts: takes a whole number from 1 to 50",
@@ -205,7 +202,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "an unknown key": (
         config(concurency=7),
-        "rollcall.concurency: is not known here; known are bus, concurrency, invitation,"
+        "rollcall.concurency: is not known here; known are bus, invitation,"
         " log_retention_days, organization, regions, retry, scope, services, tags, timing",
     ),
 }

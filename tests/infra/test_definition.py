@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[2]
 VALIDATOR = ROOT / "node_modules" / ".bin" / "asl-validator"
 MAP = "Enrol In Targets"
 # What Step Functions and Lambda raise themselves.
-THEIRS = ("States.", "Lambda.", "Sandbox.")
+THEIRS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 
 
 @pytest.fixture
@@ -87,6 +87,7 @@ def test_every_task_retries_what_heals_and_only_by_name(definition: Mapping[str,
             "Conflict",
             "Lambda.TooManyRequestsException",
             "Lambda.Unknown",
+            "Runtime.ExitError",
         }, name
         assert not {"States.ALL", "States.TaskFailed"} & retried(task), name
         permanent = {error.__name__ for error in errors.Permanent.__subclasses__()}
@@ -135,7 +136,8 @@ def test_a_child_is_given_what_its_target_needs(definition: Mapping[str, Any]) -
         "ExecutionType": "STANDARD",
     }
     assert enrol["ItemsPath"] == "$.targets"
-    assert enrol["MaxConcurrency"] == 40
+    # A target that waits for people keeps no other from its place.
+    assert enrol["MaxConcurrency"] >= MOST_REGIONS * len(ServiceName)
     # A child that fails of what cannot be caught stops no other.
     assert enrol["ToleratedFailureCount"] >= MOST_REGIONS * len(ServiceName)
     assert enrol["ItemSelector"] == {

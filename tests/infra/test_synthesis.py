@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 SMALL = DeploymentConfig(
     Configuration(regions=("eu-west-1",), services=(ServiceName.SECURITYHUB,)),
     bus="default",
-    concurrency=5,
     log_retention_days=30,
     tags={"team": "security"},
 )
@@ -132,7 +131,6 @@ def test_what_is_configured_is_deployed(small_template: Mapping[str, Any]) -> No
     machine = the(small_template, "AWS::StepFunctions::StateMachine")
     logs = resources(small_template, "AWS::Logs::LogGroup").values()
 
-    assert '"MaxConcurrency":5' in text(machine["DefinitionString"])
     assert {log["RetentionInDays"] for log in logs} == {30}
     assert {"Key": "team", "Value": "security"} in machine["Tags"]
     assert {"Key": "team", "Value": "security"} in the(small_template, "AWS::DynamoDB::Table")[

@@ -372,3 +372,36 @@ def test_a_step_that_breaks_ends_its_target_and_no_other(
     records = rollcall.memberships(ACCOUNT)
     assert records[ACCOUNT, Target(GD, "eu-west-1")].reason == "ZeroDivisionError: a bug"
     assert records[ACCOUNT, Target(SH, "eu-west-1")].outcome is Outcome.ENABLED
+
+
+def test_a_reading_that_is_refused_in_the_middle_of_a_wait_is_given_an_hour(
+    rollcall: Rollcall,
+) -> None:
+    rollcall.found_organization()
+    rollcall.add_outside(ACCOUNT, email="partner@example.com", accepts_after=86400)
+    denied = {"kind": "access_denied", "service": "guardduty", "operation": "GetMembers"}
+    rollcall.meanwhile(3600, lambda: rollcall.fail(**denied))
+    rollcall.meanwhile(3600 + 2400, rollcall.faults.clear)
+    only = {"services": ["guardduty"], "regions": ["eu-west-1"]}
+
+    execution = rollcall.run(
+        {"accounts": [{"id": ACCOUNT, "email": "partner@example.com"}], **only}
+    )
+
+    assert execution.states[-1] == "Complete"
+    assert outcomes(rollcall.memberships(ACCOUNT).values()) == {Outcome.ENABLED}
+
+
+def test_a_reading_that_stays_refused_fails_and_says_since_when(rollcall: Rollcall) -> None:
+    rollcall.found_organization()
+    rollcall.add_outside(ACCOUNT, email="partner@example.com")
+    denied = {"kind": "access_denied", "service": "guardduty", "operation": "GetMembers"}
+    rollcall.meanwhile(3600, lambda: rollcall.fail(**denied))
+    only = {"services": ["guardduty"], "regions": ["eu-west-1"]}
+
+    rollcall.run({"accounts": [{"id": ACCOUNT, "email": "partner@example.com"}], **only})
+
+    (told,) = rollcall.memberships(ACCOUNT).values()
+    assert told.outcome is Outcome.FAILED
+    assert "AccessDenied" in str(told.reason)
+    assert str(told.reason).endswith("; so for 1 h")

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     [
         ("LimitExceededException", 429, Throttled),  # Security Hub
         ("TooManyRequestsException", 429, Throttled),  # Detective, Organizations
+        ("KMSThrottling", 400, Throttled),  # SNS
         ("ThrottlingException", 400, Throttled),
         ("Throttling", 400, Throttled),
         ("RequestLimitExceeded", 503, Throttled),

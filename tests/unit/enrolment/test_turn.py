@@ -24,6 +24,7 @@ from functions.enrolment.turn import (
     held_back,
     most_turns,
     take_answers,
+    take_refusal,
     take_turn,
 )
 from tests.support.builders import (
@@ -324,3 +325,24 @@ def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for
 
     assert turns <= most_turns(timing)
     assert most_turns(timing) * 14 < 24_000
+
+
+def test_what_was_never_read_fails_at_once_where_reading_is_refused() -> None:
+    refused = take_refusal([a_membership()], NOW, "AccessDenied: no", Timing(), NOW)
+
+    assert refused.next is Action.STOP
+    assert [(m.outcome, m.reason) for m in refused.memberships] == [
+        (Outcome.FAILED, "AccessDenied: no")
+    ]
+
+
+def test_in_the_middle_of_a_wait_a_refused_reading_is_given_time_and_then_says_since_when() -> None:
+    waiting = a_membership(Status.INVITED, INV)
+
+    def refused(after: float) -> Turn:
+        return take_refusal([waiting], NOW, "AccessDenied: no", Timing(), NOW + after)
+
+    assert [refused(after).wait_seconds for after in (0, 600, 3590)] == [15, 50, 10]
+    assert {refused(after).next for after in (0, 600, 3590)} == {Action.WAIT}
+    (failed,) = refused(3600).memberships
+    assert (failed.outcome, failed.reason) == (Outcome.FAILED, "AccessDenied: no; so for 1 h")

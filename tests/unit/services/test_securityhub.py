@@ -11,6 +11,7 @@ from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
     Conflict,
+    ServiceRefused,
     ServiceUnavailable,
     Throttled,
 )
@@ -42,6 +43,40 @@ def hub_is_off(stubber: Stubber, operation: str) -> None:
 def test_the_administrator_has_no_resource_and_none_is_asked_for() -> None:
     with stubbed("securityhub") as (client, _):
         assert SecurityHub(client).administrator_resource() == ""
+
+
+def test_a_member_that_is_not_found_is_absent_and_the_others_are_observed() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        stubber.add_client_error(
+            "get_members",
+            "ResourceNotFoundException",
+            f"Account {TWO} is not a member",
+            http_status_code=404,
+            expected_params={"AccountIds": [ONE, TWO]},
+        )
+        member = {"AccountId": ONE, "MemberStatus": "Enabled"}
+        stubber.add_response(
+            "get_members",
+            {"Members": [member], "UnprocessedAccounts": []},
+            {"AccountIds": [ONE]},
+        )
+
+        seen = SecurityHub(client).observe("", [ONE, TWO])
+
+    assert {(one.account_id, one.status) for one in seen} == {
+        (ONE, Status.ENABLED),
+        (TWO, Status.ABSENT),
+    }
+
+
+def test_what_is_not_found_and_is_no_account_is_refused() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        stubber.add_client_error(
+            "get_members", "ResourceNotFoundException", "No hub", http_status_code=404
+        )
+
+        with pytest.raises(ServiceRefused):
+            SecurityHub(client).observe("", [ONE])
 
 
 def test_every_account_is_observed_once_in_the_order_asked() -> None:
