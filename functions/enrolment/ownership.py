@@ -68,12 +68,13 @@ def standing(
     if membership.belongs_to(claim.onboarding_id, claim.started_at):
         return Standing.OWN
     # The record of a later run of the same id says nothing of the run that took it.
-    living = (
-        holder is not None
-        and membership.belongs_to(holder.id, holder.started_at)
-        and holder.lease_until > now
+    if holder is None or not membership.belongs_to(holder.id, holder.started_at):
+        return Standing.FREE
+    # A run that was closed begins nothing more, and may finish what it had begun.
+    over = holder.lease_until <= now or (
+        holder.outcome is not None and not membership.is_acting(now)
     )
-    return Standing.AT_WORK if living else Standing.FREE
+    return Standing.FREE if over else Standing.AT_WORK
 
 
 def _enabled_lately(membership: Membership, claim: Claim) -> bool:

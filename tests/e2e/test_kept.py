@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
@@ -270,6 +271,10 @@ def test_an_aborted_run_is_closed_by_its_event_and_another_goes_on_from_there(ke
     record = eventually(lambda: kept.closed(aborted), "the closing of the run")
     assert (record.outcome, happened(record)) == ("the execution was aborted", {"failed": 3})
     assert record.published.keys() >= {"event", "message"}
+    eventually(
+        lambda: not any(m.is_acting(time.time()) for m in kept.memberships(aborted)),
+        "the end of what it had begun",
+    )
     kept.aws.world(do="set_account", account_id=silent, accepts_after=0)
     again = kept.ended(kept.start(**document))
     assert (

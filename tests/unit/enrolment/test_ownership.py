@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.enrolment.account import Mode
-from functions.enrolment.membership import Action, Outcome, Status, Verdict
+from functions.enrolment.membership import STEP_SECONDS, Action, Outcome, Status, Verdict
 from functions.enrolment.ownership import Claim, Standing, standing
 from tests.support.builders import NOW, RUN, a_membership, an_onboarding, tried
 
@@ -94,11 +94,12 @@ LIVING = an_onboarding(started_at=NOW - 3600, lease_until=NOW + 1)
         (LIVING, Standing.AT_WORK),
         (replace(LIVING, lease_until=NOW), FREE),
         (replace(LIVING, lease_until=NOW - 60, closed_at=NOW - 60, outcome="complete"), FREE),
-        # Its execution was aborted: what a step has begun may go on until the lease is over.
-        (replace(LIVING, closed_at=NOW - 60, outcome="aborted"), Standing.AT_WORK),
+        (replace(LIVING, closed_at=NOW - 60, outcome="aborted"), FREE),
+        # Its execution was aborted, and it is not closed yet: its children may go on.
+        (replace(LIVING, closed_at=NOW - 60), Standing.AT_WORK),
         (None, FREE),
     ],
-    ids=["at work", "lease is over", "closed", "stopped", "no record"],
+    ids=["at work", "lease is over", "closed", "closed early", "stopped", "no record"],
 )
 @pytest.mark.parametrize("claim", [CLAIM, BY_HAND], ids=["event", "person"])
 def test_what_is_open_belongs_to_another_run_as_long_as_that_lives(
@@ -107,6 +108,24 @@ def test_what_is_open_belongs_to_another_run_as_long_as_that_lives(
     row = tried(a_membership(Status.ABSENT, ORG, at=NOW - 60), Action.CREATE, Verdict.TAKEN)
 
     assert standing(row, holder, claim, NOW) is found
+
+
+@pytest.mark.parametrize(
+    ("begun_at", "lease_until", "found"),
+    [
+        (NOW - 60, NOW + 1, Standing.AT_WORK),
+        (NOW - 60, NOW, FREE),
+        (NOW - STEP_SECONDS, NOW + 1, FREE),
+    ],
+    ids=["may be under way", "lease is over", "no step runs that long"],
+)
+def test_what_a_closed_run_had_begun_is_waited_for(
+    begun_at: float, lease_until: float, found: Standing
+) -> None:
+    acting = tried(a_membership(Status.ABSENT, ORG, at=begun_at), Action.CREATE, None, at=begun_at)
+    closed = replace(LIVING, closed_at=NOW - 30, outcome="aborted", lease_until=lease_until)
+
+    assert standing(acting, closed, CLAIM, NOW) is found
 
 
 @pytest.mark.parametrize("holder", [LIVING, None], ids=["a living run", "no record"])
