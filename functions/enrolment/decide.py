@@ -46,6 +46,7 @@ class Decision:
 
 WAIT = Decision(Action.WAIT)
 _PACE = 10
+_RESTART_PACE = 2
 
 _HOPELESS: dict[Status, tuple[Outcome, str]] = {
     Status.RESIGNED: (
@@ -195,16 +196,15 @@ def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decisi
 
 
 def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
-    """Restart at once and then spread over the time allowed: what blocks it heals in hours."""
-    attempt, timing = membership.attempts.get(Action.RESTART), circumstances.timing
+    """Soon, then further and further apart until the deadline: what blocks it heals by itself."""
+    attempt = membership.attempts.get(Action.RESTART)
     if attempt is None:
         return Decision(Action.RESTART)
     if not attempt.done:
         return _again(Action.RESTART, attempt, membership, circumstances)
-    if attempt.count >= timing.most_attempts:
-        return WAIT
-    spacing = _allowed(membership, timing) / (timing.most_attempts + 1)
-    return _from(attempt.at + spacing, Action.RESTART, circumstances)
+    age = attempt.at - membership.transitions[-1].at
+    distance = max(circumstances.timing.grace, age / _RESTART_PACE)
+    return _from(attempt.at + distance, Action.RESTART, circumstances)
 
 
 def _too_high(membership: Membership) -> bool:

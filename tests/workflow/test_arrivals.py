@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.membership import Outcome, Status
-from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName, Target
-from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER, a_membership
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result, from_management, sample
 
 if TYPE_CHECKING:
@@ -165,16 +164,7 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
     for account_id in (ACCOUNT, OTHER):
         rollcall.add_account(account_id)
     now, target = rollcall.clock.now(), Target(ServiceName.GUARDDUTY, "eu-west-1")
-    busy = OnboardingRecord(
-        id="busy",
-        source="manual",
-        automatic=False,
-        dry_run=False,
-        accounts=(ACCOUNT,),
-        started_at=now,
-        lease_until=now + 900,
-    )
-    rollcall.ledger.open(busy)
+    rollcall.ledger.open(an_onboarding(id="busy", started_at=now, lease_until=now + 900))
     everywhere = [
         a_membership(
             Status.VERIFYING,

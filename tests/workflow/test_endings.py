@@ -12,9 +12,8 @@ from functions.aws.publisher import Publisher
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import AccessDenied
 from functions.enrolment.membership import Outcome
-from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.target import ServiceName, Target
-from tests.support.builders import ACCOUNT, OTHER, a_membership
+from tests.support.builders import ACCOUNT, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result
 
 if TYPE_CHECKING:
@@ -141,11 +140,7 @@ def test_a_result_holds_nothing_of_an_older_run_of_the_same_name(rollcall: Rollc
     for account in (ACCOUNT, OTHER):
         rollcall.add_account(account)
     long_ago = 1_700_000_000.0
-    older = OnboardingRecord(
-        id="onboarding-1",
-        source="manual",
-        automatic=False,
-        dry_run=False,
+    older = an_onboarding(
         accounts=(ACCOUNT, OTHER),
         started_at=long_ago,
         lease_until=long_ago,

@@ -11,11 +11,10 @@ from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.errors import ServiceRefused, Throttled
 from functions.enrolment.membership import ENABLED, Outcome
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName, Target
 from functions.services.guardduty import GuardDuty
-from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER, a_membership
+from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result, from_management, sample
 
 if TYPE_CHECKING:
@@ -222,15 +221,7 @@ def test_a_dead_run_that_nobody_closed_is_recognised_by_its_execution(rollcall: 
 def a_busy_run(rollcall: Rollcall, name: str, **changes: Any) -> None:
     """A run that is at work on every membership of the account."""
     now = rollcall.clock.now()
-    record = OnboardingRecord(
-        id=name,
-        source="manual",
-        automatic=False,
-        dry_run=False,
-        accounts=(ACCOUNT,),
-        started_at=now,
-        lease_until=now + 900,
-    )
+    record = an_onboarding(id=name, started_at=now, lease_until=now + 900)
     rollcall.ledger.open(replace(record, **changes))
     rollcall.ledger.record(
         [

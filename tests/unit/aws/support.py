@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from functions.enrolment.records import OnboardingRecord
-from tests.support.builders import ACCOUNT, NOW
+from tests.support import builders
+from tests.support.builders import NOW
+
+if TYPE_CHECKING:
+    from functions.enrolment.records import OnboardingRecord
 
 REGION = "eu-west-1"
 LEASE = 3600
@@ -27,16 +29,7 @@ def a_session() -> boto3.Session:
 
 def an_onboarding(onboarding_id: str, **changes: Any) -> OnboardingRecord:
     """An onboarding that begins at ``NOW`` with a lease of an hour."""
-    record = OnboardingRecord(
-        id=onboarding_id,
-        source="manual",
-        automatic=False,
-        dry_run=False,
-        accounts=(ACCOUNT,),
-        started_at=NOW,
-        lease_until=NOW + LEASE,
-    )
-    return replace(record, **changes)
+    return builders.an_onboarding(id=onboarding_id, **{"lease_until": NOW + LEASE} | changes)
 
 
 def watch(client: Any) -> list[str]:

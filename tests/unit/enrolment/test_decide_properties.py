@@ -251,7 +251,9 @@ def test_what_was_done_is_repeated_no_more_often_than_allowed_and_no_invitation_
     for deed in life.deeds:
         earlier = begun.setdefault((deed.run, deed.action), [])
         was_done = earlier and earlier[-1].call.verdict in (Verdict.TAKEN, Verdict.BENIGN)
-        assert not was_done or len(earlier) < TIMING.most_attempts
+        # What a restart mends comes late, and nobody is told of it.
+        spread = deed.action is Action.RESTART
+        assert not was_done or spread or len(earlier) < TIMING.most_attempts
         assert not was_done or not deed.invites
         earlier.append(deed)
 
