@@ -1,4 +1,4 @@
-"""What Step Functions says of other executions of this machine."""
+"""The state of other executions of this machine."""
 
 from __future__ import annotations
 

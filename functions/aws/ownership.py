@@ -47,7 +47,7 @@ def take(
     """Take every membership that is free; all of one account at once, up to 100.
 
     ``covered`` are memberships of which nothing is known yet. ``look`` gives the record of another
-    run as its execution tells: it may have ended and not come to say so.
+    run, as closed where its execution has ended.
 
     Raises:
         Conflict: memberships kept changing hands.

@@ -192,7 +192,7 @@ class Membership:
     def belongs_to(self, onboarding_id: str, started_at: float) -> bool:
         """Whether it is, or was last, of the run of this id that started then.
 
-        An older run may have had the same id: Step Functions gives names free after 90 days.
+        An older run may have had the same id: names can be used again after 90 days.
         """
         return self.onboarding_id == onboarding_id and self.taken_at >= started_at
 

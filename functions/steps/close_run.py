@@ -46,12 +46,12 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     status = detail["status"]
     if status == "FAILED":
-        failure = reason_of({"Error": detail.get("error"), "Cause": detail.get("cause") or ""})
+        failure = reason_of({"Error": detail.get("error"), "Cause": detail.get("cause")})
     else:
         failure = f"the execution was {'aborted' if status == 'ABORTED' else 'timed out'}"
     given = _input(detail)
     execution_arn = detail["executionArn"]
-    # Inferred: a Map Run's children are told of too, as ...:execution:<machine>/<label>:<name>.
+    # Inferred: a Map Run's children emit it too, as ...:execution:<machine>/<label>:<name>.
     if "/" in execution_arn.split(":")[6]:
         if isinstance(given, dict):
             words = f"its execution ended: {failure}"
@@ -62,8 +62,7 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if record is not None and record.started_at > max(started_at, stopped_at):
         return {"error": status, "cause": "a later run has this name"}
     run = {"input": given, "onboarding_id": detail["name"], "execution_arn": execution_arn}
-    ending = Ending(failure, failure, last=True)
-    _close(run, started_at, ending, wiring)
+    _close(run, started_at, Ending(failure, failure, last=True), wiring)
     return {"error": status, "cause": failure}
 
 

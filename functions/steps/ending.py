@@ -49,7 +49,7 @@ def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Fi
     """The findings with every membership of the run ended.
 
     A child that was stopped may finish what it has begun (Step Functions guide, "Map Run"). Where
-    an action may be under way the row stays open, and the run's until its lease is over.
+    an action may be under way the row stays open, and the run's until that is over.
     """
     for _ in range(_MOST_ROUNDS):
         unseen = [m.taken(findings.onboarding.id, m.mode, now) for m in findings.missing]

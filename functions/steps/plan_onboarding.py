@@ -178,16 +178,16 @@ def _take(
 
 
 def _as_its_execution_tells(holder: OnboardingRecord, wiring: Wiring) -> OnboardingRecord:
-    """Another run's record, closed where its execution has ended and did not come to say so.
+    """Another run's record, as closed where its execution has ended and nobody closed it yet.
 
-    Step Functions says so by an event as well, on a best-effort basis.
+    Step Functions' event about the end closes it, too, but is best effort.
     """
     if holder.closed_at is not None or not holder.execution_arn:
         return holder
     try:
         ended = wiring.executions.ended(holder.execution_arn)
     except RollcallError:
-        return holder  # its lease tells, later
+        return holder  # its lease ends by itself
     if ended is None:
         return holder
     still = min(holder.lease_until, ended.at + LEASE_SECONDS) if ended.stopped else ended.at

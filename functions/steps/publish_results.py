@@ -38,7 +38,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 
 
 def _as_the_document_says(findings: Findings, document: dict[str, Any]) -> Findings:
-    """What an earlier version planned, which only the document that it handed on tells."""
+    """What an earlier version planned: it is only in the document that it handed on."""
     plan = plan_from_document(document)
     known = {membership.key for membership in findings.own}
     missing = tuple(m for m in plan.covered if m.key not in known)
