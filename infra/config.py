@@ -16,7 +16,7 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.turn import most_turns
+from functions.enrolment.turn import longest_run, most_turns
 from infra.organization import Organization, an_organization
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ _DEADLINES = ("organization_deadline", "invitation_deadline", "volume_deadline")
 # of 2), and how many of the 25,000 events all may come to: steps that are retried add some.
 EVENTS_OF_A_TURN = 14
 MOST_EVENTS = 24_000
+# A year is the most an execution may take.
+LONGEST_RUN_DAYS = 364
 _BUSES = {"own": "own", "default": "default"}
 # What CloudWatch Logs takes (botocore ``logs.PutRetentionPolicy``), up to ten years.
 RETENTION_DAYS = (
@@ -58,6 +60,12 @@ class Retry:
     account_first_wait: int = 30
     account_longest_wait: int = 300
     account_attempts: int = 8
+
+    @property
+    def account_seconds(self) -> int:
+        """How long an account is waited for."""
+        waits = (self.account_first_wait * 2**number for number in range(self.account_attempts))
+        return sum(min(wait, self.account_longest_wait) for wait in waits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +107,10 @@ def read_config(value: object) -> DeploymentConfig:
     )
     document.close()
     _check_what_is_deployed(config.configuration)
+    if config.retry.account_seconds < config.configuration.timing.visibility:
+        raise InvalidInput(
+            "rollcall.timing.visibility", "takes at most the time that retry.account_… gives"
+        )
     return config
 
 
@@ -133,8 +145,10 @@ def _check_timing(timing: Timing) -> None:
     for deadline in _DEADLINES:
         if timing.grace >= getattr(timing, deadline):
             refuse("grace", f"takes less than {deadline}")
+    longest = max(_DEADLINES, key=lambda name: int(getattr(timing, name)))
+    if longest_run(timing) > LONGEST_RUN_DAYS * 86400:
+        refuse(longest, f"takes less: with volume_deadline a run has {LONGEST_RUN_DAYS} days")
     if most_turns(timing) * EVENTS_OF_A_TURN > MOST_EVENTS:
-        longest = max(_DEADLINES, key=lambda name: int(getattr(timing, name)))
         refuse(longest, "takes less with this first_wait: an execution's history has 25,000 events")
 
 

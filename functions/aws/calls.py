@@ -20,6 +20,7 @@ from botocore.parsers import ResponseParserError
 from functions.enrolment.errors import (
     AccessDenied,
     Conflict,
+    CredentialsRefused,
     RollcallError,
     ServiceRefused,
     ServiceUnavailable,
@@ -35,6 +36,10 @@ CLIENT_CONFIG = Config(
     connect_timeout=5,
     read_timeout=20,
     user_agent_extra="rollcall",
+)
+# Members are called one after the other: none may take long. Accept Invitations counts with it.
+MEMBER_CONFIG = CLIENT_CONFIG.merge(
+    Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=10)
 )
 
 _BY_CODE: dict[str, type[RollcallError]] = {
@@ -70,23 +75,23 @@ _BY_CODE: dict[str, type[RollcallError]] = {
     "ResourceConflictException": Conflict,
     "TransactionConflictException": Conflict,
     "TransactionInProgressException": Conflict,
+    "AuthFailure": CredentialsRefused,
+    "InvalidClientTokenId": CredentialsRefused,
+    "OptInRequired": CredentialsRefused,
+    "RegionDisabledException": CredentialsRefused,
+    "UnrecognizedClientException": CredentialsRefused,
     "AccessDenied": AccessDenied,
     "AccessDeniedException": AccessDenied,
-    "AuthFailure": AccessDenied,
     "ExpiredToken": AccessDenied,
     "ExpiredTokenException": AccessDenied,
     "IncompleteSignature": AccessDenied,
     "InvalidAccessException": AccessDenied,
-    "InvalidClientTokenId": AccessDenied,
     "InvalidSignatureException": AccessDenied,
     "MissingAuthenticationToken": AccessDenied,
     "MissingAuthenticationTokenException": AccessDenied,
     "NotAuthorized": AccessDenied,
-    "OptInRequired": AccessDenied,
-    "RegionDisabledException": AccessDenied,
     "SignatureDoesNotMatch": AccessDenied,
     "UnauthorizedOperation": AccessDenied,
-    "UnrecognizedClientException": AccessDenied,
 }
 _BY_STATUS: dict[int, type[RollcallError]] = {
     401: AccessDenied,
@@ -96,6 +101,9 @@ _BY_STATUS: dict[int, type[RollcallError]] = {
     429: Throttled,
 }
 
+# What AWS says of credentials it does not know, whatever the code.
+_UNKNOWN_TOKEN = "security token included in the request is invalid"  # noqa: S105 (AWS's words)
+
 _LONGEST_TEXT = 500
 
 
@@ -104,8 +112,8 @@ def calling(service: str, operation: str) -> Iterator[None]:
     """Raise the errors of the AWS call within as ours; ``service`` is the name people know.
 
     Raises:
-        Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: with the message
-            ``GuardDuty GetMembers: BadRequestException: <the service's own words>``.
+        Throttled, ServiceUnavailable, Conflict, AccessDenied, CredentialsRefused, ServiceRefused:
+            with the message ``GuardDuty GetMembers: BadRequestException: <the service's words>``.
     """
     try:
         yield
@@ -114,7 +122,10 @@ def calling(service: str, operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         words = error.response.get("Error", {}).get("Message", "")
         parts = (f"{service} {operation}", code or f"HTTP {status}", words)
-        raise error_class(code, status)(publishable(": ".join(filter(None, parts)))) from error
+        kind = error_class(code, status)
+        if kind is AccessDenied and _UNKNOWN_TOKEN in words:
+            kind = CredentialsRefused
+        raise kind(publishable(": ".join(filter(None, parts)))) from error
     except (BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
         raise _kind_without_answer(error)(

@@ -8,6 +8,7 @@ One table with the keys ``pk`` and ``sk``::
     onboarding#<id>   membership#<account>#<service>#<region>
                                                         what a dry run found, or how a membership
                                                         ended that another run has taken since
+    administrator     resource#<service>#<region>       its detector id or behavior graph ARN there
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
 time-to-live attribute.
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from functions.aws.rows import Item
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.plan import Plan
+    from functions.enrolment.target import Target
 
 BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
@@ -58,6 +60,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "mark_published": ("dynamodb:UpdateItem",),
     "extend_lease": ("dynamodb:UpdateItem",),
     "keep_plan": ("dynamodb:PutItem",),
+    "plan": ("dynamodb:GetItem",),
+    "resource": ("dynamodb:GetItem",),
+    "keep_resource": ("dynamodb:PutItem",),
     "keep_apart": ("dynamodb:BatchWriteItem",),
     "findings": ("dynamodb:Query", "dynamodb:BatchGetItem"),
     "read": ("dynamodb:BatchGetItem",),
@@ -183,6 +188,19 @@ class Ledger:
         item = {"plan": plan_to_text(plan), "planned_at": record.started_at}
         self._rows.put(key | item)
 
+    def plan(self, record: OnboardingRecord) -> Plan | None:
+        """What a run covers; None where it is not planned yet, or an earlier version planned it."""
+        return _plan_of(record, self._rows.get({"pk": f"onboarding#{record.id}", "sk": _PLAN}))
+
+    def resource(self, target: Target) -> str | None:
+        """The administrator's detector id or behavior graph ARN, as a run found it last."""
+        item = self._rows.get(_resource_key(target))
+        return None if item is None else str(item["resource"])
+
+    def keep_resource(self, target: Target, resource: str) -> None:
+        """Remember the administrator's detector id or behavior graph ARN."""
+        self._rows.put(_resource_key(target) | {"resource": resource})
+
     def keep_apart(self, memberships: Iterable[Membership], now: float) -> None:
         """Remember for a month what a dry run found, beside what is known."""
         self._rows.put_all(_apart(membership, now) for membership in memberships)
@@ -193,11 +211,10 @@ class Ledger:
         if _ONBOARDING not in kept:
             return None
         record = onboarding_from_item(kept[_ONBOARDING])
-        planned = kept.get(_PLAN)
-        if planned is None or float(planned["planned_at"]) < record.started_at:
+        plan = _plan_of(record, kept.get(_PLAN))
+        if plan is None:
             own = _apart_of(record, kept)
             return Findings(record, None, (*own.values(), *self._owned(record, own)))
-        plan = plan_from_text(planned["plan"], record.id, record.started_at)
         return self._as_planned(record, plan, kept)
 
     def _kept(self, onboarding_id: str) -> dict[str, Item]:
@@ -310,6 +327,17 @@ _MEMBERSHIP = "membership#"
 
 def _onboarding_key(onboarding_id: str) -> Item:
     return {"pk": f"onboarding#{onboarding_id}", "sk": _ONBOARDING}
+
+
+def _plan_of(record: OnboardingRecord, item: Item | None) -> Plan | None:
+    """A run's plan; an older run of the same id may have left one."""
+    if item is None or float(item["planned_at"]) < record.started_at:
+        return None
+    return plan_from_text(item["plan"], record.id, record.started_at)
+
+
+def _resource_key(target: Target) -> Item:
+    return {"pk": "administrator", "sk": f"resource#{target.key}"}
 
 
 def _row_key(key: MembershipKey) -> Item:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from functions.aws.calls import CLIENT_CONFIG, calling
+from functions.aws.calls import CLIENT_CONFIG, MEMBER_CONFIG, calling
 from functions.enrolment.errors import AccessDenied
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     import boto3
+    from botocore.config import Config
     from mypy_boto3_account import AccountClient
     from mypy_boto3_detective import DetectiveClient
     from mypy_boto3_dynamodb.service_resource import Table
@@ -46,9 +47,11 @@ class Clients:
         session: boto3.Session,
         clock: Callable[[], float] = time.time,
         credentials: Mapping[str, Any] | None = None,
+        config: Config = CLIENT_CONFIG,
     ) -> None:
         self._session = session
         self._clock = clock
+        self._config = config
         self._credentials = dict(credentials or {})
         self._made: dict[tuple[str, str], Any] = {}
         self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
@@ -79,8 +82,10 @@ class Clients:
         """The client of a service in a Region."""
         if (service, region) not in self._made:
             make: Any = self._session.client
+            # STS is called for members only, and counts among their calls.
+            config = MEMBER_CONFIG if service == "sts" else self._config
             self._made[service, region] = make(
-                service, region_name=region, config=CLIENT_CONFIG, **self._credentials
+                service, region_name=region, config=config, **self._credentials
             )
         return self._made[service, region]
 
@@ -88,7 +93,7 @@ class Clients:
         """A DynamoDB table in a Region."""
         if ("dynamodb", region) not in self._made:
             self._made["dynamodb", region] = self._session.resource(
-                "dynamodb", region_name=region, config=CLIENT_CONFIG, **self._credentials
+                "dynamodb", region_name=region, config=self._config, **self._credentials
             )
         table: Table = self._made["dynamodb", region].Table(name)
         return table
@@ -100,6 +105,7 @@ class Clients:
 
         Raises:
             AccessDenied: the role may not be assumed, or is not there (STS does not say which).
+            CredentialsRefused: STS does not know this identity's credentials.
         """
         key = (account_id, role_name, external_id, partition)
         members, usable_until = self._members.get(key, (None, 0.0))
@@ -120,7 +126,7 @@ class Clients:
                     ExternalId=external_id,
                 )["Credentials"]
         except AccessDenied as error:
-            raise AccessDenied(f"{role_arn} cannot be assumed: {error}") from error
+            raise type(error)(f"{role_arn} cannot be assumed: {error}") from error
         clients = Clients(
             self._session,
             self._clock,
@@ -129,5 +135,6 @@ class Clients:
                 "aws_secret_access_key": credentials["SecretAccessKey"],
                 "aws_session_token": credentials["SessionToken"],
             },
+            MEMBER_CONFIG,
         )
         return clients, credentials["Expiration"].timestamp() - RENEWAL_SECONDS

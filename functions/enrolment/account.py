@@ -30,11 +30,15 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account to enrol, its e-mail where one is known, and the mode found for it."""
+    """An account to enrol, its e-mail where one is known, and the mode found for it.
+
+    ``regions_known`` says whether it was found out which Regions it has enabled.
+    """
 
     id: AccountId
     email: str | None
     mode: Mode
+    regions_known: bool = False
 
 
 @dataclass(frozen=True, slots=True)

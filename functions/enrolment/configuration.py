@@ -46,17 +46,21 @@ class Timing:
     """Waits and deadlines in seconds; each deadline counts from the membership's first reading.
 
     A wait between readings is as long as the status has lasted: at least ``first_wait``, at first
-    no more than ``longest_wait``, and for a status that lasts ``longest_slow_wait``. ``grace`` is
+    no more than ``longest_wait`` (twelve times that for what people or slow checks end), later a
+    twelfth of the status's age and at most ``longest_slow_wait``. ``grace`` is
     how long a reading may lag behind an action: before that none is repeated that may have taken
     effect. ``most_attempts`` is how often an action is done that the service takes and no reading
     shows. ``refusal`` is how long readings may be refused in the middle of a wait before what was
-    waited for has failed. ``hold`` is how long Detective waits for GuardDuty in its Region.
+    waited for has failed. ``volume_deadline`` counts from when Detective does not know the volume,
+    or from when GuardDuty is Enabled. ``hold`` is how long Detective waits for GuardDuty in its
+    Region. ``visibility`` is how long a person's start waits for Organizations to show an account
+    before it counts as one outside.
     ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
     """
 
     first_wait: int = 15
     longest_wait: int = 300
-    longest_slow_wait: int = 3600
+    longest_slow_wait: int = 6 * 3600
     grace: int = 120
     most_attempts: int = 3
     organization_deadline: int = 3600
@@ -64,6 +68,7 @@ class Timing:
     volume_deadline: int = 2 * 86400
     refusal: int = 3600
     hold: int = 900
+    visibility: int = 600
     duplicate_window: int = 86400
 
 

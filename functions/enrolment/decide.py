@@ -5,15 +5,21 @@ The same decision serves a real run, a dry run and every later question of the k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
-from functions.enrolment.membership import Action, Outcome, Status
+from functions.enrolment.explain import waiting_for, was_invited
+from functions.enrolment.membership import ENABLED, Action, Outcome, Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Timing
     from functions.enrolment.membership import Attempt, Membership
+    from functions.enrolment.reason import Reason
     from functions.enrolment.target import Traits
 
 
@@ -22,13 +28,17 @@ class Circumstances:
     """What a decision rests on besides the membership.
 
     ``now`` is in epoch seconds. ``accepts`` says whether Rollcall may accept invitations through
-    a member role.
+    a member role. ``opted_in`` are the accounts that are known to have the Region enabled.
+    ``awaited`` are GuardDuty's memberships in the Region, by account, where Detective comes after
+    it: of this run, or of another that is at work on them.
     """
 
     now: float
     timing: Timing
     traits: Traits
     accepts: bool
+    opted_in: frozenset[AccountId] = frozenset()
+    awaited: Mapping[AccountId, Membership] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,35 +50,25 @@ class Decision:
 
     action: Action
     outcome: Outcome | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     until: float | None = None
 
 
 WAIT = Decision(Action.WAIT)
-_PACE = 10
-_RESTART_PACE = 2
+_PACE = 8
+_SLOW_PACE = 2
+# Seconds for which an invitation has to be gone before it counts as declined or deleted.
+GONE = 900
 
-_HOPELESS: dict[Status, tuple[Outcome, str]] = {
-    Status.RESIGNED: (
-        Outcome.FAILED,
-        "the member account left by itself; Rollcall does not override that: delete the member and"
-        " start again once its owner agrees",
-    ),
-    Status.VERIFICATION_FAILED: (
-        Outcome.FAILED,
-        "the e-mail address given is not the one of the account's root user: delete the member and"
-        " start again with the right address",
-    ),
-    Status.ACCOUNT_SUSPENDED: (Outcome.FAILED, "the service says the account is suspended"),
-    Status.REGION_DISABLED: (
-        Outcome.FAILED,
-        "the service says the Region is disabled for the account: opt the account in",
-    ),
-    Status.MANAGEMENT_NOT_ENABLED: (
-        Outcome.SKIPPED,
-        "the management account must enable the service itself before it can be a member",
-    ),
-}
+_ENDS: Mapping[Status, Outcome] = MappingProxyType(
+    {
+        Status.RESIGNED: Outcome.FAILED,
+        Status.VERIFICATION_FAILED: Outcome.FAILED,
+        Status.ACCOUNT_SUSPENDED: Outcome.FAILED,
+        Status.REGION_DISABLED: Outcome.FAILED,
+        Status.MANAGEMENT_NOT_ENABLED: Outcome.SKIPPED,
+    }
+)
 
 
 def decide(membership: Membership, circumstances: Circumstances) -> Decision:
@@ -85,60 +85,111 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
         acted = any(attempt.count for attempt in membership.attempts.values())
         untouched = not acted and membership.transition_count <= 1
         return Decision(Action.STOP, Outcome.ALREADY_ENABLED if untouched else Outcome.ENABLED)
-    if membership.status in _HOPELESS:
-        return Decision(Action.STOP, *_HOPELESS[membership.status])
-    if membership.status is Status.ACCEPTED_BUT_DISABLED and _too_high(membership):
-        return Decision(
-            Action.STOP,
-            Outcome.FAILED,
-            "the account's data volume is too high for the behavior graph (VOLUME_TOO_HIGH)",
-        )
-    if circumstances.now >= deadline(membership, circumstances):
-        return Decision(Action.STOP, Outcome.TIMED_OUT, _why_late(membership, circumstances))
+    outcome = _end(membership, circumstances)
+    if outcome is not None:
+        awaited = circumstances.awaited.get(membership.account_id)
+        reason = waiting_for(membership, circumstances.now, awaited)
+        return Decision(Action.STOP, outcome, reason)
     return _act(membership, circumstances)
 
 
 def deadline(membership: Membership, circumstances: Circumstances) -> float:
-    """When waiting for this membership, read at least once, ends; in epoch seconds."""
-    return membership.transitions[0].at + _allowed(membership, circumstances.timing)
+    """When waiting for this membership, read at least once, ends; in epoch seconds.
+
+    What Detective does not know is waited for from when it says so, or GuardDuty is Enabled.
+    """
+    timing, last = circumstances.timing, membership.transitions[-1]
+    invited = membership.mode is Mode.INVITATION
+    allowed = timing.invitation_deadline if invited else timing.organization_deadline
+    in_time = membership.transitions[0].at + allowed
+    if membership.status is not Status.ACCEPTED_BUT_DISABLED:
+        return in_time
+    awaited = circumstances.awaited.get(membership.account_id)
+    known = awaited.settled_at if awaited is not None else last.at
+    in_any_case = in_time + timing.volume_deadline
+    if known is None:
+        return in_any_case
+    return min(max(last.at, known) + timing.volume_deadline, in_any_case)
 
 
-def _allowed(membership: Membership, timing: Timing) -> int:
-    """How long this membership may take, in seconds."""
-    allowed = (
-        timing.organization_deadline
-        if membership.mode is Mode.ORGANIZATION
-        else timing.invitation_deadline
-    )
+def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None:
+    """How the membership ends now, if it does."""
+    now = circumstances.now
+    invited = membership.mode is Mode.INVITATION
+    ends = _ENDS.get(membership.status) if membership.status else None
+    if ends is not None and not _has_healed(membership, circumstances):
+        return ends
     if membership.status is Status.ACCEPTED_BUT_DISABLED:
-        allowed = max(allowed, timing.volume_deadline)
-    return allowed
+        if membership.detail == "VOLUME_TOO_HIGH":
+            return Outcome.FAILED
+        patience = _without_guardduty(membership, circumstances)
+        if patience is not None and now >= patience:
+            return Outcome.FAILED
+    gone = membership.status in (Status.ABSENT, Status.DELETED, Status.CREATED)
+    if invited and gone and was_invited(membership) and now >= membership.transitions[-1].at + GONE:
+        return Outcome.FAILED
+    return Outcome.TIMED_OUT if now >= deadline(membership, circumstances) else None
+
+
+def _has_healed(membership: Membership, circumstances: Circumstances) -> bool:
+    """Whether the facts say otherwise than the service: it may say what once was.
+
+    An account of the organisation that is not ACTIVE is never enrolled.
+    """
+    match membership.status:
+        case Status.ACCOUNT_SUSPENDED:
+            return membership.mode is Mode.ORGANIZATION
+        case Status.REGION_DISABLED:
+            return membership.account_id in circumstances.opted_in
+        case _:
+            return False
+
+
+def _without_guardduty(membership: Membership, circumstances: Circumstances) -> float | None:
+    """When it is certain that Detective does without the GuardDuty that did not come; None where
+    GuardDuty may come yet, or has come, or was not tried after."""
+    awaited = circumstances.awaited.get(membership.account_id)
+    if awaited is None or awaited.outcome is None or awaited.outcome in ENABLED:
+        return None
+    restart = membership.attempts.get(Action.RESTART)
+    if restart is None or restart.at < (awaited.settled_at or 0):
+        return None
+    return restart.over_at + circumstances.timing.grace
 
 
 def _act(membership: Membership, circumstances: Circumstances) -> Decision:
-    traits = circumstances.traits
-    invited = membership.mode is Mode.INVITATION
+    if membership.status in circumstances.traits.restarts:
+        return _restart(membership, circumstances)
+    if membership.mode is Mode.INVITATION:
+        return _act_outside(membership, circumstances)
     match membership.status:
+        case Status.ABSENT | Status.DELETED | Status.REMOVED:
+            return _create(membership, circumstances)
+        case Status.CREATED | Status.INVITED:
+            return _create_again(membership, circumstances)
+        case Status.ACCOUNT_SUSPENDED | Status.REGION_DISABLED:
+            # Inferred: what CreateMembers does for a Removed member it does here.
+            return _until_it_helps(Action.CREATE, membership, circumstances)
+        case _:
+            return WAIT
+
+
+def _act_outside(membership: Membership, circumstances: Circumstances) -> Decision:
+    """What to do for an account outside the organisation."""
+    invites = circumstances.traits.create_invites
+    match membership.status:
+        case Status.ABSENT | Status.DELETED | Status.CREATED if was_invited(membership):
+            return Decision(Action.WAIT, until=membership.transitions[-1].at + GONE)
         case Status.ABSENT | Status.DELETED:
             return _create(membership, circumstances)
-        case Status.REMOVED if not invited:
-            return _create(membership, circumstances)
-        case Status.REMOVED if traits.reinvites_removed:
-            return _repeat(Action.INVITE, membership, circumstances)
-        case Status.REMOVED:
-            return Decision(
-                Action.STOP,
-                Outcome.FAILED,
-                "the administrator disassociated the account: delete the member and start again",
-            )
-        case Status.CREATED | Status.INVITED if not invited:
-            return _create_again(membership, circumstances)
-        case Status.CREATED if not traits.create_invites:
+        case Status.REGION_DISABLED if not invites:
+            return _until_it_helps(Action.CREATE, membership, circumstances)
+        case Status.REMOVED if not invites:
+            return _create_and_invite(membership, circumstances)
+        case Status.CREATED if not invites:
             return _repeat(Action.INVITE, membership, circumstances)
         case Status.INVITED if circumstances.accepts:
             return _repeat(Action.ACCEPT, membership, circumstances)
-        case status if status in traits.restarts:
-            return _restart(membership, circumstances)
         case _:
             return WAIT
 
@@ -161,6 +212,21 @@ def _create_again(membership: Membership, circumstances: Circumstances) -> Decis
     return _create(membership, circumstances)
 
 
+def _create_and_invite(membership: Membership, circumstances: Circumstances) -> Decision:
+    """A member that was disassociated: created again, and invited unless that already helped.
+
+    GuardDuty takes a former account of the organisation by CreateMembers only, and an invited one
+    by InviteMembers (botocore, ``InviteMembers``); which it was is not to be seen.
+    """
+    created = membership.attempts.get(Action.CREATE)
+    if created is None or not (created.count and created.done):
+        return _repeat(Action.CREATE, membership, circumstances)
+    patience = created.at + circumstances.timing.grace
+    if circumstances.now < patience:
+        return Decision(Action.WAIT, until=patience)
+    return _repeat(Action.INVITE, membership, circumstances)
+
+
 def _repeat(
     action: Action, membership: Membership, circumstances: Circumstances, *, once: bool = False
 ) -> Decision:
@@ -180,7 +246,7 @@ def _repeat(
 def _again(
     action: Action, attempt: Attempt, membership: Membership, circumstances: Circumstances
 ) -> Decision:
-    """What did not succeed, further and further apart: after a tenth of the status's age."""
+    """What did not succeed, further and further apart: after an eighth of the status's age."""
     timing = circumstances.timing
     age = attempt.at - membership.transitions[-1].at
     distance = min(max(timing.first_wait, age / _PACE), timing.longest_slow_wait)
@@ -196,40 +262,28 @@ def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decisi
 
 
 def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
-    """Soon, then further and further apart until the deadline: what blocks it heals by itself."""
+    """Until it helps, and at once when GuardDuty's membership there has ended."""
     attempt = membership.attempts.get(Action.RESTART)
+    awaited = circumstances.awaited.get(membership.account_id)
+    ended = awaited.settled_at if awaited is not None else None
+    if attempt is not None and ended is not None and ended <= circumstances.now:
+        if attempt.at < ended:
+            return _from(attempt.over_at, Action.RESTART, circumstances)
+        patience = _without_guardduty(membership, circumstances)
+        if patience is not None:
+            return Decision(Action.WAIT, until=patience)
+    return _until_it_helps(Action.RESTART, membership, circumstances)
+
+
+def _until_it_helps(
+    action: Action, membership: Membership, circumstances: Circumstances
+) -> Decision:
+    """Soon, then further and further apart until the deadline: what blocks it heals by itself."""
+    attempt = membership.attempts.get(action)
     if attempt is None:
-        return Decision(Action.RESTART)
+        return Decision(action)
     if not attempt.done:
-        return _again(Action.RESTART, attempt, membership, circumstances)
+        return _again(action, attempt, membership, circumstances)
     age = attempt.at - membership.transitions[-1].at
-    distance = max(circumstances.timing.grace, age / _RESTART_PACE)
-    return _from(attempt.at + distance, Action.RESTART, circumstances)
-
-
-def _too_high(membership: Membership) -> bool:
-    return membership.detail == "VOLUME_TOO_HIGH"
-
-
-def _why_late(membership: Membership, circumstances: Circumstances) -> str:
-    waited = duration(_allowed(membership, circumstances.timing))
-    status = membership.raw + (f" ({membership.detail})" if membership.detail else "")
-    answers = [
-        f"; {action}: {attempt.answer.text}"
-        for action, attempt in membership.attempts.items()
-        if attempt.count and attempt.answer is not None and attempt.answer.text
-    ]
-    hint = "; nobody accepted the invitation" if membership.status is Status.INVITED else ""
-    return f"still {status} after {waited}{hint}{''.join(answers)}"
-
-
-def duration(seconds: float) -> str:
-    """A duration for people: the largest two units of it, for example ``1 h 5 min``."""
-    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    rest = max(0, round(seconds))
-    parts: list[str] = []
-    for size, unit in units:
-        count, rest = divmod(rest, size)
-        if count and len(parts) < 2:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts) or "0 s"
+    distance = max(circumstances.timing.grace, age / _SLOW_PACE)
+    return _from(attempt.at + distance, action, circumstances)

@@ -16,12 +16,15 @@ from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan, waits_for
+from functions.enrolment.records import reason_from
+from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import ServiceName, Target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
     from functions.enrolment.membership import MembershipKey
+    from functions.enrolment.reason import Reason
 
 # Next to the actions: a state of the loop that publishes what is done while people are waited for.
 REPORT = "report"
@@ -32,9 +35,10 @@ class Loop:
     """What the states of one target's loop hand on.
 
     ``resource`` is the administrator's detector id or behavior graph ARN, once found. ``next`` is
-    an action or ``report``; ``acting`` are the accounts it concerns. ``reports`` says whether the
-    execution's definition has a state for ``report``. ``refused_since`` is when readings began to
-    be refused (epoch seconds). ``rest`` is what this version does not know.
+    an action or ``report``; ``acting`` are the accounts it concerns; ``others_wait`` is how many
+    seconds the next reading may wait where the action achieves nothing. ``reports`` says whether
+    the execution's definition has a state for ``report``. ``refused_since`` is when readings began
+    to be refused (epoch seconds). ``rest`` is what this version does not know.
     """
 
     onboarding_id: str
@@ -46,6 +50,7 @@ class Loop:
     next: str = Action.WAIT
     acting: tuple[AccountId, ...] = ()
     wait_seconds: int = 0
+    others_wait: int = 0
     reports: bool = False
     refused_since: float | None = None
     rest: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
@@ -55,12 +60,20 @@ class Loop:
         """The accounts' e-mail addresses, where known."""
         return {account.id: account.email for account in self.accounts}
 
+    @property
+    def opted_in(self) -> frozenset[AccountId]:
+        """The accounts known to have the Region enabled: no others are enrolled where it is known
+        which they have.
+        """
+        everybody = not is_opt_in(self.target.region)
+        return frozenset(a.id for a in self.accounts if everybody or a.regions_known)
+
 
 # What this version knows, or an earlier one left behind.
 _KNOWN = frozenset(
     {
         *("onboarding_id", "target", "accounts", "dry_run", "resource", "next", "acting"),
-        *("wait_seconds", "reports", "refused_since", "failure"),
+        *("wait_seconds", "others_wait", "reports", "refused_since", "failure"),
         *("memberships", "waits_for", "holding_since", "quiet_turns"),
     }
 )
@@ -83,6 +96,7 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
         "next": str(loop.next),
         "acting": list(loop.acting),
         "wait_seconds": loop.wait_seconds,
+        "others_wait": loop.others_wait,
         "reports": loop.reports,
         "refused_since": loop.refused_since,
     }
@@ -117,6 +131,7 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
         next=document.get("next", Action.WAIT),
         acting=tuple(document.get("acting", ()) if former is None else accounts),
         wait_seconds=document.get("wait_seconds", 0),
+        others_wait=document.get("others_wait", 0),
         reports=document.get("reports", False),
         refused_since=document.get("refused_since"),
         rest=MappingProxyType({k: v for k, v in document.items() if k not in _KNOWN}),
@@ -171,16 +186,21 @@ def plan_to_text(plan: Plan) -> str:
     """The plan as the table keeps it: without e-mail addresses, each reason once."""
     numbers = {account.id: number for number, account in enumerate(plan.accounts)}
     places = {target: number for number, target in enumerate(plan.targets)}
-    settled: dict[tuple[str, str], list[list[int]]] = {}
+    settled: dict[tuple[str, Reason | None], list[list[int]]] = {}
     for membership in plan.settled:
-        ended = str(membership.outcome), membership.reason or ""
+        ended = str(membership.outcome), membership.reason
         pair = [numbers[membership.account_id], places[membership.target]]
         settled.setdefault(ended, []).append(pair)
     document = {
         "accounts": [{"id": account.id, "mode": str(account.mode)} for account in plan.accounts],
         "targets": [target.key for target in plan.targets],
         "settled": [
-            {"outcome": outcome, "reason": reason, "memberships": pairs}
+            {
+                "outcome": outcome,
+                "reason": reason.text if reason else None,
+                "code": reason.code if reason else None,
+                "memberships": pairs,
+            }
             for (outcome, reason), pairs in settled.items()
         ],
         "notes": list(plan.notes),
@@ -200,7 +220,9 @@ def plan_from_text(text: str, onboarding_id: str, settled_at: float) -> Plan:
             accounts[number].mode,
             onboarding_id,
             taken_at=settled_at,
-        ).settled(Outcome(ended["outcome"]), ended["reason"], settled_at)
+        ).settled(
+            Outcome(ended["outcome"]), reason_from(ended["reason"], ended.get("code")), settled_at
+        )
         for ended in document.get("settled", ())
         for number, place in ended["memberships"]
     )
@@ -215,7 +237,10 @@ def _target(value: object) -> Target | None:
 
 
 def _accounts_to_json(accounts: Iterable[Account]) -> list[dict[str, Any]]:
-    return [{"id": a.id, "email": a.email, "mode": str(a.mode)} for a in accounts]
+    return [
+        {"id": a.id, "email": a.email, "mode": str(a.mode), "regions_known": a.regions_known}
+        for a in accounts
+    ]
 
 
 def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
@@ -225,6 +250,7 @@ def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
             AccountId(account.get("id") or account["account_id"]),
             account.get("email"),
             Mode(account["mode"]),
+            account.get("regions_known", False),
         )
         for account in accounts
         if isinstance(account, dict)

@@ -10,6 +10,7 @@ RollcallError
 └── Permanent                will not heal by itself: the memberships concerned end as failed
     ├── AdministratorNotReady  the administrator has no hub, detector or behavior graph there
     ├── AccessDenied           the call is not allowed
+    │   └── CredentialsRefused   the Region does not know the caller's credentials
     └── ServiceRefused         the service refused the call for any other reason
 """
 
@@ -64,6 +65,12 @@ class AdministratorNotReady(Permanent):
 
 class AccessDenied(Permanent):
     """The call is not allowed."""
+
+
+class CredentialsRefused(AccessDenied):
+    """The caller's credentials are not known there: where a Region needs opting in, usually
+    because the caller's account has not (AWS Account Management reference, inferred for others
+    than STS)."""
 
 
 class ServiceRefused(Permanent):

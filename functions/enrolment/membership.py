@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.enrolment.account import AccountId, Mode
+    from functions.enrolment.reason import Reason, ReasonCode
     from functions.enrolment.target import Target
 
 # Transitions kept of a membership: the first, and the newest of the others.
@@ -87,10 +88,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A service's answer to an action for one account; ``text`` is the service's own."""
+    """A service's answer to an action for one account; ``text`` is the service's own.
+
+    ``code`` is the reason for which the membership ends if the answer ends it; None for the
+    action's own.
+    """
 
     verdict: Verdict
     text: str = ""
+    code: ReasonCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +177,7 @@ class Membership:
     attempts: Mapping[Action, Attempt] = field(default_factory=lambda: MappingProxyType({}))
     due: Action | None = None
     outcome: Outcome | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     settled_at: float | None = None
     unknown: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -242,7 +248,7 @@ class Membership:
         attempt = replace(self.attempts[action], at=now, answer=answer)
         return self._with_attempt(action, attempt, due=None)
 
-    def settled(self, outcome: Outcome, reason: str | None, now: float) -> Membership:
+    def settled(self, outcome: Outcome, reason: Reason | None, now: float) -> Membership:
         """This membership, ended."""
         return replace(self, outcome=outcome, reason=reason, settled_at=now, due=None)
 

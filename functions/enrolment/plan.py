@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.explain import explained
 from functions.enrolment.membership import Membership, Outcome
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import ServiceName, Target
 
@@ -83,7 +85,10 @@ def make_plan(
         for account in accounts:
             ended = _not_enrolled(account, target, facts, configuration.scope)
             if ended is not None:
-                settled.append(Membership(account.id, target, account.mode).settled(*ended, now))
+                outcome, code, said = ended
+                membership = Membership(account.id, target, account.mode)
+                reason = explained(code, membership, now, said)
+                settled.append(membership.settled(outcome, reason, now))
     plan = Plan(accounts, targets, tuple(settled))
     return replace(plan, notes=tuple(_notes(plan, facts)))
 
@@ -98,18 +103,21 @@ def waits_for(target: Target, targets: Collection[Target]) -> ServiceName | None
 
 def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
     requested = request.accounts[index]
+    expected = request.expected(requested)
+    field = "mode" if requested.mode is None else f"accounts[{index}].mode"
     known = facts.directory.get(requested.id)
     if known is not None:
-        if request.mode is Mode.INVITATION:
+        if expected is Mode.INVITATION:
             raise InvalidInput(
-                "mode",
+                field,
                 f"takes organization for {requested.id}: it belongs to the organisation, whose"
                 " accounts are never invited",
             )
-        return Account(requested.id, known.email, Mode.ORGANIZATION)
-    if request.mode is Mode.ORGANIZATION:
+        regions_known = facts.regions.get(requested.id) is not None
+        return Account(requested.id, known.email, Mode.ORGANIZATION, regions_known)
+    if expected is Mode.ORGANIZATION:
         raise InvalidInput(
-            "mode", f"takes invitation for {requested.id}: it does not belong to the organisation"
+            field, f"takes invitation for {requested.id}: it does not belong to the organisation"
         )
     if requested.email is None and requested.id != facts.administrator_id:
         raise InvalidInput(
@@ -121,32 +129,23 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
 
 def _not_enrolled(
     account: Account, target: Target, facts: Facts, scope: Scope
-) -> tuple[Outcome, str] | None:
+) -> tuple[Outcome, ReasonCode, str] | None:
     """Why an account is not enrolled at a target at all, if so."""
     if account.id == facts.administrator_id:
-        return Outcome.SKIPPED, "the administrator account is not a member of itself"
+        return Outcome.SKIPPED, ReasonCode.ADMINISTRATOR, ""
     out = _out_of_scope(account, facts, scope)
     if out is not None:
-        return Outcome.SKIPPED, f"out of scope: {out}"
+        return Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE, out
     known = facts.directory.get(account.id)
     if known is not None and known.state == AccountState.PENDING_ACTIVATION:
-        return (
-            Outcome.FAILED,
-            f"Organizations says the account is {known.state}: it cannot be used yet; start again"
-            f" when it is {AccountState.ACTIVE}",
-        )
+        return Outcome.FAILED, ReasonCode.ACCOUNT_PENDING, known.state
     if known is not None and known.state != AccountState.ACTIVE:
-        return Outcome.SKIPPED, f"Organizations says the account is {known.state}"
+        return Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, known.state
     if account.mode is Mode.ORGANIZATION and facts.delegated.get(target.service) is False:
-        return (
-            Outcome.FAILED,
-            f"{facts.administrator_id} is not the delegated administrator of"
-            f" {target.service.label}: call {target.service} EnableOrganizationAdminAccount in"
-            f" {target.region} from the management account",
-        )
+        return Outcome.FAILED, ReasonCode.NOT_DELEGATED, facts.administrator_id
     enabled = facts.regions.get(account.id)
     if is_opt_in(target.region) and enabled is not None and target.region not in enabled:
-        return Outcome.SKIPPED, f"the account has not opted in to {target.region}"
+        return Outcome.SKIPPED, ReasonCode.REGION_NOT_ENABLED, ""
     return None
 
 

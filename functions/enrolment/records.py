@@ -24,6 +24,7 @@ from functions.enrolment.membership import (
     Transition,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from functions.enrolment.text import redact
 
@@ -62,7 +63,7 @@ _KNOWN = frozenset(
     {
         *("pk", "sk", "expires_at", "account_id", "service", "region", "onboarding_id", "mode"),
         *("taken_at", "revision", "status", "raw", "detail", "transitions", "transition_count"),
-        *("attempts", "due", "outcome", "reason", "updated_at", "settled_at"),
+        *("attempts", "due", "outcome", "reason", "reason_code", "updated_at", "settled_at"),
     }
 )
 _PUBLISHED = "published_"
@@ -92,7 +93,8 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
             },
             "due": _text(membership.due),
             "outcome": _text(membership.outcome),
-            "reason": _redacted(membership.reason),
+            "reason": _redacted(_text(membership.reason)),
+            "reason_code": _text(membership.reason and membership.reason.code),
             "updated_at": now,
             "settled_at": membership.settled_at,
         }
@@ -128,7 +130,7 @@ def membership_from_item(item: Mapping[str, Any]) -> Membership:
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
         outcome=_word(Outcome, outcome, Outcome.FAILED),
-        reason=item.get("reason"),
+        reason=reason_from(item.get("reason"), item.get("reason_code")),
         settled_at=_time(item.get("settled_at")),
         unknown=MappingProxyType(_unknown(item)),
     )
@@ -139,6 +141,13 @@ def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
     attempts = {k: v for k, v in item.get("attempts", {}).items() if k not in set(Action)}
     unknown = {k: v for k, v in item.items() if k not in _KNOWN}
     return unknown | ({"attempts": attempts} if attempts else {})
+
+
+def reason_from(text: Any, code: Any) -> Reason | None:
+    """A reason back from its text and code; an earlier version kept the text only."""
+    if not text and not code:
+        return None
+    return Reason(_word(ReasonCode, code, ReasonCode.OTHER) or ReasonCode.OTHER, redact(text or ""))
 
 
 def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
@@ -198,6 +207,7 @@ def _attempt_to_item(attempt: Attempt) -> dict[str, Any]:
             "at": attempt.at,
             "verdict": None if answer is None else str(answer.verdict),
             "text": _redacted(answer.text) if answer is not None and answer.text else None,
+            "code": None if answer is None else _text(answer.code),
         }
     )
 
@@ -207,7 +217,8 @@ def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
     if not isinstance(value, dict):
         return Attempt(int(value), updated_at, Answer(Verdict.TAKEN))
     verdict = _word(Verdict, value.get("verdict"), Verdict.UNKNOWN)
-    answer = None if verdict is None else Answer(verdict, value.get("text", ""))
+    code = _word(ReasonCode, value.get("code"), ReasonCode.OTHER)
+    answer = None if verdict is None else Answer(verdict, value.get("text", ""), code)
     return Attempt(int(value["count"]), float(value["at"]), answer)
 
 
@@ -227,7 +238,7 @@ def _redacted(text: str | None) -> str | None:
     return None if text is None else redact(text)
 
 
-def _text(value: StrEnum | None) -> str | None:
+def _text(value: StrEnum | Reason | None) -> str | None:
     return None if value is None else str(value)
 
 

@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RequestedAccount:
-    """An account to enrol; ``email`` is needed only where Organizations does not know it."""
+    """An account to enrol; ``email`` is needed only where Organizations does not know it.
+
+    ``mode`` is what a person expects of it, where that is not what the request says of all.
+    """
 
     id: AccountId
     email: str | None = None
+    mode: Mode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +37,7 @@ class OnboardingRequest:
     regions: tuple[str, ...] | None = None
     mode: Mode | None = None
     dry_run: bool = False
+
+    def expected(self, account: RequestedAccount) -> Mode | None:
+        """The mode that a person expects of an account."""
+        return account.mode or self.mode

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.decide import duration
-from functions.enrolment.membership import ENABLED, UNWELCOME, Action, Outcome, Status
-from functions.enrolment.text import redact
+from functions.enrolment.explain import explained, waiting_for
+from functions.enrolment.membership import ENABLED, UNWELCOME, Outcome
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from functions.enrolment.membership import Membership
+    from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.records import OnboardingRecord
 
 VERSION = "1"
@@ -84,7 +85,8 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
     ``omitted`` counts the rest. Times are ISO 8601 in UTC.
     """
     onboarding = result.onboarding
-    entries = [_entry(membership) for membership in _in_order(result.all)]
+    reasons = _reasons(result)
+    entries = [_entry(m, reasons[m.key]) for m in _in_order(result.all)]
     document: dict[str, Any] = {
         "version": VERSION,
         "onboarding_id": onboarding.id,
@@ -129,12 +131,13 @@ def result_text(result: Result) -> str:
         f"Onboarding {onboarding.id}, {onboarding.source}, "
         + (f"took {took}." if result.final else f"after {took}; the final result follows."),
     ]
+    reasons = _reasons(result)
     named = [m for m in _in_order(result.all) if m.outcome not in ENABLED]
     if named:
         lines.append("")
     lines += [
         f"{m.account_id}  {m.target.service.label}  {m.target.region}  "
-        f"{m.outcome or 'waiting'}: {_reason(m)}"
+        f"{m.outcome or 'waiting'}: {reasons[m.key]}"
         for m in named[:_MOST_LINES]
     ]
     if len(named) > _MOST_LINES:
@@ -143,42 +146,37 @@ def result_text(result: Result) -> str:
     return "\n".join(lines)
 
 
-def iso(at: float) -> str:
-    """Epoch seconds as ISO 8601 in UTC, to the millisecond."""
-    moment = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return moment.replace("+00:00", "Z")
-
-
 def _left_to(membership: Membership, now: float) -> Membership:
-    """A membership of another run, as this run's result tells of it."""
+    """A membership of another run, as this run's result gives it."""
     run = f"onboarding {membership.onboarding_id}"
     if membership.outcome is None:
-        reason = f"{run} is at work on this membership"
+        said = f"{run} is at work on this membership"
     elif membership.outcome in ENABLED:
-        reason = f"{run} found it Enabled at {iso(membership.settled_at or now)}"
+        said = f"{run} found it Enabled at {iso(membership.settled_at or now)}"
     else:
-        reason = f"{run} had this membership: {membership.outcome}: {membership.reason}"
+        said = f"{run} had this membership: {membership.outcome}: {membership.reason}"
+    reason = explained(ReasonCode.OTHER_RUN, membership, now, said)
     return replace(membership, attempts={}, transitions=(), transition_count=0).settled(
         Outcome.SKIPPED, reason, now
     )
 
 
-def _reason(membership: Membership) -> str | None:
-    """Why a membership ended as it did; of one that is waited for, for whom or what."""
-    if membership.outcome is not None:
-        # A reason may quote the configuration, and that an address.
-        return None if membership.reason is None else redact(membership.reason)
-    attempt = membership.attempts.get(Action.ACCEPT)
-    answer = attempt.answer if attempt else None
-    match membership.status:
-        case Status.INVITED:
-            tried = f" ({answer.text})" if answer and answer.text else ""
-            return f"the account's owner must accept the invitation{tried}"
-        case Status.ACCEPTED_BUT_DISABLED:
-            said = f" ({membership.detail})" if membership.detail else ""
-            return f"the service checks the account's data volume{said}"
-        case _:
-            return f"still {membership.raw or 'unread'}"
+def _reasons(result: Result) -> dict[MembershipKey, Reason | None]:
+    """Why memberships ended as they did; of those that are waited for, for whom or what."""
+    known = {membership.key: membership for membership in (*result.memberships, *result.left)}
+    return {
+        m.key: waiting_for(m, result.at, _awaited(m, known)) if m.outcome is None else m.reason
+        for m in result.all
+    }
+
+
+def _awaited(
+    membership: Membership, known: Mapping[MembershipKey, Membership]
+) -> Membership | None:
+    if membership.target.service is not ServiceName.DETECTIVE:
+        return None
+    guardduty = Target(ServiceName.GUARDDUTY, membership.target.region)
+    return known.get((membership.account_id, guardduty))
 
 
 def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
@@ -187,7 +185,7 @@ def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
     return sorted(memberships, key=lambda m: (ranks.get(m.outcome, 3), m.account_id, m.target.key))
 
 
-def _entry(membership: Membership) -> dict[str, Any]:
+def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
     transitions = membership.transitions
     began = transitions[0].at if transitions else membership.settled_at
     ended = membership.settled_at
@@ -198,7 +196,8 @@ def _entry(membership: Membership) -> dict[str, Any]:
         "mode": str(membership.mode),
         "outcome": membership.outcome,
         "status": membership.raw or None,
-        "reason": _reason(membership),
+        "reason": reason.text if reason else None,
+        "reason_code": reason.code if reason else None,
         "attempts": {
             str(a): tried.count for a, tried in membership.attempts.items() if tried.count
         },

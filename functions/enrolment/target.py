@@ -54,11 +54,8 @@ class Traits:
     """How a service differs from the others, as far as the rules care.
 
     ``create_invites``: creating a member outside the organisation invites it (Detective).
-    ``reinvites_removed``: an invited member that was disassociated can be invited again without
-    being created again (GuardDuty, botocore ``InviteMembers``).
     ``restarts``: the statuses that starting to monitor the member again can mend.
     """
 
     create_invites: bool
-    reinvites_removed: bool
     restarts: frozenset[Status]

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import MOST_ACCOUNTS
-from functions.enrolment.decide import Circumstances, deadline, decide, duration
+from functions.enrolment.decide import Circumstances, deadline, decide
+from functions.enrolment.explain import explained, refused
 from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
+from functions.enrolment.reason import ReasonCode
+from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +25,8 @@ if TYPE_CHECKING:
 _ORDER = (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART)
 # What only people, or the service's own slow checks, can change.
 SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
-# Past the longest wait, one reading in every twelfth of a status's age.
+# Past the longest wait, one reading in every twelfth of a status's age. For what is slow, past
+# twelve times the longest wait.
 _PATIENCE = 12
 # Whatever happens in a batch, it takes a turn in every 150th of its age at most: some 1,100 in 14
 # days, 1,600 in a year.
@@ -34,13 +38,16 @@ class Turn:
     """The memberships after a turn, and what is next for the batch.
 
     ``accounts`` are those the ``next`` action concerns. After it, or at once where ``next`` is
-    ``WAIT``, ``wait_seconds`` pass before the next reading.
+    ``WAIT``, ``wait_seconds`` pass before the next reading. Where the action achieves nothing, the
+    next reading may wait until something falls due: for the other accounts, after
+    ``others_wait`` seconds.
     """
 
     memberships: tuple[Membership, ...]
     next: Action
     accounts: tuple[AccountId, ...] = ()
     wait_seconds: int = 0
+    others_wait: int = 0
 
 
 def take_turn(
@@ -69,7 +76,6 @@ def take_turn(
         after.append(membership)
         if membership.outcome is None:
             decisions.append((membership, decision))
-    timing = circumstances.timing
     waits = [_hold_wait(m, circumstances) for m in memberships if m.account_id in held]
     deadlines = [deadline(membership, circumstances) for membership, _ in decisions]
     rest = min(deadlines, default=math.inf) - circumstances.now + 1
@@ -77,8 +83,12 @@ def take_turn(
     for action in _ORDER:
         accounts = tuple(m.account_id for m, decision in decisions if decision.action is action)
         if accounts:
-            wait = max(least, min([timing.first_wait, *waits]))
-            return Turn(_only_due(after, action), action, accounts, _seconds(wait))
+            others = [_wait(m, d, circumstances) for m, d in decisions if d.action is not action]
+            wait = max(least, min([circumstances.timing.first_wait, *waits]))
+            others_wait = min([max(least, min([*waits, *others], default=math.inf)), rest])
+            return Turn(
+                _only_due(after, action), action, accounts, _seconds(wait), _seconds(others_wait)
+            )
     waits += [_wait(membership, decision, circumstances) for membership, decision in decisions]
     if not waits:
         return Turn(tuple(after), Action.STOP)
@@ -87,7 +97,12 @@ def take_turn(
 
 
 def take_refusal(
-    memberships: Sequence[Membership], since: float, reason: str, timing: Timing, now: float
+    memberships: Sequence[Membership],
+    since: float,
+    code: ReasonCode,
+    said: str,
+    timing: Timing,
+    now: float,
 ) -> Turn:
     """The turn after a reading that was refused, as all were ``since``.
 
@@ -96,18 +111,24 @@ def take_refusal(
     """
     left = since + timing.refusal - now
     if left <= 0 or all(membership.status is None for membership in memberships):
-        said = f"{reason}; so for {duration(now - since)}" if now > since else reason
-        return Turn(fail(memberships, said, now), Action.STOP)
+        if now > since:
+            said += f" (so since {iso(since, 'seconds')}, for {duration(now - since)})"
+        return Turn(fail(memberships, code, said, now), Action.STOP)
     wait = max(timing.first_wait, (now - since) / _PATIENCE, _least_wait(memberships, now))
     return Turn(tuple(memberships), Action.WAIT, wait_seconds=_seconds(min(wait, left)))
 
 
+def longest_run(timing: Timing) -> int:
+    """The most seconds that a run can take: what is known late may take its own time at the end."""
+    longest = max(timing.organization_deadline, timing.invitation_deadline)
+    return timing.visibility + timing.hold + longest + timing.volume_deadline
+
+
 def most_turns(timing: Timing) -> int:
     """The most turns that a batch can take until the longest deadline, whatever happens in it."""
-    longest = max(timing.organization_deadline, timing.invitation_deadline, timing.volume_deadline)
-    slows_down_at = _MOST_TURNS * timing.first_wait
+    longest, slows_down_at = longest_run(timing), _MOST_TURNS * timing.first_wait
     while_young = min(longest, slows_down_at) / timing.first_wait
-    later = _MOST_TURNS * math.log(max(1, (timing.hold + longest) / slows_down_at))
+    later = _MOST_TURNS * math.log(max(1, longest / slows_down_at))
     return math.ceil(while_young + later) + MOST_ACCOUNTS  # and one for every deadline
 
 
@@ -140,17 +161,47 @@ def take_answers(
             continue
         membership = membership.answered(action, answer, now)
         if answer.verdict is Verdict.PERMANENT:
-            membership = membership.settled(Outcome.FAILED, answer.text, now)
+            membership = membership.settled(Outcome.FAILED, refused(membership, answer, now), now)
         elif answer.verdict is Verdict.OUT_OF_REACH:
-            membership = membership.settled(Outcome.SKIPPED, answer.text, now)
+            membership = membership.settled(Outcome.SKIPPED, refused(membership, answer, now), now)
         after.append(membership)
     return tuple(after)
 
 
-def fail(memberships: Iterable[Membership], reason: str, now: float) -> tuple[Membership, ...]:
+def wait_after(
+    answered: Iterable[Membership],
+    action: Action,
+    wait_seconds: int,
+    others_wait: int,
+    circumstances: Circumstances,
+) -> int:
+    """The wait after an action of these memberships: longer where none of it can have had an
+    effect, because a reading would find what the last one found.
+
+    What comes after a restart depends on GuardDuty's memberships, too.
+    """
+    left = [membership for membership in answered if membership.outcome is None]
+    attempts = [m.attempts[action] for m in left if action in m.attempts]
+    may_help = any(each.done or each.unanswered for each in attempts)
+    if action is Action.RESTART or may_help or not left or len(attempts) < len(left):
+        return wait_seconds
+    decisions = [(membership, decide(membership, circumstances)) for membership in left]
+    waits = [
+        _wait(membership, decision, circumstances)
+        for membership, decision in decisions
+        if decision.action is Action.WAIT
+    ]
+    if len(waits) < len(decisions):
+        return wait_seconds
+    return max(wait_seconds, min([others_wait, *map(_seconds, waits)]))
+
+
+def fail(
+    memberships: Iterable[Membership], code: ReasonCode, said: str, now: float
+) -> tuple[Membership, ...]:
     """The open ones among the memberships, failed for one reason."""
     return tuple(
-        membership.settled(Outcome.FAILED, reason, now)
+        membership.settled(Outcome.FAILED, explained(code, membership, now, said), now)
         for membership in memberships
         if membership.outcome is None
     )
@@ -197,10 +248,8 @@ def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Member
 
 
 def _not_done(membership: Membership, action: Action, now: float) -> Membership:
-    if action is Action.WAIT:
-        reason = f"dry run: would wait while {membership.raw}"
-    else:
-        reason = f"dry run: would {action} (now {membership.raw})"
+    what = "wait" if action is Action.WAIT else str(action)
+    reason = explained(ReasonCode.DRY_RUN, membership, now, f"{what} (now {membership.raw})")
     return membership.settled(Outcome.SKIPPED, reason, now)
 
 
@@ -215,11 +264,20 @@ def _seconds(wait: float) -> int:
 def _wait(membership: Membership, decision: Decision, circumstances: Circumstances) -> float:
     """Grows with the age of the status, whatever it is; ends with whatever falls due sooner."""
     now, timing = circumstances.now, circumstances.timing
+    if decision.action is not Action.WAIT:
+        return timing.first_wait
     age = now - membership.transitions[-1].at
-    slow = membership.status in SLOW
-    cap = min(age if slow else max(age / _PATIENCE, timing.longest_wait), timing.longest_slow_wait)
-    wait = max(timing.first_wait, min(age, cap))
+    slow = membership.status in SLOW and not _comes_after(membership, circumstances)
+    longest = timing.longest_wait * (_PATIENCE if slow else 1)
+    wait = min(age, max(longest, age / _PATIENCE), timing.longest_slow_wait)
+    wait = max(timing.first_wait, wait)
     return wait if decision.until is None else min(wait, decision.until - now)
+
+
+def _comes_after(membership: Membership, circumstances: Circumstances) -> bool:
+    """Whether what ends the wait is GuardDuty's membership, which is open yet."""
+    awaited = circumstances.awaited.get(membership.account_id)
+    return awaited is not None and awaited.outcome is None
 
 
 def _hold_wait(membership: Membership, circumstances: Circumstances) -> float:

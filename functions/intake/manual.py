@@ -48,7 +48,9 @@ def read_manual(value: object, configuration: Configuration) -> OnboardingReques
 def _account(value: object, path: str) -> RequestedAccount:
     document = Document(value, path)
     account = RequestedAccount(
-        id=document.required("id", an_account_id), email=document.optional("email", _email, None)
+        id=document.required("id", an_account_id),
+        email=document.optional("email", _email, None),
+        mode=document.optional("mode", one_of(_MODES), None),
     )
     document.close()
     return account

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from functions.aws.calls import publishable
 from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
-from functions.services.reasons import read_reason
+from functions.enrolment.reason import ReasonCode
+from functions.services.answers import read_text, says_no_member
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def answers(
 ) -> dict[AccountId, Answer]:
     """An answer for each account: what the service says of it, or that it was done."""
     return {
-        account: read_reason(service, unprocessed[account])
+        account: read_text(service, unprocessed[account])
         if account in unprocessed
         else Answer(Verdict.TAKEN)
         for account in accounts
@@ -54,17 +55,15 @@ def observations(
 
 
 def _not_returned(service: ServiceName, account: AccountId, text: str | None) -> Observation:
-    """ABSENT, unless the service says that it failed to look: then nothing is known.
+    """ABSENT only if the service says nothing of the account, or that it is no member.
 
-    No source says with which text, if any, a service reports an account that is no member. To take
-    an unknown text for ABSENT heals itself: creating a member again changes nothing, and its answer
-    says what is in the way. The text is kept.
+    Other words are kept and mean that nothing is known: an account that is a member after all must
+    not be created again.
     """
     if text is None:
         return Observation(account, Status.ABSENT, Status.ABSENT)
-    if read_reason(service, text).verdict is Verdict.RETRY:
-        return Observation(account, Status.UNKNOWN, Status.UNKNOWN, publishable(text))
-    return Observation(account, Status.ABSENT, Status.ABSENT, publishable(text))
+    status = Status.ABSENT if says_no_member(service, text) else Status.UNKNOWN
+    return Observation(account, status, status, publishable(text))
 
 
 def without_usable_email(
@@ -76,7 +75,7 @@ def without_usable_email(
     organisation.
     """
     return {
-        account: Answer(Verdict.PERMANENT, _complaint(service, email))
+        account: Answer(Verdict.PERMANENT, _complaint(service, email), ReasonCode.EMAIL_UNUSABLE)
         for account, email in emails.items()
         if not email or len(email) > _LONGEST_EMAIL or not pattern.fullmatch(email)
     }

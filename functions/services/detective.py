@@ -18,9 +18,9 @@ from functions.enrolment.errors import (
 )
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.enrolment.target import ServiceName, Traits
+from functions.services.answers import read_error
 from functions.services.batches import answers, check_size, observations, without_usable_email
 from functions.services.invitations import NO_INVITATION
-from functions.services.reasons import read_error
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -50,7 +50,6 @@ class Detective:
     name = SERVICE
     traits = Traits(
         create_invites=True,
-        reinvites_removed=False,
         restarts=frozenset({Status.ACCEPTED_BUT_DISABLED}),
     )
     ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {

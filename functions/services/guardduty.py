@@ -7,7 +7,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, ClassVar
 
 from functions.aws.calls import calling
-from functions.enrolment.errors import AdministratorNotReady, Conflict, ServiceRefused
+from functions.enrolment.errors import (
+    AccessDenied,
+    AdministratorNotReady,
+    Conflict,
+    ServiceRefused,
+)
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.enrolment.target import ServiceName, Traits
 from functions.services.batches import answers, check_size, observations, without_usable_email
@@ -16,7 +21,6 @@ from functions.services.invitations import (
     after_refusal,
     newest_invitation,
 )
-from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,9 +49,7 @@ class GuardDuty:
     """GuardDuty in one Region, called as its administrator. Its resource is the detector's id."""
 
     name = SERVICE
-    traits = Traits(
-        create_invites=False, reinvites_removed=True, restarts=frozenset({Status.DISABLED})
-    )
+    traits = Traits(create_invites=False, restarts=frozenset({Status.DISABLED}))
     ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "observe": ("guardduty:ListDetectors", "guardduty:GetMembers"),
         "create": ("guardduty:CreateMembers",),
@@ -140,8 +142,8 @@ class GuardDutyInvitee:
     ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "accept": (
             "guardduty:ListInvitations",
-            "guardduty:ListDetectors",
             "guardduty:CreateDetector",
+            "guardduty:ListDetectors",
             "guardduty:AcceptAdministratorInvitation",
             "guardduty:GetAdministratorAccount",
         ),
@@ -154,7 +156,7 @@ class GuardDutyInvitee:
         invitation_id = self._newest_invitation(administrator_id)
         if invitation_id is None:
             return NO_INVITATION
-        detector_id = _detector(self._client) or self._create_detector()
+        detector_id = self._own_detector()
         try:
             with calling(SERVICE.label, "AcceptAdministratorInvitation"):
                 self._client.accept_administrator_invitation(
@@ -162,9 +164,10 @@ class GuardDutyInvitee:
                     AdministratorId=administrator_id,
                     InvitationId=invitation_id,
                 )
-        except (ServiceRefused, Conflict) as error:
-            now = self._administrator(detector_id)
-            return after_refusal(SERVICE, error, administrator_id, now)
+        except (ServiceRefused, Conflict, AccessDenied) as error:
+            return after_refusal(
+                SERVICE, error, administrator_id, lambda: self._administrator(detector_id)
+            )
         return Answer(Verdict.TAKEN)
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
@@ -173,23 +176,27 @@ class GuardDutyInvitee:
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
-    def _administrator(self, detector_id: str) -> str | None:
+    def _administrator(self, detector_id: str) -> tuple[str, str]:
         with calling(SERVICE.label, "GetAdministratorAccount"):
             response = self._client.get_administrator_account(DetectorId=detector_id)
         # An account without an administrator is answered with 200 and no content (botocore).
         administrator = response.get("Administrator") or {}
-        status = read_status(SERVICE, administrator.get("RelationshipStatus", ""))
-        return administrator.get("AccountId") if status is Status.ENABLED else None
+        return administrator.get("AccountId", ""), administrator.get("RelationshipStatus", "")
 
-    def _create_detector(self) -> str:
+    def _own_detector(self) -> str:
+        """A new detector, or the one that is there, as it is.
+
+        An account has at most one (botocore): CreateDetector refuses to make another. Most accounts
+        to be invited have none: looking first would be a call too many.
+        """
         try:
             with calling(SERVICE.label, "CreateDetector"):
                 return self._client.create_detector(Enable=True)["DetectorId"]
-        except ServiceRefused as error:
-            made_meanwhile = _detector(self._client) if "already exists" in str(error) else None
-            if made_meanwhile is None:
+        except (ServiceRefused, Conflict, AccessDenied):
+            present = _detector(self._client)
+            if present is None:
                 raise
-            return made_meanwhile
+            return present
 
 
 def _detector(client: GuardDutyClient) -> str | None:

@@ -4,35 +4,51 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.membership import Answer, Verdict
-from functions.services.reasons import read_error
+from functions.enrolment.errors import CredentialsRefused, RollcallError
+from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.reason import ReasonCode
+from functions.services.answers import read_error
+from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from functions.enrolment.account import AccountId
-    from functions.enrolment.errors import RollcallError
     from functions.enrolment.target import ServiceName
 
 NO_INVITATION = Answer(Verdict.RETRY, "the account sees no invitation from the administrator")
 
+# In these the account belongs to an administrator; in any other it was at most invited by it.
+_ASSOCIATED = frozenset({Status.ENABLED, Status.DISABLED, Status.PAUSED})
+
 
 def after_refusal(
     service: ServiceName,
-    error: RollcallError,
+    refusal: RollcallError,
     administrator_id: AccountId,
-    administrator_now: str | None,
+    look: Callable[[], tuple[str, str]],
 ) -> Answer:
     """What a refused acceptance means, given who administers the account now.
 
-    An acceptance that took effect but was answered with an error is repeated by botocore and then
-    refused because the account has an administrator: ours.
+    ``look`` asks the member's side for that account id and the status of the relation, each "" if
+    there is none. An acceptance that took effect but was answered with an error is repeated by
+    botocore and then refused because the account has an administrator: ours.
+
+    Raises:
+        CredentialsRefused: the refusal itself is one.
     """
-    if administrator_now == administrator_id:
-        return Answer(Verdict.BENIGN, str(error))
-    if administrator_now is not None:
-        return Answer(Verdict.PERMANENT, f"{error} (its administrator is {administrator_now})")
-    return read_error(service, error)
+    if isinstance(refusal, CredentialsRefused):
+        raise refusal
+    try:
+        administrator, raw = look()
+    except RollcallError:
+        return read_error(service, refusal)
+    if not administrator or read_status(service, raw) not in _ASSOCIATED:
+        return read_error(service, refusal)
+    if administrator == administrator_id:
+        return Answer(Verdict.BENIGN, str(refusal))
+    text = f"{refusal} (its administrator is {administrator})"
+    return Answer(Verdict.PERMANENT, text, ReasonCode.OTHER_ADMINISTRATOR)
 
 
 def newest_invitation(

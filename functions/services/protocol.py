@@ -33,7 +33,10 @@ class SecurityService(Protocol):
         ...
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
-        """One GetMembers call; an account the service does not return is ``ABSENT``."""
+        """One GetMembers call; an account the service does not return is ``ABSENT``.
+
+        ``UNKNOWN`` with the service's words as detail where it does not say whether it is a member.
+        """
         ...
 
     def create(
@@ -57,6 +60,13 @@ class Invitee(Protocol):
     def accept(self, administrator_id: AccountId) -> Answer:
         """Accept the invitation of exactly this administrator; any other is left alone.
 
-        ``RETRY`` where no such invitation is to be seen (yet).
+        ``RETRY`` where no such invitation is to be seen (yet). ``OTHER_ADMINISTRATOR`` where the
+        account belongs to another administrator; the text names it if it is known.
+
+        Raises:
+            CredentialsRefused: in a Region that needs opting in, usually because the account has
+                not.
+            Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: of any call but
+                the acceptance itself.
         """
         ...

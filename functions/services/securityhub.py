@@ -10,10 +10,11 @@ from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
     Conflict,
+    CredentialsRefused,
     RollcallError,
     ServiceRefused,
 )
-from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.membership import Answer, Verdict
 from functions.enrolment.target import ServiceName, Traits
 from functions.services.batches import answers, check_size, observations
 from functions.services.invitations import (
@@ -21,7 +22,6 @@ from functions.services.invitations import (
     after_refusal,
     newest_invitation,
 )
-from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -39,7 +39,7 @@ class SecurityHub:
     """Security Hub in one Region, called as its administrator."""
 
     name = SERVICE
-    traits = Traits(create_invites=False, reinvites_removed=False, restarts=frozenset())
+    traits = Traits(create_invites=False, restarts=frozenset())
     ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "observe": ("securityhub:GetMembers",),
         "create": ("securityhub:CreateMembers",),
@@ -114,7 +114,8 @@ class SecurityHub:
 class SecurityHubInvitee:
     """Security Hub in one Region, called as a member account.
 
-    A hub is enabled, without standards, where accepting needs one.
+    A hub is enabled, without standards, for an invitation of ours, or where the account cannot list
+    its invitations without one (no source says whether it can).
     """
 
     ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
@@ -135,16 +136,11 @@ class SecurityHubInvitee:
         except AccessDenied as error:
             if not _hub_is_off(error):
                 raise
-        self._enable()
-        try:
-            return self._accept(administrator_id)
-        except AccessDenied as error:
-            if not _hub_is_off(error):
-                raise
+            # It has just been enabled, and not every part of the service knows.
             return Answer(Verdict.RETRY, str(error))
 
     def _accept(self, administrator_id: AccountId) -> Answer:
-        invitation_id = self._newest_invitation(administrator_id)
+        invitation_id, denial = self._invitation_with_hub(administrator_id)
         if invitation_id is None:
             return NO_INVITATION
         try:
@@ -152,9 +148,35 @@ class SecurityHubInvitee:
                 self._client.accept_administrator_invitation(
                     AdministratorId=administrator_id, InvitationId=invitation_id
                 )
-        except (ServiceRefused, Conflict) as error:
-            return after_refusal(SERVICE, error, administrator_id, self._administrator())
+        except (ServiceRefused, Conflict, AccessDenied) as error:
+            if _hub_is_off(error):
+                if denial is None:
+                    raise
+                return Answer(Verdict.RETRY, str(denial))
+            return after_refusal(SERVICE, error, administrator_id, self._administrator)
         return Answer(Verdict.TAKEN)
+
+    def _invitation_with_hub(
+        self, administrator_id: AccountId
+    ) -> tuple[str | None, AccessDenied | None]:
+        """Our newest invitation, and a hub to accept it with; or why that could not be enabled."""
+        try:
+            invitation_id = self._newest_invitation(administrator_id)
+        except AccessDenied as error:
+            if not _hub_is_off(error):
+                raise
+            self._enable()
+            return self._newest_invitation(administrator_id), None
+        if invitation_id is None:
+            return None, None
+        try:
+            self._enable()
+        except CredentialsRefused:
+            raise
+        except AccessDenied as denial:
+            # The hub may be on: accepting says whether it is.
+            return invitation_id, denial
+        return invitation_id, None
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
         with calling(SERVICE.label, "ListInvitations"):
@@ -162,11 +184,10 @@ class SecurityHubInvitee:
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
-    def _administrator(self) -> str | None:
+    def _administrator(self) -> tuple[str, str]:
         with calling(SERVICE.label, "GetAdministratorAccount"):
             administrator = self._client.get_administrator_account().get("Administrator", {})
-        status = read_status(SERVICE, administrator.get("MemberStatus", ""))
-        return administrator.get("AccountId") if status is Status.ENABLED else None
+        return administrator.get("AccountId", ""), administrator.get("MemberStatus", "")
 
     def _enable(self) -> None:
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord, epoch_seconds
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
@@ -54,8 +55,8 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     # Inferred: a Map Run's children emit it too, as ...:execution:<machine>/<label>:<name>.
     if "/" in execution_arn.split(":")[6]:
         if isinstance(given, dict):
-            words = f"its execution ended: {failure}"
-            fail_target(loop_from_json(given), words, wiring, stopped=True)
+            loop = loop_from_json(given)
+            fail_target(loop, ReasonCode.RUN_ENDED, failure, wiring, stopped=True)
         return {"error": status, "cause": failure}
     started_at, stopped_at = detail["startDate"] / 1000, (detail.get("stopDate") or 0) / 1000
     record = wiring.ledger.onboarding(detail["name"])

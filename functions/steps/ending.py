@@ -11,6 +11,7 @@ from functions.aws.archive import result_key
 from functions.aws.publisher import COMPLETED, WAITING
 from functions.enrolment.errors import Permanent, RollcallError
 from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.results import (
     MOST_BYTES,
     Result,
@@ -54,7 +55,7 @@ def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Fi
     for _ in range(_MOST_ROUNDS):
         unseen = [m.taken(findings.onboarding.id, m.mode, now) for m in findings.missing]
         unsettled = [m for m in (*findings.own, *unseen) if m.outcome is None]
-        ended = fail(unsettled, ending.reason, now)
+        ended = fail(unsettled, ReasonCode.RUN_ENDED, ending.reason, now)
         if findings.onboarding.dry_run:
             wiring.ledger.keep_apart(ended, now)
             return _replaced(findings, ended)

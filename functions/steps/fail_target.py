@@ -7,7 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import loop_from_json, loop_to_json
+from functions.enrolment.errors import Conflict, ServiceUnavailable, Throttled
 from functions.enrolment.membership import Action
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.text import one_line, redact
 from functions.enrolment.turn import fail
 from functions.steps.loop import read_batch, record
@@ -18,17 +20,23 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 _LONGEST = 500
+_RETRIED = frozenset(kind.__name__ for kind in (Throttled, ServiceUnavailable, Conflict))
 
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """The loop with the caught error in ``failure`` in, the loop ended out."""
     loop = loop_from_json(event)
-    fail_target(loop, reason_of(event.get("failure")), wiring)
+    failure = event.get("failure")
+    name, _ = error_of(failure)
+    code = ReasonCode.UNAVAILABLE if name in _RETRIED else ReasonCode.STEP_FAILED
+    fail_target(loop, code, reason_of(failure), wiring)
     return loop_to_json(replace(loop, next=Action.STOP, acting=()))
 
 
-def fail_target(loop: Loop, reason: str, wiring: Wiring, *, stopped: bool = False) -> None:
+def fail_target(
+    loop: Loop, code: ReasonCode, said: str, wiring: Wiring, *, stopped: bool = False
+) -> None:
     """End what is still open of the target, and still this run's, as failed.
 
     Where its execution was ``stopped``, but for what may still be acted on.
@@ -36,7 +44,7 @@ def fail_target(loop: Loop, reason: str, wiring: Wiring, *, stopped: bool = Fals
     now = wiring.now()
     batch = read_batch(loop, now, wiring)
     over = [m for m in batch.open if not (stopped and m.is_acting(now))]
-    failed = fail(over, reason, now)
+    failed = fail(over, code, said, now)
     if loop.dry_run:
         wiring.ledger.keep_apart(failed, now)
     elif failed:

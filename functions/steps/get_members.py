@@ -6,67 +6,112 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import loop_from_json, loop_to_json
-from functions.enrolment.errors import Permanent
-from functions.enrolment.membership import Action
+from functions.enrolment.errors import AdministratorNotReady, Permanent
+from functions.enrolment.explain import code_of
+from functions.enrolment.membership import ENABLED, Action, Status
 from functions.enrolment.target import Target
 from functions.enrolment.turn import held_back, take_refusal, take_turn
 from functions.steps.loop import read_batch, save_turn, target_keys
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from functions.enrolment.account import AccountId
     from functions.enrolment.documents import Loop
-    from functions.enrolment.membership import Observation
+    from functions.enrolment.membership import Membership, Observation
     from functions.enrolment.turn import Turn
     from functions.steps.loop import Batch
     from functions.steps.wiring import Wiring
+
+    Memberships = Mapping[AccountId, Membership]
 
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """The loop (at first the map's item) in, the loop with what is ``next`` out."""
     loop, now = loop_from_json(event), wiring.now()
-    awaited = _awaited(loop)
+    first = _comes_first(loop)
     accounts = [account.id for account in loop.accounts]
-    beside = target_keys(awaited, accounts) if awaited else ()
-    batch = read_batch(loop, now, wiring, beside)
+    batch = read_batch(loop, now, wiring, target_keys(first, accounts) if first else ())
     if not batch.open:
         return loop_to_json(replace(loop, next=Action.STOP, acting=()))
-    held = _held(batch, awaited, now, wiring)
-    loop, turn = _take(loop, batch, held, now, wiring)
+    awaited = _awaited(first, batch, wiring) if first else {}
+    loop, turn = _take(loop, batch, awaited, now, wiring)
     return loop_to_json(save_turn(loop, batch, turn, now, wiring))
 
 
-def _awaited(loop: Loop) -> Target | None:
+def _comes_first(loop: Loop) -> Target | None:
     """The target that comes before this one: Detective waits for GuardDuty in its Region."""
     if loop.waits_for is None or loop.dry_run:
         return None
     return Target(loop.waits_for, loop.target.region)
 
 
-def _held(batch: Batch, awaited: Target | None, now: float, wiring: Wiring) -> frozenset[AccountId]:
-    others = (batch.others or {}).values() if awaited else ()
-    before = {m.account_id: m for m in others if m.target == awaited}
-    return held_back(batch.open, before, wiring.configuration.timing, now)
+def _awaited(first: Target, batch: Batch, wiring: Wiring) -> Memberships:
+    """The accounts' memberships at the target that comes first, as far as they tell of this run.
+
+    One that the plan ended has no row, or an older run's.
+    """
+    rows = {m.account_id: m for m in (batch.others or {}).values() if m.target == first}
+    found = {
+        m.account_id: rows[m.account_id]
+        for m in batch.open
+        if m.account_id in rows and _is_of_now(rows[m.account_id], m)
+    }
+    stuck = (m for m in batch.open if m.status is Status.ACCEPTED_BUT_DISABLED)
+    if batch.onboarding is not None and any(m.account_id not in found for m in stuck):
+        plan = wiring.ledger.plan(batch.onboarding)
+        ended = plan.settled if plan else ()
+        found = {m.account_id: m for m in ended if m.target == first} | found
+    return found
+
+
+def _is_of_now(row: Membership, membership: Membership) -> bool:
+    if row.outcome is None or row.outcome in ENABLED:
+        return True
+    return (row.settled_at or 0) >= membership.taken_at
 
 
 def _take(
-    loop: Loop, batch: Batch, held: frozenset[AccountId], now: float, wiring: Wiring
+    loop: Loop, batch: Batch, awaited: Memberships, now: float, wiring: Wiring
 ) -> tuple[Loop, Turn]:
     """The loop with the administrator's resource, and the turn; no call where all are held."""
+    held = held_back(batch.open, awaited, wiring.configuration.timing, now)
     accounts = [m.account_id for m in batch.open if m.account_id not in held]
     seen: tuple[Observation, ...] = ()
     if accounts:
-        service = wiring.service(loop.target)
         try:
-            if loop.resource is None:
-                loop = replace(loop, resource=service.administrator_resource())
-            seen = service.observe(loop.resource or "", accounts)
+            resource, seen = _observe(loop, accounts, wiring)
         except Permanent as error:
-            since = loop.refused_since or now
-            turn = take_refusal(batch.open, since, str(error), wiring.configuration.timing, now)
+            since, code = loop.refused_since or now, code_of(error, loop.target.region)
+            timing = wiring.configuration.timing
+            turn = take_refusal(batch.open, since, code, str(error), timing, now)
             return replace(loop, refused_since=since), turn
-        loop = replace(loop, refused_since=None)
-    circumstances = wiring.circumstances(loop.target, now)
+        loop = replace(loop, resource=resource, refused_since=None)
+    circumstances = wiring.circumstances(loop, now, awaited)
     turn = take_turn(batch.open, seen, circumstances=circumstances, held=held, dry_run=loop.dry_run)
     return loop, turn
+
+
+def _observe(
+    loop: Loop, accounts: Sequence[AccountId], wiring: Wiring
+) -> tuple[str, tuple[Observation, ...]]:
+    """The administrator's resource and the reading; what is remembered of it is looked up again
+    when the service says that it is gone.
+    """
+    service, ledger = wiring.service(loop.target), wiring.ledger
+    remembered = ledger.resource(loop.target) if loop.resource is None else loop.resource
+    if remembered is not None:
+        try:
+            return remembered, service.observe(remembered, accounts)
+        except AdministratorNotReady:
+            resource = service.administrator_resource()
+            if resource == remembered:
+                raise
+    else:
+        resource = service.administrator_resource()
+    seen = service.observe(resource, accounts)
+    if resource:
+        ledger.keep_resource(loop.target, resource)
+    return resource, seen

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import REPORT, Loop, loop_from_json, loop_to_json
 from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRefused
+from functions.enrolment.explain import code_of
 from functions.enrolment.membership import STEP_SECONDS, Action, Answer, Membership, Verdict
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.enrolment.turn import SLOW, begin, take_answers
+from functions.enrolment.turn import SLOW, begin, take_answers, wait_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -86,7 +87,13 @@ def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) 
         following = Action.STOP
     elif following is Action.WAIT and _is_to_report(loop, batch, own, turn, wiring):
         following = REPORT
-    return replace(loop, next=following, acting=acting, wait_seconds=turn.wait_seconds)
+    return replace(
+        loop,
+        next=following,
+        acting=acting,
+        wait_seconds=turn.wait_seconds,
+        others_wait=turn.others_wait,
+    )
 
 
 def act(
@@ -107,10 +114,19 @@ def act(
         begun = record(loop, batch, due, now, wiring).written
         before = {m.account_id: m for m in batch.open}
         service = wiring.service(loop.target)
-        accounts = [membership.account_id for membership in begun]
-        answers = _each_answer(accounts, lambda some: call(service, loop, some))
+        # A step may end before it has come to all of them: those that came last come first.
+        fewest_first = sorted(begun, key=lambda membership: membership.tries(action))
+        accounts = [membership.account_id for membership in fewest_first]
+        region = loop.target.region
+        answers = _each_answer(accounts, lambda some: call(service, loop, some), region)
         now = wiring.now()
-        record(loop, batch, take_answers(begun, action, answers, before, now), now, wiring)
+        answered = take_answers(begun, action, answers, before, now)
+        record(loop, batch, answered, now, wiring)
+        circumstances = wiring.circumstances(loop, now)
+        wait = wait_after(answered, action, loop.wait_seconds, loop.others_wait, circumstances)
+        if wait > loop.wait_seconds:
+            _keep_lease(batch, now, wait, wiring)
+        loop = replace(loop, wait_seconds=wait)
     return loop_to_json(replace(loop, next=Action.WAIT, acting=()))
 
 
@@ -170,6 +186,7 @@ def _only(loop: Loop, accounts: Iterable[AccountId]) -> Loop:
 def _each_answer(
     accounts: Sequence[AccountId],
     call: Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]],
+    region: str,
 ) -> dict[AccountId, Answer]:
     """One call for all; where the service refuses it, one for each, so that no account suffers
     for another. After a call that was not answered no other is made.
@@ -181,16 +198,20 @@ def _each_answer(
         return dict(call(accounts))
     except ServiceRefused as refusal:
         if len(accounts) == 1:
-            return {accounts[0]: Answer(Verdict.PERMANENT, str(refusal))}
+            return {accounts[0]: _refusal(refusal, region)}
     except Permanent as error:
-        return dict.fromkeys(accounts, Answer(Verdict.PERMANENT, str(error)))
+        return dict.fromkeys(accounts, _refusal(error, region))
     except Retryable as error:
         return dict.fromkeys(accounts, Answer(Verdict.UNANSWERED, str(error)))
     for account in accounts:
-        given |= _each_answer([account], call)
+        given |= _each_answer([account], call, region)
         if given[account].verdict is Verdict.UNANSWERED:
             break
     return given
+
+
+def _refusal(error: Permanent, region: str) -> Answer:
+    return Answer(Verdict.PERMANENT, str(error), code_of(error, region))
 
 
 def target_keys(target: Target, accounts: Iterable[AccountId]) -> list[MembershipKey]:

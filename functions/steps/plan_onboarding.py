@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.ownership import Taken, take
-from functions.enrolment.account import AccountState
+from functions.enrolment.account import AccountState, Mode
 from functions.enrolment.documents import enrolment_document
 from functions.enrolment.errors import (
     AccountNotReady,
@@ -25,7 +25,7 @@ from functions.steps.step import step
 if TYPE_CHECKING:
     from functions.enrolment.account import AccountId, OrganizationAccount
     from functions.enrolment.plan import Plan
-    from functions.enrolment.request import OnboardingRequest
+    from functions.enrolment.request import OnboardingRequest, RequestedAccount
     from functions.steps.wiring import Wiring
 
 _DUPLICATE = "duplicate"
@@ -39,18 +39,19 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     (every membership is another run's, or was enabled by one lately).
     """
     request = read_request(event["input"], wiring.configuration)
-    facts = _find_facts(request, wiring)
+    facts = _find_facts(request, epoch_seconds(event["started_at"]), wiring)
     # Read again, now that it is known whose events count.
     read_request(event["input"], wiring.configuration, facts.management_id)
     plan = make_plan(request, facts, wiring.configuration, wiring.now())
     return _begin(event, request, facts, plan, wiring)
 
 
-def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
+def _find_facts(request: OnboardingRequest, started_at: float, wiring: Wiring) -> Facts:
     """Ask Organizations and, where a Region needs opting in, Account Management.
 
     Raises:
-        AccountNotReady: an event brought an account Organizations does not know as active yet.
+        AccountNotReady: Organizations does not know an account that an event brought as active
+            yet, or one that a person expects, or may expect, to belong to the organisation.
     """
     directory = wiring.directory
     organization = directory.organization()
@@ -60,7 +61,8 @@ def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
         known = directory.find(account.id)
         if known is not None:
             found[account.id] = known
-    if request.automatic:
+    young = wiring.now() < started_at + wiring.configuration.timing.visibility
+    if request.automatic or (organization and young):
         _refuse_too_early(request, found)
     management = organization.management_account_id if organization else None
     services = request.services or wiring.configuration.services
@@ -92,12 +94,39 @@ def _find_facts(request: OnboardingRequest, wiring: Wiring) -> Facts:
 def _refuse_too_early(
     request: OnboardingRequest, found: dict[AccountId, OrganizationAccount]
 ) -> None:
+    """An event's account belongs to the organisation, whatever Organizations shows yet; one that a
+    person names may.
+    """
+    if not request.automatic and any(_is_refused(a, request, found) for a in request.accounts):
+        return  # without a wait
     for account in request.accounts:
         known = found.get(account.id)
-        if known is None:
-            raise AccountNotReady(f"Organizations does not know {account.id} (yet)")
-        if known.state == AccountState.PENDING_ACTIVATION:
+        if known is None and _may_be_inside(account, request):
+            hint = "" if request.automatic else ': mode "invitation" takes it as one outside'
+            raise AccountNotReady(f"Organizations does not know {account.id} (yet){hint}")
+        if request.automatic and known and known.state == AccountState.PENDING_ACTIVATION:
             raise AccountNotReady(f"Organizations says {account.id} is {known.state}")
+
+
+def _is_refused(
+    account: RequestedAccount,
+    request: OnboardingRequest,
+    found: dict[AccountId, OrganizationAccount],
+) -> bool:
+    """Whether the plan refuses an account, whatever Organizations shows later."""
+    if account.id in found:
+        return request.expected(account) is Mode.INVITATION
+    return request.expected(account) is not Mode.ORGANIZATION and account.email is None
+
+
+def _may_be_inside(account: RequestedAccount, request: OnboardingRequest) -> bool:
+    """Whether an account that is not found may belong to the organisation. A person who gives
+    neither mode nor e-mail is asked at once.
+    """
+    expected = request.expected(account)
+    if request.automatic or expected is not None:
+        return expected is not Mode.INVITATION
+    return account.email is not None
 
 
 def _begin(

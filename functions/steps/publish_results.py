@@ -31,7 +31,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
         }
     if findings.plan is None:
         findings = _as_the_document_says(findings, event)
-    reason = "the run ended before an outcome was recorded"
+    reason = "no outcome was recorded"
     if "map_failure" in event:
         reason += f" ({reason_of(event['map_failure'])})"
     return finish(findings, Ending(reason), wiring)

@@ -21,10 +21,12 @@ from functions.enrolment.decide import Circumstances
 from functions.services.registry import TRAITS, adapter, invitee
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
+    from functions.enrolment.documents import Loop
+    from functions.enrolment.membership import Membership
     from functions.enrolment.target import Target
     from functions.services.protocol import Invitee, SecurityService
 
@@ -103,13 +105,17 @@ class Wiring:
         )
         return invitee(target.service, member.client(target.service, target.region))
 
-    def circumstances(self, target: Target, now: float) -> Circumstances:
-        """What a decision at a target rests on."""
+    def circumstances(
+        self, loop: Loop, now: float, awaited: Mapping[AccountId, Membership] | None = None
+    ) -> Circumstances:
+        """What a decision at a loop's target rests on."""
         return Circumstances(
             now=now,
             timing=self.configuration.timing,
-            traits=TRAITS[target.service],
+            traits=TRAITS[loop.target.service],
             accepts=self.configuration.invitation.member_role is not None,
+            opted_in=loop.opted_in,
+            awaited=awaited or {},
         )
 
 

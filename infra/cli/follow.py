@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import textwrap
 import time
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ COLOURS = {
 }
 _WIDTHS = (12, 12, 14)
 _INDENT = 16
+_TIMES = re.compile(r"[0-9T:-]{19}Z( \([^)]*\))?")
 
 
 def follow(
@@ -81,24 +83,35 @@ def line(record: Membership) -> Text:
 
 
 def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
-    """Each account and reason once, with the targets it holds for, in lines of ``width``."""
-    groups: dict[tuple[str, Outcome | None, str | None], list[Membership]] = {}
+    """Each account and reason once, in the words of its first target, with the targets it holds
+    for, in lines of ``width``.
+    """
+    groups: dict[tuple[str, Outcome | None, str], list[Membership]] = {}
     for record in sorted(records, key=_order):
-        groups.setdefault((record.account_id, record.outcome, record.reason), []).append(record)
-    for (account_id, outcome, reason), members in groups.items():
+        key = (record.account_id, record.outcome, _without_place_and_time(record))
+        groups.setdefault(key, []).append(record)
+    for (account_id, outcome, _), members in groups.items():
         targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
         text = Text(f"  {account_id}".ljust(_INDENT))
-        told = _indented(f"{outcome}: {reason}", width)
+        told = _indented(f"{outcome}: {members[0].reason}", width)
         text.append(told, COLOURS[outcome] if outcome else "")
         text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
         yield text
+
+
+def _without_place_and_time(record: Membership) -> str:
+    """The words of a reason that are the same at other targets."""
+    words = str(record.reason)
+    for place in (record.target.region, record.target.service.label, str(record.target.service)):
+        words = words.replace(place, "")
+    return _TIMES.sub("", words)
 
 
 def _shown(console: Console, record: Membership) -> Text:
     """A terminal shows as much of the reason as fits; what is under way stays in one line."""
     text = line(record)
     if console.is_terminal:
-        least = len(text) - len(record.reason or "") if record.outcome else 0
+        least = len(text) - len(str(record.reason or "")) if record.outcome else 0
         text.truncate(max(console.width, least), overflow="ellipsis")
     return text
 

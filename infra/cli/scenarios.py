@@ -142,8 +142,8 @@ def _invitation(aws: LocalAws) -> Input:
     return Input(
         {
             "accounts": [
-                {"id": INVITED, "email": "partner@example.com"},
-                {"id": INVITED_WITH_ROLE, "email": "lab@example.com"},
+                {"id": INVITED, "email": "partner@example.com", "mode": "invitation"},
+                {"id": INVITED_WITH_ROLE, "email": "lab@example.com", "mode": "invitation"},
             ]
         }
     )
@@ -176,8 +176,8 @@ def _trouble(aws: LocalAws) -> Input:
                 {"id": HEALTHY},
                 {"id": NOT_OPTED_IN},
                 {"id": SUSPENDED},
-                {"id": WRONG_EMAIL, "email": "wrong@example.com"},
-                {"id": NEVER_ANSWERS, "email": "silent@example.com"},
+                {"id": WRONG_EMAIL, "email": "wrong@example.com", "mode": "invitation"},
+                {"id": NEVER_ANSWERS, "email": "silent@example.com", "mode": "invitation"},
             ]
         }
     )

@@ -13,6 +13,7 @@ from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.target import ServiceName
+from infra.config import LONGEST_RUN_DAYS
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from infra.constructs.target_loop import TargetLoop
 
 MOST_TARGETS = MOST_REGIONS * len(ServiceName)
-# A year is the most an execution may take; its deadlines end it long before.
-LONGEST_RUN = cdk.Duration.days(364)
+# Its deadlines end it before.
+LONGEST_RUN = cdk.Duration.days(LONGEST_RUN_DAYS)
 
 
 class OnboardingMachine(Construct):

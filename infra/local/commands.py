@@ -16,6 +16,7 @@ set_timings         any of `Timings`
 set_limits          any of `Limits`
 stale_reads         seconds
 unprocess           service, operation, account_id, text; times, region
+process             nothing: what was to be unprocessed is processed again
 =================== ==============================================================================
 
 ``accepts_after`` is the seconds until the owner accepts an invitation, null for never, or an
@@ -69,6 +70,7 @@ class Commands:
             "set_limits": self._set_limits,
             "stale_reads": self._stale_reads,
             "unprocess": self._unprocess,
+            "process": self._process,
         }
 
     def apply(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -239,6 +241,11 @@ class Commands:
         )
         given.no_more()
         self._state.forced.append(forced)
+        return {}
+
+    def _process(self, given: _Arguments) -> dict[str, Any]:
+        given.no_more()
+        self._state.forced.clear()
         return {}
 
     def _target(self, given: _Arguments) -> tuple[OrganizationMembers, str, list[str]]:

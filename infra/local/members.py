@@ -396,6 +396,7 @@ class Members(ABC):
         return None
 
     def _may_create_again(self, current: Change, organization: Organization | None) -> bool:
+        """Inferred for what was created or invited before it was the organisation's to enrol."""
         if current.standing in OPEN_TO_CREATION:
             return True
         if organization is None or current.standing in ASSOCIATED:

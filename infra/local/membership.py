@@ -29,7 +29,8 @@ class Standing(StrEnum):
 
 
 ASSOCIATED = frozenset({Standing.ENABLED, Standing.DISABLED})
-# What CreateMembers takes up again instead of calling it a member already.
+# What CreateMembers takes up again instead of calling it a member already. Documented for members
+# that were removed or deleted; inferred for the others, whose hindrance may have gone.
 OPEN_TO_CREATION = frozenset(
     {
         Standing.REMOVED,

@@ -303,7 +303,7 @@ _READING = (*_ACTING, "onboarding", "keep_apart")
 _ENDING = ("findings", "record", "keep_apart", "end", "mark_published", "close")
 _LEDGER_METHODS = {
     "plan_onboarding": ("open", "extend_lease", "keep_plan", "onboardings", "close"),
-    "get_members": _READING,
+    "get_members": (*_READING, "plan", "resource", "keep_resource"),
     "create_members": _ACTING,
     "invite_members": _ACTING,
     "accept_invitations": _ACTING,

@@ -10,10 +10,12 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
+    CredentialsRefused,
     ServiceUnavailable,
     Throttled,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.target import ServiceName
 from functions.services.registry import actions
 from infra.local.faults import FaultKind
@@ -142,11 +144,27 @@ def test_a_failed_reading_of_one_account_is_not_taken_for_absence(bench: Bench) 
     ]
 
 
+def test_what_is_said_of_an_account_in_unknown_words_is_not_taken_for_absence(
+    bench: Bench,
+) -> None:
+    bench.add(MEMBER, organization=MANAGEMENT)
+    bench.create(MEMBER)
+    bench.later()
+    text = "The account left on its own account"
+    bench.command("unprocess", operation="GetMembers", account_id=MEMBER, text=text)
+
+    (seen,) = bench.observe(MEMBER)
+
+    assert (seen.status, seen.detail) == (Status.UNKNOWN, text)
+
+
 def test_the_administrator_cannot_be_its_own_member(bench: Bench) -> None:
-    assert bench.create(ADMINISTRATOR)[ADMINISTRATOR].verdict in (
-        Verdict.PERMANENT,
+    answer = bench.create(ADMINISTRATOR)[ADMINISTRATOR]
+
+    assert (answer.verdict, answer.code) in (
+        (Verdict.PERMANENT, ReasonCode.ADMINISTRATOR),
         # What Detective says is not known: tried again within bounds, then reported as it is.
-        Verdict.UNKNOWN,
+        (Verdict.UNKNOWN, None),
     )
 
 
@@ -155,6 +173,7 @@ def test_the_management_account_is_out_of_reach_until_it_enables_the_service(ben
     answers = bench.create(AccountId(MANAGEMENT))
 
     assert verdicts(answers) == {MANAGEMENT: Verdict.OUT_OF_REACH}
+    assert answers[AccountId(MANAGEMENT)].code is ReasonCode.MANAGEMENT_ACCOUNT
 
 
 @pytest.mark.parametrize("bench", NEEDS_ITS_OWN, indirect=True)
@@ -163,7 +182,10 @@ def test_no_more_members_than_allowed(bench: Bench) -> None:
     bench.world.apply({"do": "set_limits", **limits})
     bench.add(MEMBER, organization=MANAGEMENT)
 
-    assert verdicts(bench.create(MEMBER)) == {MEMBER: Verdict.PERMANENT}
+    answers = bench.create(MEMBER)
+
+    assert verdicts(answers) == {MEMBER: Verdict.PERMANENT}
+    assert answers[MEMBER].code is ReasonCode.MEMBER_LIMIT
 
 
 @pytest.mark.parametrize("bench", VERIFIES_EMAIL, indirect=True)
@@ -188,6 +210,7 @@ def test_a_member_of_another_administrator_is_not_taken_over(bench: Bench) -> No
     answers = bench.create(MEMBER)
 
     assert verdicts(answers) == {MEMBER: Verdict.PERMANENT}
+    assert answers[MEMBER].code is ReasonCode.OTHER_ADMINISTRATOR
     assert bench.status(STRANGER, MEMBER) == "ENABLED"
 
 
@@ -201,8 +224,8 @@ def test_a_member_of_another_administrator_cannot_accept_ours(bench: Bench) -> N
 
     answer = bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
 
-    assert answer.verdict is Verdict.PERMANENT
-    assert STRANGER in answer.text
+    assert (answer.verdict, answer.code) == (Verdict.PERMANENT, ReasonCode.OTHER_ADMINISTRATOR)
+    assert f"(its administrator is {STRANGER})" in answer.text
     assert statuses(bench, MEMBER) == [Status.INVITED]
 
 
@@ -366,6 +389,23 @@ def test_an_acceptance_that_took_effect_and_is_repeated_by_botocore_is_benign(be
     assert statuses(bench, MEMBER) == [Status.ENABLED]
 
 
+@pytest.mark.parametrize("bench", ONE_ADMINISTRATOR_ONLY, indirect=True)
+@pytest.mark.parametrize("kind", [FaultKind.SERVER_ERROR, FaultKind.ACCESS_DENIED])
+def test_an_acceptance_that_took_effect_is_not_put_down_to_another_administrator(
+    bench: Bench, kind: FaultKind
+) -> None:
+    bench.add(MEMBER)
+    bench.invite(MEMBER)
+    bench.later()
+    bench.fail(FaultKind.EFFECT_THEN_ERROR, "AcceptAdministratorInvitation", times=1)
+    bench.fail(kind, "GetAdministratorAccount")
+
+    answer = bench.invitee_of(MEMBER, attempts=2).accept(ADMINISTRATOR)
+
+    assert answer.code is not ReasonCode.OTHER_ADMINISTRATOR
+    assert statuses(bench, MEMBER) == [Status.ENABLED]
+
+
 @pytest.mark.parametrize(
     ("kind", "error"),
     [
@@ -400,6 +440,46 @@ def test_the_service_is_enabled_in_the_member_account_for_our_invitation(bench: 
     assert (before, bench.is_on(MEMBER)) == (False, True)
 
 
+@pytest.mark.parametrize(
+    ("service", "on", "calls"),
+    [
+        # Here the local Security Hub lists invitations for a hub only: once in vain.
+        (SECURITYHUB, False, 4),
+        (SECURITYHUB, True, 3),
+        (GUARDDUTY, False, 3),
+        (GUARDDUTY, True, 4),
+        (DETECTIVE, False, 2),
+    ],
+)
+def test_an_acceptance_takes_few_calls(service: ServiceName, on: bool, calls: int) -> None:
+    bench = Bench(service)
+    bench.add(MEMBER)
+    if on:
+        bench.command("enable", account_id=MEMBER, regions=[bench.region])
+    bench.invite(MEMBER)
+    bench.later()
+    bench.calls.clear()
+
+    answer = bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert len(bench.calls.read()) == calls
+
+
+@pytest.mark.parametrize("bench", [GUARDDUTY], indirect=True)
+def test_a_detector_of_the_members_own_stays_as_it_is(bench: Bench) -> None:
+    bench.add(MEMBER)
+    detector = bench.direct(MEMBER, "CreateDetector", Enable=True, Tags={"team": "blue"})
+    before = bench.direct(MEMBER, "GetDetector", **detector)
+    bench.invite(MEMBER)
+    bench.later()
+
+    answer = bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert bench.direct(MEMBER, "GetDetector", **detector) == before
+
+
 @pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
 def test_no_standards_are_enabled_in_the_member_account(bench: Bench) -> None:
     bench.add(MEMBER)
@@ -427,6 +507,29 @@ def test_a_stopped_member_is_started_again(bench: Bench) -> None:
     assert statuses(bench, MEMBER) == [Status.ENABLED]
 
 
+@pytest.mark.parametrize("bench", NEEDS_ITS_OWN, indirect=True)
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_removed_member_is_created_and_then_invited_again(bench: Bench, outside: bool) -> None:
+    bench.add(MEMBER, organization=None if outside else MANAGEMENT, accepts_after=0)
+    bench.invite(MEMBER)
+    bench.later()
+    if outside:
+        named = {"DetectorId": bench.resource} if bench.service == GUARDDUTY else {}
+        bench.direct(ADMINISTRATOR, "DisassociateMembers", AccountIds=[MEMBER], **named)
+    else:
+        bench.world.apply({"do": "remove_account", "account_id": MEMBER})
+    removed = statuses(bench, MEMBER)
+
+    created = bench.create(MEMBER)
+    between = statuses(bench, MEMBER)
+    invited = bench.administrator.invite(bench.resource, [MEMBER])
+    bench.later()
+
+    assert (removed, between) == ([Status.REMOVED], [Status.CREATED])
+    assert (created, invited) == ({MEMBER: TAKEN}, {MEMBER: TAKEN})
+    assert statuses(bench, MEMBER) == [Status.ENABLED]
+
+
 @pytest.mark.parametrize("bench", [DETECTIVE], indirect=True)
 def test_a_member_of_unknown_volume_is_started_once_its_volume_is_known(bench: Bench) -> None:
     bench.world.apply({"do": "set_timings", "detective_recheck": None})
@@ -441,6 +544,17 @@ def test_a_member_of_unknown_volume_is_started_once_its_volume_is_known(bench: B
     assert (disabled.status, disabled.detail) == (Status.ACCEPTED_BUT_DISABLED, "VOLUME_UNKNOWN")
     assert verdicts(dict(answers)) == {OTHER: Verdict.UNKNOWN, MEMBER: Verdict.TAKEN}
     assert statuses(bench, MEMBER) == [Status.ENABLED]
+
+
+@pytest.mark.parametrize("service", ServiceName)
+def test_an_account_without_the_region_is_told_apart_from_a_denied_one(
+    service: ServiceName,
+) -> None:
+    bench = Bench(service, region=OPT_IN_REGION)
+    bench.add(MEMBER)
+
+    with pytest.raises(CredentialsRefused):
+        bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
 
 
 @pytest.mark.parametrize(

@@ -259,7 +259,8 @@ def test_an_aborted_run_is_closed_by_its_event_and_another_goes_on_from_there(ke
     silent = AccountId("121212121212")
     email = "silent-one@example.com"
     kept.aws.world(do="add_account", account_id=silent, email=email)
-    document = {"accounts": [{"id": silent, "email": email}], "regions": [HOME_REGION]}
+    account = {"id": silent, "email": email, "mode": "invitation"}
+    document = {"accounts": [account], "regions": [HOME_REGION]}
     aborted = kept.start(**document)
     eventually(
         lambda: [m.status for m in kept.memberships(aborted)].count(Status.INVITED) == 3,

@@ -113,7 +113,7 @@ REFUSED: dict[str, tuple[object, str]] = {
         "rollcall.timing.first_wait: takes at most longest_wait",
     ),
     "a wait longer than the slow one": (
-        config(timing={"longest_wait": "2h"}),
+        config(timing={"longest_wait": "7h"}),
         "rollcall.timing.longest_wait: takes at most longest_slow_wait",
     ),
     "a grace time without an end": (
@@ -121,9 +121,17 @@ REFUSED: dict[str, tuple[object, str]] = {
         "rollcall.timing.grace: takes less than organization_deadline",
     ),
     "more turns than a history holds": (
-        config(timing={"first_wait": "1s", "invitation_deadline": "365d"}),
+        config(timing={"first_wait": "1s", "invitation_deadline": "300d"}),
         "rollcall.timing.invitation_deadline: takes less with this first_wait: an execution's"
         " history has 25,000 events",
+    ),
+    "a deadline longer than an execution": (
+        config(timing={"invitation_deadline": "363d"}),
+        "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run has 364 days",
+    ),
+    "a visibility longer than planning is retried": (
+        config(timing={"visibility": "1h"}),
+        "rollcall.timing.visibility: takes at most the time that retry.account_… gives",
     ),
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "a number of attempts": (

@@ -23,16 +23,10 @@ RUN = "onboarding-1"
 TARGET = Target(ServiceName.GUARDDUTY, "eu-west-1")
 
 TRAITS = {
-    ServiceName.SECURITYHUB: Traits(
-        create_invites=False, reinvites_removed=False, restarts=frozenset()
-    ),
-    ServiceName.GUARDDUTY: Traits(
-        create_invites=False, reinvites_removed=True, restarts=frozenset({Status.DISABLED})
-    ),
+    ServiceName.SECURITYHUB: Traits(create_invites=False, restarts=frozenset()),
+    ServiceName.GUARDDUTY: Traits(create_invites=False, restarts=frozenset({Status.DISABLED})),
     ServiceName.DETECTIVE: Traits(
-        create_invites=True,
-        reinvites_removed=False,
-        restarts=frozenset({Status.ACCEPTED_BUT_DISABLED}),
+        create_invites=True, restarts=frozenset({Status.ACCEPTED_BUT_DISABLED})
     ),
 }
 
@@ -85,9 +79,10 @@ def circumstances(
     *,
     accepts: bool = False,
     timing: Timing | None = None,
+    **facts: Any,
 ) -> Circumstances:
     """What a decision rests on, ``after`` seconds from the target's first reading."""
-    return Circumstances(NOW + after, timing or Timing(), TRAITS[service], accepts)
+    return Circumstances(NOW + after, timing or Timing(), TRAITS[service], accepts, **facts)
 
 
 def a_loop(*accounts: AccountId, mode: Mode = Mode.ORGANIZATION, **changes: Any) -> Loop:

@@ -188,7 +188,7 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
         "skipped": 6,
     }
     told = rollcall.memberships(ACCOUNT)[ACCOUNT, target]
-    assert told.reason == "onboarding busy is at work on this membership"
+    assert str(told.reason) == "onboarding busy is at work on this membership"
     known = rollcall.ledger.read([(ACCOUNT, target)])[ACCOUNT, target]
     assert (known.onboarding_id, known.status) == ("busy", Status.VERIFYING)
 

@@ -37,9 +37,11 @@ from tests.support.in_process import local_client
 from tests.support.memory_rows import MemoryRows, ledger_on
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from functions.aws.ledger import Ledger
+    from functions.enrolment.documents import Loop
+    from functions.enrolment.membership import Membership
     from functions.services.protocol import Invitee, SecurityService
     from infra.local.http import Request, Response
     from tests.support.memory_rows import Items
@@ -193,8 +195,12 @@ class Play:
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         return invitee(target.service, client(target.service, account_id, target.region))
 
-    def circumstances(self, target: Target, now: float) -> Circumstances:
-        return Circumstances(now, self.configuration.timing, TRAITS[target.service], accepts=True)
+    def circumstances(
+        self, loop: Loop, now: float, awaited: Mapping[AccountId, Membership] | None = None
+    ) -> Circumstances:
+        traits = TRAITS[loop.target.service]
+        timing = self.configuration.timing
+        return Circumstances(now, timing, traits, accepts=True, awaited=awaited or {})
 
     def _furnish(self, lag: float) -> None:
         do = self.world.apply

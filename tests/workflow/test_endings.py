@@ -12,6 +12,7 @@ from functions.aws.publisher import Publisher
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import AccessDenied
 from functions.enrolment.membership import Outcome
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 DAY = 86400
 FORTY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(40))
+OLD = Reason(ReasonCode.OTHER, "old")
 SH_HERE = Target(ServiceName.SECURITYHUB, "eu-west-1")
 
 
@@ -95,7 +97,9 @@ def test_a_child_that_died_frees_its_target_and_keeps_what_it_had_recorded(
 
     told = rollcall.memberships(ACCOUNT)[ACCOUNT, SH_HERE]
     assert told.outcome is Outcome.FAILED
-    assert told.reason == ("its execution ended: States.Runtime: the history has 25,000 events")
+    assert told.reason is not None
+    assert told.reason.code is ReasonCode.RUN_ENDED
+    assert "States.Runtime: the history has 25,000 events" in told.reason.text
     assert [t.status for t in told.transitions] == ["Absent", "Created", "Invited"]
 
 
@@ -150,7 +154,7 @@ def test_a_result_holds_nothing_of_an_older_run_of_the_same_name(rollcall: Rollc
     )
     rollcall.ledger.open(older)
     of_the_older = [
-        replace(a_membership(at=long_ago, account_id=account), outcome=Outcome.FAILED, reason="old")
+        replace(a_membership(at=long_ago, account_id=account), outcome=Outcome.FAILED, reason=OLD)
         for account in (ACCOUNT, OTHER)
     ]
     rollcall.ledger.record(of_the_older, long_ago)
@@ -233,7 +237,7 @@ def test_while_only_people_are_waited_for_an_interim_result_is_published_once(
     assert (interim["counts"]["enabled"], interim["waiting"]) == (6, 6)
     waiting = [m for m in interim["memberships"] if m["outcome"] is None]
     assert {m["account_id"] for m in waiting} == {OTHER}
-    assert {m["reason"] for m in waiting} == {"the account's owner must accept the invitation"}
+    assert {m["reason_code"] for m in waiting} == {"not-accepted"}
     assert (final["final"], final["counts"]["enabled"]) == (True, 12)
     assert len(rollcall.document(interim["complete_document"])["memberships"]) == 12
 

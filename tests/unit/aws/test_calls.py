@@ -18,10 +18,18 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 from botocore.retries.standard import ThrottledRetryableChecker
 
-from functions.aws.calls import CLIENT_CONFIG, calling, code_of, error_class, publishable
+from functions.aws.calls import (
+    CLIENT_CONFIG,
+    MEMBER_CONFIG,
+    calling,
+    code_of,
+    error_class,
+    publishable,
+)
 from functions.enrolment.errors import (
     AccessDenied,
     Conflict,
+    CredentialsRefused,
     RollcallError,
     ServiceRefused,
     ServiceUnavailable,
@@ -59,8 +67,15 @@ if TYPE_CHECKING:
         ("AccessDeniedException", 403, AccessDenied),
         ("AccessDenied", 403, AccessDenied),  # STS
         ("InvalidAccessException", 401, AccessDenied),  # Security Hub
-        ("UnrecognizedClientException", 403, AccessDenied),
-        ("RegionDisabledException", 403, AccessDenied),
+        ("UnrecognizedClientException", 403, CredentialsRefused),
+        ("InvalidClientTokenId", 403, CredentialsRefused),  # STS
+        ("RegionDisabledException", 403, CredentialsRefused),  # STS
+        ("OptInRequired", 403, CredentialsRefused),
+        ("AuthFailure", 401, CredentialsRefused),
+        ("ExpiredToken", 403, AccessDenied),
+        ("ExpiredTokenException", 403, AccessDenied),
+        ("InvalidSignatureException", 403, AccessDenied),
+        ("SignatureDoesNotMatch", 403, AccessDenied),
         ("403", 403, AccessDenied),
         ("BadRequestException", 400, ServiceRefused),
         ("InvalidInputException", 400, ServiceRefused),
@@ -119,6 +134,23 @@ def test_the_message_names_service_operation_and_code_and_is_one_line() -> None:
     )
     assert caught.value.__cause__ is cause
     assert code_of(caught.value) == "BadRequestException"
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        ("403", "The security token included in the request is invalid.", CredentialsRefused),
+        ("AccessDenied", "The security token included in the request is expired", AccessDenied),
+        ("403", "User is not authorized to perform: guardduty:GetMembers", AccessDenied),
+    ],
+)
+def test_a_token_that_is_not_known_is_told_by_its_words_too(
+    code: str, words: str, kind: type[RollcallError]
+) -> None:
+    with pytest.raises(AccessDenied) as caught, calling("GuardDuty", "GetMembers"):
+        raise client_error(code, words, status=403)
+
+    assert type(caught.value) is kind
 
 
 def test_an_error_without_any_detail_is_still_classified() -> None:
@@ -180,4 +212,12 @@ def test_clients_retry_in_standard_mode_five_times_in_all() -> None:
 
     assert config.retries == {"mode": "standard", "total_max_attempts": 5}
     assert (config.connect_timeout, config.read_timeout) == (5, 20)
+    assert config.user_agent_extra == "rollcall"
+
+
+def test_a_members_clients_give_up_sooner() -> None:
+    config: Any = MEMBER_CONFIG  # its attributes are not typed
+
+    assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+    assert (config.connect_timeout, config.read_timeout) == (5, 10)
     assert config.user_agent_extra == "rollcall"

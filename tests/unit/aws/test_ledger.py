@@ -16,6 +16,7 @@ from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
 from functions.enrolment.plan import Plan
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, TARGET, a_membership
 from tests.unit.aws.support import LEASE, an_onboarding, watch
@@ -30,7 +31,9 @@ if TYPE_CHECKING:
 ELSEWHERE = Target(ServiceName.SECURITYHUB, "us-east-1")
 ONE = an_onboarding("one")
 CREATED = a_membership(Status.ABSENT, onboarding_id="one").begun(Action.CREATE, NOW + 0.25)
-ENDED = a_membership(onboarding_id="one").settled(Outcome.SKIPPED, "not enrolled there", NOW)
+ENDED = a_membership(onboarding_id="one").settled(
+    Outcome.SKIPPED, Reason(ReasonCode.OUT_OF_SCOPE, "not enrolled there"), NOW
+)
 PLAN = Plan(
     (Account(ACCOUNT, EMAIL, Mode.ORGANIZATION), Account(OTHER, None, Mode.ORGANIZATION)),
     (TARGET, ELSEWHERE),
@@ -148,9 +151,9 @@ def test_nothing_is_written_about_a_run_without_a_record(ledger: Ledger, table: 
 
 
 def test_a_membership_is_read_as_it_was_written(ledger: Ledger) -> None:
-    settled = CREATED.answered(Action.CREATE, Answer(Verdict.RETRY, "later"), NOW).settled(
-        Outcome.TIMED_OUT, "still Absent after 1 h", NOW + 3600.125
-    )
+    settled = CREATED.answered(
+        Action.CREATE, Answer(Verdict.RETRY, "later", ReasonCode.REFUSED), NOW
+    ).settled(Outcome.TIMED_OUT, Reason(ReasonCode.NOT_CREATED, "Absent for 1 h"), NOW + 3600.125)
 
     assert ledger.write([CREATED, a_membership(account_id=OTHER)], NOW) == frozenset()
     assert ledger.record([replace(settled, revision=1)], NOW) == (
@@ -227,6 +230,33 @@ def known(findings: Findings | None) -> tuple[dict[Any, Any], ...]:
     assert findings is not None
     parts = (findings.own, findings.left, findings.missing)
     return tuple({(*m.key, m.onboarding_id): m.outcome for m in part} for part in parts)
+
+
+def test_a_runs_plan_is_remembered_with_why_it_ends_what_it_ends(ledger: Ledger) -> None:
+    ledger.open(ONE)
+    assert ledger.plan(ONE) is None
+
+    ledger.keep_plan(ONE, PLAN)
+
+    plan = ledger.plan(ONE)
+    assert plan is not None
+    assert (plan.settled, plan.targets, plan.notes) == (PLAN.settled, PLAN.targets, PLAN.notes)
+    assert [account.email for account in plan.accounts] == [None, None]
+
+
+def test_the_plan_that_an_older_run_of_the_same_name_left_is_not_the_runs(ledger: Ledger) -> None:
+    ledger.keep_plan(ONE, PLAN)
+
+    assert ledger.plan(replace(ONE, started_at=NOW + 90 * 86400)) is None
+
+
+def test_the_administrators_resource_at_a_target_is_the_one_found_last(ledger: Ledger) -> None:
+    assert ledger.resource(TARGET) is None
+
+    for resource in ("detector-1", "detector-2"):
+        ledger.keep_resource(TARGET, resource)
+
+    assert (ledger.resource(TARGET), ledger.resource(ELSEWHERE)) == ("detector-2", None)
 
 
 def test_findings_tell_own_left_missing_and_what_the_plan_ended(ledger: Ledger) -> None:
@@ -326,7 +356,7 @@ def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
         a_membership(Status.ABSENT, detail=f"for {EMAIL}")
         .begun(Action.CREATE, NOW)
         .answered(Action.CREATE, Answer(Verdict.PERMANENT, said), NOW)
-        .settled(Outcome.FAILED, said, NOW)
+        .settled(Outcome.FAILED, Reason(ReasonCode.EMAIL_UNUSABLE, said), NOW)
     )
     ledger.open(ONE)
     ledger.keep_plan(ONE, PLAN)

@@ -15,6 +15,7 @@ from functions.aws.sessions import Clients
 from functions.enrolment.errors import RollcallError
 from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
 from functions.enrolment.plan import Plan
+from functions.enrolment.reason import Reason, ReasonCode
 from tests.support.builders import NOW, OTHER, a_membership
 from tests.support.memory_rows import MemoryRows, ledger_on
 from tests.support.tables import create_table
@@ -30,7 +31,7 @@ SEEN = a_membership(Status.INVITED).begun(Action.INVITE, NOW + 0.25)
 ENDED = SEEN.answered(Action.INVITE, Answer(Verdict.TAKEN), NOW).settled(
     Outcome.ENABLED, None, NOW + 1
 )
-ENDED_ONCE = a_membership(revision=1).settled(Outcome.FAILED, "no", NOW)
+ENDED_ONCE = a_membership(revision=1).settled(Outcome.FAILED, Reason(ReasonCode.OTHER, "no"), NOW)
 ELSEWHERE = a_membership(account_id=OTHER)
 
 # Twice in this order and twice in the other, every condition is both met and refused.

@@ -15,6 +15,7 @@ from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.errors import Conflict, ServiceUnavailable
 from functions.enrolment.membership import Membership, Outcome, Status
 from functions.enrolment.ownership import Claim
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership
 from tests.unit.aws.support import LEASE, an_onboarding, watch
@@ -92,14 +93,19 @@ CASES = {
     "its run was stopped and its lease is not over": Case(HELD, STOPPED, taken=False),
     "its run has no record": Case(HELD, None, taken=True),
     "an older run of the same name": Case(replace(HELD, onboarding_id="one"), None, taken=True),
-    "failed": Case(HELD.settled(Outcome.FAILED, "no", NOW + 30), HOLDER, taken=True),
+    "failed": Case(
+        HELD.settled(Outcome.FAILED, Reason(ReasonCode.OTHER, "no"), NOW + 30), HOLDER, taken=True
+    ),
     "enabled": Case(ENABLED, HOLDER, taken=True),
     "enabled lately": Case(ENABLED, CLOSED, taken=False, claim=ARRIVAL),
     "already enabled lately": Case(
         HELD.settled(Outcome.ALREADY_ENABLED, None, NOW + 30), CLOSED, taken=False, claim=ARRIVAL
     ),
     "failed lately": Case(
-        HELD.settled(Outcome.FAILED, "no", NOW + 30), CLOSED, taken=True, claim=ARRIVAL
+        HELD.settled(Outcome.FAILED, Reason(ReasonCode.OTHER, "no"), NOW + 30),
+        CLOSED,
+        taken=True,
+        claim=ARRIVAL,
     ),
     "enabled before the window": Case(
         ENABLED, CLOSED, taken=True, claim=replace(ARRIVAL, enabled_since=NOW + 31)

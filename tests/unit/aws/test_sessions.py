@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import ANY, Stubber
 
 from functions.aws.sessions import Clients
-from functions.enrolment.errors import AccessDenied, ServiceUnavailable
+from functions.enrolment.errors import AccessDenied, CredentialsRefused, ServiceUnavailable
 from tests.support.builders import ACCOUNT, NOW, OTHER
 from tests.unit.aws.support import REGION, a_session
 
@@ -84,6 +84,22 @@ def test_clients_carry_the_configuration(clients: Clients) -> None:
     assert config.retries == table_config.retries == {"mode": "standard", "total_max_attempts": 5}
 
 
+def test_a_members_clients_and_sts_give_up_sooner(clients: Clients, sts: Stubber) -> None:
+    sts.add_response(*assumed("01"))
+
+    member = clients.as_member(ACCOUNT, ROLE, EXTERNAL_ID, "aws")
+
+    configs: list[Any] = [
+        member.client("guardduty", REGION).meta.config,
+        member.client("detective", REGION).meta.config,
+        clients.client("sts", REGION).meta.config,
+    ]
+    for config in configs:
+        assert config.retries == {"mode": "standard", "total_max_attempts": 2}
+        assert (config.connect_timeout, config.read_timeout) == (5, 10)
+        assert config.user_agent_extra == "rollcall"
+
+
 def test_a_table_is_of_its_region(clients: Clients) -> None:
     table = clients.table("rollcall", "us-east-1")
 
@@ -139,6 +155,16 @@ def test_a_role_that_may_not_be_assumed_is_named(clients: Clients, sts: Stubber)
     sts.add_client_error("assume_role", "AccessDenied", "not authorized", http_status_code=403)
 
     with pytest.raises(AccessDenied, match=f"^arn:aws:iam::{ACCOUNT}:role/{ROLE} cannot be"):
+        clients.as_member(ACCOUNT, ROLE, EXTERNAL_ID, "aws")
+
+
+@pytest.mark.parametrize("code", ["RegionDisabledException", "InvalidClientTokenId"])
+def test_credentials_that_sts_does_not_know_are_told_apart(
+    clients: Clients, sts: Stubber, code: str
+) -> None:
+    sts.add_client_error("assume_role", code, "not here", http_status_code=403)
+
+    with pytest.raises(CredentialsRefused, match=f"^arn:aws:iam::{ACCOUNT}:role/{ROLE} cannot be"):
         clients.as_member(ACCOUNT, ROLE, EXTERNAL_ID, "aws")
 
 

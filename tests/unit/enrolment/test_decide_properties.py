@@ -24,6 +24,7 @@ from functions.enrolment.membership import (
     Status,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import begin, take_answers, take_turn
 from tests.support.builders import ACCOUNT, NOW, TRAITS, a_membership
@@ -31,6 +32,8 @@ from tests.support.builders import ACCOUNT, NOW, TRAITS, a_membership
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+HEALING = (Status.ACCOUNT_SUSPENDED, Status.REGION_DISABLED)
+WHY = Reason(ReasonCode.RESIGNED, "left by itself")
 # Short, so that a life has few turns; the bound on turns is proved with the default.
 TIMING = Timing(organization_deadline=3600, invitation_deadline=6 * 3600, volume_deadline=12 * 3600)
 
@@ -112,6 +115,8 @@ def live(
     events: Sequence[Event],
     *,
     accepts: bool,
+    opted_in: bool = False,
+    guardduty: Membership | None = None,
     timing: Timing = TIMING,
     read: Callable[[float], Status] | None = None,
     do: Callable[[Deed], None] = lambda _: None,
@@ -120,12 +125,20 @@ def live(
     ``do`` is told of every action.
     """
     life, now = Life(a_membership(mode=mode)), NOW
+    detective = service is ServiceName.DETECTIVE
     while True:
         last = life.turns >= len(events) - 1
         event = events[-1] if last else events[life.turns]
         status = read(now) if read else event.status
         seen = Observation(ACCOUNT, status, str(status))
-        rests_on = Circumstances(now, timing, TRAITS[service], accepts)
+        rests_on = Circumstances(
+            now,
+            timing,
+            TRAITS[service],
+            accepts,
+            opted_in=frozenset({ACCOUNT} if opted_in else ()),
+            awaited={ACCOUNT: guardduty} if guardduty and detective else {},
+        )
         turn = take_turn([life.membership], [seen], circumstances=rests_on)
         (membership,) = turn.memberships
         life.turns += 1
@@ -177,6 +190,15 @@ lives = st.builds(
     mode=st.sampled_from(Mode),
     events=st.lists(events, min_size=1, max_size=30),
     accepts=st.booleans(),
+    opted_in=st.booleans(),
+    guardduty=st.sampled_from(
+        [
+            None,
+            a_membership(Status.INVITED),
+            a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW + 600),
+            a_membership(Status.RESIGNED).settled(Outcome.FAILED, WHY, NOW + 600),
+        ]
+    ),
 )
 common = settings(max_examples=600, deadline=None)
 
@@ -200,7 +222,7 @@ def test_no_path_outlives_its_deadline(life: Life) -> None:
         else TIMING.invitation_deadline
     )
     if life.was_volume_checked:
-        allowed = max(allowed, TIMING.volume_deadline)
+        allowed += TIMING.volume_deadline
     last_call = max((deed.call.seconds for deed in life.deeds), default=0)
 
     assert ended is not None
@@ -251,8 +273,8 @@ def test_what_was_done_is_repeated_no_more_often_than_allowed_and_no_invitation_
     for deed in life.deeds:
         earlier = begun.setdefault((deed.run, deed.action), [])
         was_done = earlier and earlier[-1].call.verdict in (Verdict.TAKEN, Verdict.BENIGN)
-        # What a restart mends comes late, and nobody is told of it.
-        spread = deed.action is Action.RESTART
+        # What a restart mends comes late, and nobody is told of it; so does what has healed.
+        spread = deed.action is Action.RESTART or deed.status in HEALING
         assert not was_done or spread or len(earlier) < TIMING.most_attempts
         assert not was_done or not deed.invites
         earlier.append(deed)

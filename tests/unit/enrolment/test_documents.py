@@ -23,10 +23,21 @@ from functions.enrolment.documents import (
     plan_to_text,
 )
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.membership import Action, Outcome
+from functions.enrolment.explain import explained
+from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
-from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, RUN, a_loop, a_membership
+from tests.support.builders import (
+    ACCOUNT,
+    ADMINISTRATOR,
+    EMAIL,
+    NOW,
+    OTHER,
+    RUN,
+    a_loop,
+    a_membership,
+)
 
 SAMPLES = Path(__file__).parent / "samples"
 GRAPH = "arn:aws:detective:eu-west-1:111122223333:graph:0123456789abcdef0123456789abcdef"
@@ -42,7 +53,9 @@ json_values = st.recursive(
     max_leaves=5,
 )
 account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
-accounts = st.builds(Account, account_ids, st.none() | st.emails(), st.sampled_from(Mode))
+accounts = st.builds(
+    Account, account_ids, st.none() | st.emails(), st.sampled_from(Mode), st.booleans()
+)
 targets = st.builds(Target, st.sampled_from(ServiceName), st.sampled_from(["eu-west-1", "x-1"]))
 loops = st.builds(
     Loop,
@@ -55,7 +68,9 @@ loops = st.builds(
     next=st.sampled_from([*Action, REPORT]),
     acting=st.lists(account_ids, max_size=3).map(tuple),
     wait_seconds=st.integers(0, 3600),
+    others_wait=st.integers(0, 3600),
     reports=st.booleans(),
+    refused_since=st.none() | st.floats(0, 4e9),
     rest=st.dictionaries(st.text().map(lambda name: f"later {name}"), json_values, max_size=3),
 )
 
@@ -85,6 +100,20 @@ def test_a_loop_begins_with_the_maps_item_without_the_accounts_left_out() -> Non
     }
 
     assert loop_from_json(item) == a_loop(ACCOUNT, dry_run=True, reports=True)
+
+
+@pytest.mark.parametrize(
+    ("region", "opted_in"),
+    [("eu-west-1", {ACCOUNT, OTHER}), ("me-south-1", {OTHER}), ("us-gov-west-1", {ACCOUNT, OTHER})],
+)
+def test_an_account_has_a_region_that_needs_opting_in_where_that_was_found_out(
+    region: str, opted_in: set[str]
+) -> None:
+    accounts = (INSIDE, replace(OUTSIDE, regions_known=True))
+
+    loop = Loop(RUN, Target(ServiceName.GUARDDUTY, region), accounts)
+
+    assert loop.opted_in == opted_in
 
 
 # A loop of the version before has no state that reports, and its transitions and attempts are in
@@ -121,7 +150,9 @@ FULL = Loop(
     next=REPORT,
     acting=(OTHER,),
     wait_seconds=30,
+    others_wait=600,
     reports=True,
+    refused_since=NOW,
 )
 DOCUMENTS = {
     **{name: sample(name) for name in ("map_item", "loop_holding", "loop_acting", "loop_waiting")},
@@ -170,6 +201,8 @@ def test_what_the_version_before_left_behind_and_a_caught_error_are_not_handed_o
         ("of this version", "next", {"next": Action.WAIT}),
         ("of this version", "acting", {"acting": ()}),
         ("of this version", "wait_seconds", {"wait_seconds": 0}),
+        ("of this version", "others_wait", {"others_wait": 0}),
+        ("of this version", "refused_since", {"refused_since": None}),
         ("of this version", "reports", {"reports": False}),
     ],
 )
@@ -252,15 +285,17 @@ def test_the_document_of_fifty_accounts_stays_small_and_of_one_size_whatever_hap
     assert largest < 16 * 1024
 
 
-REASONS = [
-    (Outcome.SKIPPED, "the account has not opted in to me-south-1"),
-    (Outcome.SKIPPED, "out of scope: the configuration excludes the account"),
-    (
-        Outcome.FAILED,
-        "111122223333 is not the delegated administrator of GuardDuty: call guardduty"
-        " EnableOrganizationAdminAccount in me-south-1 from the management account",
-    ),
+# What a plan ends, with what is said of it.
+ENDINGS = [
+    (Outcome.SKIPPED, ReasonCode.REGION_NOT_ENABLED, ""),
+    (Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE, "the configuration excludes the account"),
+    (Outcome.FAILED, ReasonCode.NOT_DELEGATED, ADMINISTRATOR),
 ]
+
+
+def ended(membership: Membership, ending: tuple[Outcome, ReasonCode, str]) -> Membership:
+    outcome, code, said = ending
+    return membership.settled(outcome, explained(code, membership, NOW, said), NOW)
 
 
 def test_the_largest_plan_fits_the_table_and_has_no_address_in_it() -> None:
@@ -269,7 +304,7 @@ def test_the_largest_plan_fits_the_table_and_has_no_address_in_it() -> None:
         Target(service, f"ap-southeast-{number}") for number in range(40) for service in ServiceName
     )
     settled = tuple(
-        a_membership(account_id=account.id, target=target).settled(*REASONS[number % 3], NOW)
+        ended(a_membership(account_id=account.id, target=target), ENDINGS[number % 3])
         for number, account in enumerate(everybody)
         for target in all_targets
     )
@@ -287,22 +322,39 @@ def plans(draw: st.DrawFn) -> Plan:
     enrolled = tuple(draw(st.lists(accounts, min_size=1, max_size=4, unique_by=lambda a: a.id)))
     at = tuple(draw(st.lists(targets, min_size=1, max_size=4, unique=True)))
     covered = Plan(enrolled, at).covered
-    ended = draw(st.lists(st.sampled_from(covered), unique_by=lambda m: m.key))
+    left_out = draw(st.lists(st.sampled_from(covered), unique_by=lambda m: m.key))
     settled = tuple(
-        replace(m, onboarding_id=RUN, taken_at=NOW).settled(*draw(st.sampled_from(REASONS)), NOW)
-        for m in ended
+        ended(replace(m, onboarding_id=RUN, taken_at=NOW), draw(st.sampled_from(ENDINGS)))
+        for m in left_out
     )
     return Plan(enrolled, at, settled, tuple(draw(st.lists(st.text(), max_size=2))))
 
 
 @given(plans())
-def test_a_plan_survives_the_table_but_for_the_addresses(plan: Plan) -> None:
+def test_a_plan_survives_the_table_but_for_what_only_the_loops_need(plan: Plan) -> None:
     back = plan_from_text(plan_to_text(plan), RUN, NOW)
 
-    assert back.accounts == tuple(replace(account, email=None) for account in plan.accounts)
+    assert back.accounts == tuple(Account(a.id, None, a.mode) for a in plan.accounts)
     assert (back.targets, back.notes) == (plan.targets, plan.notes)
     assert sorted(back.settled, key=lambda m: m.key) == sorted(plan.settled, key=lambda m: m.key)
     assert back.covered == plan.covered
+
+
+@pytest.mark.parametrize(
+    "reason", [{"reason": "why not"}, {"reason": "why not", "code": "of a later version"}]
+)
+def test_a_plan_that_another_version_kept_is_understood(reason: dict[str, str]) -> None:
+    document = {
+        "accounts": [{"id": ACCOUNT, "mode": "organization"}],
+        "targets": [GUARDDUTY.key],
+        "settled": [{"outcome": "skipped", "memberships": [[0, 0]], **reason}],
+        "notes": [],
+    }
+
+    (settled,) = plan_from_text(json.dumps(document), RUN, NOW).settled
+
+    assert (settled.outcome, settled.settled_at) == (Outcome.SKIPPED, NOW)
+    assert settled.reason == Reason(ReasonCode.OTHER, "why not")
 
 
 @given(plans(), st.data(), st.booleans())
@@ -317,6 +369,7 @@ def test_the_map_gets_a_loop_for_every_target_of_what_is_enrolled_and_nothing_el
     shared = {name: document[name] for name in ("onboarding_id", "accounts", "dry_run")}
     loops = [loop_from_json(shared | {"target": target}) for target in document["targets"]]
     assert {(account.id, loop.target) for loop in loops for account in loop.accounts} == enrolled
+    assert {account for loop in loops for account in loop.accounts} <= set(plan.accounts)
     assert all(loop.accounts and loop.dry_run is dry_run for loop in loops)
     assert document["verdict"] == ("enrol" if enrolled else "settled")
 

@@ -18,7 +18,10 @@ from functions.enrolment.membership import (
     Transition,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from tests.support.builders import ACCOUNT, NOW, RUN, TARGET, a_membership, tried
+
+WHY = Reason(ReasonCode.OTHER, "why")
 
 
 def seen_as(membership: Membership, *raws: str, start: float = NOW) -> Membership:
@@ -80,7 +83,7 @@ def test_a_new_run_remembers_only_what_may_have_created_or_invited(
 def test_a_new_run_begins_anew_with_everything_else_but_what_it_does_not_know() -> None:
     before = a_membership(
         Status.DISABLED, detail="why", due=Action.RESTART, revision=7, unknown={"later": 1}
-    ).settled(Outcome.FAILED, "gave up", NOW + 60)
+    ).settled(Outcome.FAILED, WHY, NOW + 60)
 
     after = before.taken("onboarding-2", Mode.INVITATION, NOW + 90)
 
@@ -127,8 +130,6 @@ def test_what_was_begun_may_be_under_way_until_it_is_answered_or_no_step_can_run
 def test_a_membership_that_has_ended_has_nothing_due() -> None:
     begun = tried(a_membership(Status.ABSENT), Action.CREATE, None)
 
-    ended = replace(begun, due=Action.INVITE).settled(Outcome.FAILED, "why", NOW + 1)
+    ended = replace(begun, due=Action.INVITE).settled(Outcome.FAILED, WHY, NOW + 1)
 
-    assert ended == replace(
-        begun, outcome=Outcome.FAILED, reason="why", settled_at=NOW + 1, due=None
-    )
+    assert ended == replace(begun, outcome=Outcome.FAILED, reason=WHY, settled_at=NOW + 1, due=None)

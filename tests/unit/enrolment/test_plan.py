@@ -8,6 +8,7 @@ from functions.enrolment.account import AccountId, Mode, OrganizationAccount
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.plan import Facts, Plan, make_plan, waits_for
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName, Target
@@ -23,9 +24,12 @@ from tests.support.builders import (
 
 
 def a_request(
-    *accounts: AccountId, email: str | None = None, mode: Mode | None = None
+    *accounts: AccountId,
+    email: str | None = None,
+    mode: Mode | None = None,
+    own_mode: Mode | None = None,
 ) -> OnboardingRequest:
-    requested = tuple(RequestedAccount(a, email) for a in accounts or (ACCOUNT,))
+    requested = tuple(RequestedAccount(a, email, own_mode) for a in accounts or (ACCOUNT,))
     return OnboardingRequest(requested, source="manual", automatic=False, mode=mode)
 
 
@@ -108,6 +112,14 @@ def test_an_account_outside_the_organisation_is_invited_with_the_email_given() -
         (a_request(ACCOUNT, OTHER), "accounts[1].email"),
         (a_request(mode=Mode.INVITATION), "mode"),
         (a_request(OTHER, email=EMAIL, mode=Mode.ORGANIZATION), "mode"),
+        (
+            a_request(ACCOUNT, mode=Mode.ORGANIZATION, own_mode=Mode.INVITATION),
+            "accounts[0].mode",
+        ),
+        (
+            a_request(OTHER, email=EMAIL, mode=Mode.INVITATION, own_mode=Mode.ORGANIZATION),
+            "accounts[0].mode",
+        ),
     ],
 )
 def test_what_contradicts_the_facts_is_refused(request_: OnboardingRequest, field: str) -> None:
@@ -117,8 +129,11 @@ def test_what_contradicts_the_facts_is_refused(request_: OnboardingRequest, fiel
     assert refused.value.field == field
 
 
-def reasons(planned: Plan) -> set[tuple[Outcome | None, str | None]]:
-    return {(membership.outcome, membership.reason) for membership in planned.settled}
+def reasons(planned: Plan) -> set[tuple[Outcome | None, ReasonCode | None, str]]:
+    """How memberships ended that were never begun, and why."""
+    return {
+        (m.outcome, m.reason.code if m.reason else None, str(m.reason)) for m in planned.settled
+    }
 
 
 def test_the_administrator_is_not_a_member_of_itself() -> None:
@@ -126,7 +141,11 @@ def test_the_administrator_is_not_a_member_of_itself() -> None:
 
     assert (len(planned.settled), planned.covered) == (6, ())
     assert reasons(planned) == {
-        (Outcome.SKIPPED, "the administrator account is not a member of itself")
+        (
+            Outcome.SKIPPED,
+            ReasonCode.ADMINISTRATOR,
+            "the administrator account is not a member of itself",
+        )
     }
 
 
@@ -144,26 +163,24 @@ def test_what_is_not_enrolled_ends_when_it_is_planned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "outcome", "reason"),
+    ("state", "outcome", "code", "to_do"),
     [
-        ("SUSPENDED", Outcome.SKIPPED, "Organizations says the account is SUSPENDED"),
-        ("PENDING_CLOSURE", Outcome.SKIPPED, "Organizations says the account is PENDING_CLOSURE"),
-        ("CLOSED", Outcome.SKIPPED, "Organizations says the account is CLOSED"),
-        ("LATER_STATE", Outcome.SKIPPED, "Organizations says the account is LATER_STATE"),
-        (
-            "PENDING_ACTIVATION",
-            Outcome.FAILED,
-            "Organizations says the account is PENDING_ACTIVATION: it cannot be used yet; start"
-            " again when it is ACTIVE",
-        ),
+        ("SUSPENDED", Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, "if it becomes ACTIVE"),
+        ("PENDING_CLOSURE", Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, "if it becomes ACTIVE"),
+        ("CLOSED", Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, "if it becomes ACTIVE"),
+        ("LATER_STATE", Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, "if it becomes ACTIVE"),
+        ("PENDING_ACTIVATION", Outcome.FAILED, ReasonCode.ACCOUNT_PENDING, "complete its sign-up"),
     ],
 )
 def test_an_account_that_is_not_active_is_not_enrolled(
-    state: str, outcome: Outcome, reason: str
+    state: str, outcome: Outcome, code: ReasonCode, to_do: str
 ) -> None:
     planned = plan(a_request(), replace(FACTS, directory={ACCOUNT: known(ACCOUNT, state)}))
 
-    assert (reasons(planned), planned.covered) == ({(outcome, reason)}, ())
+    ((ended, why, text),) = reasons(planned)
+    assert (ended, why, planned.covered) == (outcome, code, ())
+    assert text.startswith(f"Organizations says the account is {state}")
+    assert to_do in text
 
 
 def test_a_service_administered_by_another_account_fails_with_the_call_that_would_fix_it() -> None:
@@ -174,8 +191,10 @@ def test_a_service_administered_by_another_account_fails_with_the_call_that_woul
     assert reasons(planned) == {
         (
             Outcome.FAILED,
-            f"{ADMINISTRATOR} is not the delegated administrator of GuardDuty: call guardduty"
-            f" EnableOrganizationAdminAccount in {region} from the management account",
+            ReasonCode.NOT_DELEGATED,
+            f"{ADMINISTRATOR} is not the delegated administrator of GuardDuty; to do: call"
+            f" guardduty EnableOrganizationAdminAccount in {region} from the management account,"
+            " and start again",
         )
         for region in ("eu-west-1", "us-east-1")
     }
@@ -187,7 +206,27 @@ def test_a_region_the_account_has_not_opted_into_is_skipped() -> None:
     planned = plan(a_request(), facts, regions=("eu-west-1", "ap-east-1", "me-south-1"))
 
     assert {m.target.region for m in planned.settled} == {"me-south-1"}
-    assert reasons(planned) == {(Outcome.SKIPPED, "the account has not opted in to me-south-1")}
+    ((outcome, code, text),) = reasons(planned)
+    assert (outcome, code) == (Outcome.SKIPPED, ReasonCode.REGION_NOT_ENABLED)
+    assert text.startswith("the account has not opted in to me-south-1; to do: opt it in")
+
+
+@pytest.mark.parametrize(
+    ("account", "regions", "known"),
+    [
+        (ACCOUNT, {ACCOUNT: frozenset({"me-south-1"})}, True),
+        (ACCOUNT, {ACCOUNT: None}, False),
+        (ACCOUNT, {}, False),
+        (OTHER, {}, False),
+    ],
+    ids=["looked up", "could not be looked up", "not looked at", "outside the organisation"],
+)
+def test_an_account_says_whether_its_regions_are_known(
+    account: AccountId, regions: dict[AccountId, frozenset[str] | None], *, known: bool
+) -> None:
+    planned = plan(a_request(account, email=EMAIL), replace(FACTS, regions=regions))
+
+    assert [each.regions_known for each in planned.accounts] == [known]
 
 
 def test_regions_that_cannot_be_looked_up_are_tried_and_noted() -> None:
@@ -224,9 +263,9 @@ def test_an_account_out_of_scope_is_skipped_everywhere_with_the_reason(scope: Sc
     planned = plan(a_request(), facts, scope=scope)
 
     assert planned.covered == ()
-    ((outcome, reason),) = reasons(planned)
-    assert outcome is Outcome.SKIPPED
-    assert (reason or "").startswith("out of scope: the configuration ")
+    ((outcome, code, text),) = reasons(planned)
+    assert (outcome, code) == (Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE)
+    assert text.startswith("out of scope: the configuration ")
 
 
 def test_an_account_outside_the_organisation_has_neither_path_nor_tags_to_go_by() -> None:

@@ -26,6 +26,7 @@ from functions.enrolment.membership import (
     Transition,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.records import (
     OnboardingRecord,
     membership_from_item,
@@ -51,7 +52,8 @@ DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
 times = st.floats(min_value=0, max_value=4e9).map(lambda at: round(at, 6))
 account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
 texts = st.text().filter(lambda text: "@" not in text)
-answers = st.builds(Answer, st.sampled_from(Verdict), texts)
+codes = st.sampled_from(ReasonCode)
+answers = st.builds(Answer, st.sampled_from(Verdict), texts, st.none() | codes)
 later_values = st.recursive(
     st.booleans() | st.integers(-(10**30), 10**30) | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -76,7 +78,7 @@ memberships = st.builds(
     ),
     due=st.none() | st.sampled_from(Action),
     outcome=st.none() | st.sampled_from(Outcome),
-    reason=st.none() | texts,
+    reason=st.none() | st.builds(Reason, codes, texts),
     settled_at=st.none() | times,
     unknown=st.dictionaries(st.text().map(lambda name: f"later {name}"), later_values, max_size=3),
 )
@@ -181,7 +183,7 @@ def counted(at: float, **counts: int) -> MappingProxyType[Action, Attempt]:
                 transition_count=2,
                 attempts=counted(NOW + 200, create=1, restart=1),
                 outcome=Outcome.FAILED,
-                reason="the account's data volume is too high",
+                reason=Reason(ReasonCode.OTHER, "the account's data volume is too high"),
                 settled_at=NOW + 200,
             ),
         ),
@@ -194,7 +196,9 @@ def counted(at: float, **counts: int) -> MappingProxyType[Action, Attempt]:
                 RUN,
                 taken_at=NOW,
                 outcome=Outcome.SKIPPED,
-                reason="the administrator account is not a member of itself",
+                reason=Reason(
+                    ReasonCode.OTHER, "the administrator account is not a member of itself"
+                ),
                 settled_at=NOW,
             ),
         ),
@@ -255,6 +259,9 @@ def test_what_a_later_version_wrote_is_written_back_and_the_keys_are_not() -> No
     assert membership_to_item(again, NOW).items() >= later.items()
 
 
+DEFERRED = {"count": 1, "at": 1.0, "verdict": "deferred", "text": "x", "code": "deferred"}
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [
@@ -264,15 +271,34 @@ def test_what_a_later_version_wrote_is_written_back_and_the_keys_are_not() -> No
         ({"due": "export"}, {"due": None}),
         ({"attempts": {"export": {"count": 1, "at": 1.0}}}, {"attempts": {}}),
         (
-            {"attempts": {"create": {"count": 1, "at": 1.0, "verdict": "deferred", "text": "x"}}},
-            {"attempts": {Action.CREATE: Attempt(1, 1.0, Answer(Verdict.UNKNOWN, "x"))}},
+            {"attempts": {"create": DEFERRED}},
+            {
+                "attempts": {
+                    Action.CREATE: Attempt(1, 1.0, Answer(Verdict.UNKNOWN, "x", ReasonCode.OTHER))
+                }
+            },
         ),
         (
             {"attempts": {"create": {"count": 1, "at": 1.0, "later": True}}},
             {"attempts": {Action.CREATE: Attempt(1, 1.0)}},
         ),
+        (
+            {"reason": "Archived since 1970", "reason_code": "archived"},
+            {"reason": Reason(ReasonCode.OTHER, "Archived since 1970")},
+        ),
+        (
+            {"attempts": {"create": DEFERRED | {"verdict": "permanent"}}},
+            {
+                "attempts": {
+                    Action.CREATE: Attempt(1, 1.0, Answer(Verdict.PERMANENT, "x", ReasonCode.OTHER))
+                }
+            },
+        ),
     ],
-    ids=["status", "outcome", "due", "action", "verdict", "an attempt's field"],
+    ids=[
+        *("status", "outcome", "due", "action", "verdict", "an attempt's field", "reason code"),
+        "an answer's code",
+    ],
 )
 def test_a_word_that_only_a_later_version_knows_does_not_stop_this_one(
     written: dict[str, Any], read: dict[str, Any]
@@ -289,7 +315,7 @@ def test_an_email_is_never_kept(email: str, text: str) -> None:
     said = f"{text} {email} {text}"
     membership = tried(
         a_membership(Status.ABSENT, detail=said), Action.CREATE, Verdict.UNKNOWN, text=said
-    ).settled(Outcome.FAILED, said, NOW)
+    ).settled(Outcome.FAILED, Reason(ReasonCode.OTHER, said), NOW)
 
     item = membership_to_item(membership, NOW)
 

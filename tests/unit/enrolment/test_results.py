@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.account import AccountId
+from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.explain import explained
 from functions.enrolment.membership import (
     Action,
     Membership,
@@ -16,6 +17,7 @@ from functions.enrolment.membership import (
     Transition,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.results import (
     MOST_BYTES,
     Result,
@@ -26,8 +28,12 @@ from functions.enrolment.results import (
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, an_onboarding, tried
 
+if TYPE_CHECKING:
+    from functions.enrolment.membership import MembershipKey
+
 ONBOARDING = an_onboarding(accounts=(ACCOUNT, OTHER))
 THIRD = AccountId("666677778888")
+DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
 
 
 def a_result(*memberships: Membership, at: float = NOW + 61, **changes: Any) -> Result:
@@ -42,12 +48,17 @@ def ended(outcome: Outcome, account_id: AccountId = ACCOUNT, **changes: Any) -> 
 
 
 ENABLED = ended(Outcome.ENABLED)
-SKIPPED = ended(Outcome.SKIPPED, OTHER, reason="why not")
-FAILED = ended(Outcome.FAILED, THIRD, reason="Internal error")
+SKIPPED = ended(Outcome.SKIPPED, OTHER, reason=Reason(ReasonCode.OUT_OF_SCOPE, "why not"))
+FAILED = ended(Outcome.FAILED, THIRD, reason=Reason(ReasonCode.REFUSED, "Internal error"))
 WAITING = a_membership(Status.INVITED, account_id=OTHER)
 # Of another run, which is at work on it, or found it enabled.
 AT_WORK = replace(WAITING, onboarding_id="onboarding-0")
 FOUND = replace(ended(Outcome.ALREADY_ENABLED), onboarding_id="onboarding-0")
+
+
+def key_of(entry: dict[str, Any]) -> MembershipKey:
+    """Which membership an entry of the document is about."""
+    return entry["account_id"], Target(ServiceName(entry["service"]), entry["region"])
 
 
 @pytest.mark.parametrize(
@@ -107,6 +118,7 @@ def test_the_document_tells_of_a_membership_what_was_seen_and_done() -> None:
         "outcome": "enabled",
         "status": "Enabled",
         "reason": None,
+        "reason_code": None,
         "attempts": {"create": 1},
         "transitions": [
             {"status": "Absent", "at": "2027-01-15T08:00:00.000Z"},
@@ -144,7 +156,7 @@ def test_only_what_this_run_did_is_told_and_how_many_transitions_are_not() -> No
     before = tried(a_membership(), Action.INVITE).taken("onboarding-2", WAITING.mode, NOW)
     membership = replace(
         before, transitions=(Transition("Created", NOW),), transition_count=40
-    ).settled(Outcome.FAILED, "why", NOW + 1)
+    ).settled(Outcome.FAILED, FAILED.reason, NOW + 1)
 
     (entry,) = result_document(a_result(membership))["memberships"]
 
@@ -152,14 +164,16 @@ def test_only_what_this_run_did_is_told_and_how_many_transitions_are_not() -> No
 
 
 def test_no_address_is_told_that_a_reason_quotes() -> None:
-    told = a_result(replace(FAILED, reason="the configuration excludes the tag owner=a@b.example"))
+    said = "the configuration excludes the tag owner=a@b.example"
+    quoting = explained(ReasonCode.OUT_OF_SCOPE, SKIPPED, NOW, said)
+    told = a_result(replace(SKIPPED, reason=quoting))
 
     assert "the tag owner=(e-mail)" in result_text(told)
     assert "a@b.example" not in result_text(told) + json.dumps(result_document(told))
 
 
 def test_what_ended_before_it_began_took_no_time() -> None:
-    membership = a_membership().settled(Outcome.SKIPPED, "out of scope", NOW)
+    membership = a_membership().settled(Outcome.SKIPPED, SKIPPED.reason, NOW)
 
     (entry,) = result_document(a_result(membership))["memberships"]
 
@@ -173,7 +187,7 @@ def test_a_document_of_any_size_fits_an_event_and_counts_what_it_leaves_out(fail
             Outcome.FAILED if number * 90 < failed else Outcome.ENABLED,
             AccountId(f"{number:012d}"),
             target=Target(service, region),
-            reason='Zürich "quoted" ' * 20,
+            reason=Reason(ReasonCode.REFUSED, 'Zürich "quoted" ' * 20),
         )
         for number in range(50)
         for service in ServiceName
@@ -212,7 +226,8 @@ def test_what_is_left_to_another_run_is_skipped_and_says_to_which(
     document = result_document(a_result(left=(tried(membership, Action.INVITE),)))
 
     (entry,) = document["memberships"]
-    assert (entry["outcome"], entry["reason"]) == ("skipped", reason)
+    assert (entry["outcome"], entry["reason_code"]) == ("skipped", "other-run")
+    assert entry["reason"] == reason
     assert (entry["attempts"], entry["transitions"], entry["transitions_omitted"]) == ({}, [], 0)
     assert document["counts"]["skipped"] == 1
 
@@ -247,54 +262,64 @@ def test_people_read_no_more_lines_than_they_can() -> None:
     assert len(lines) == 3 + 60 + 1
 
 
-INVITED = "the account's owner must accept the invitation"
+CHECKED = a_membership(Status.ACCEPTED_BUT_DISABLED, account_id=OTHER, target=DETECTIVE)
+INVITED = a_membership(Status.INVITED, Mode.INVITATION, OTHER)
+GUARDDUTY_ENDED = a_membership(Status.RESIGNED, account_id=OTHER).settled(
+    Outcome.FAILED, Reason(ReasonCode.RESIGNED, "it left"), NOW
+)
 
 
 @pytest.mark.parametrize(
-    ("membership", "reason"),
+    ("waiting", "others", "code", "text"),
     [
-        (WAITING, INVITED),
+        (INVITED, (), "not-accepted", "nobody has accepted the invitation"),
         (
-            tried(WAITING, Action.ACCEPT, Verdict.RETRY, text="the role cannot be assumed"),
-            f"{INVITED} (the role cannot be assumed)",
+            tried(INVITED, Action.ACCEPT, Verdict.RETRY, text="the role cannot be assumed"),
+            (),
+            "acceptance-failed",
+            "last tried: accept at 2027-01-15T08:00:00Z: the role cannot be assumed",
         ),
-        (tried(WAITING, Action.ACCEPT, None), INVITED),
-        (
-            a_membership(Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_UNKNOWN", account_id=OTHER),
-            "the service checks the account's data volume (VOLUME_UNKNOWN)",
-        ),
-        (
-            a_membership(Status.ACCEPTED_BUT_DISABLED, account_id=OTHER),
-            "the service checks the account's data volume",
-        ),
-        (a_membership(Status.PAUSED, account_id=OTHER), "still Paused"),
-        (a_membership(account_id=OTHER), "still unread"),
+        (CHECKED, (), "volume-unknown", "see that GuardDuty is enabled for it in eu-west-1"),
+        (CHECKED, (INVITED,), "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted"),
+        (CHECKED, (GUARDDUTY_ENDED,), "guardduty-not-enabled", "eu-west-1 failed: it left"),
+        (CHECKED, (ended(Outcome.ENABLED, OTHER),), "volume-unknown", "VOLUME_UNKNOWN"),
     ],
     ids=[
         "invited",
         "not accepted",
-        "cut short",
-        "volume",
-        "volume unsaid",
-        "any other",
-        "never read",
+        "alone",
+        "after one",
+        "after a failed one",
+        "after an enabled one",
     ],
 )
+@pytest.mark.parametrize("whose", ["memberships", "left"])
 def test_the_interim_result_says_who_or_what_is_waited_for(
-    membership: Membership, reason: str
+    waiting: Membership, others: tuple[Membership, ...], code: str, text: str, whose: str
 ) -> None:
-    interim = a_result(ENABLED, membership, final=False)
+    """What is waited for may be this run's, or left to another run."""
+    known: dict[str, Any] = {"memberships": (ENABLED, waiting), "left": ()}
+    known[whose] += others
+    interim = a_result(final=False, **known)
 
-    assert result_text(interim).splitlines() == [
+    document = result_document(interim)
+
+    (entry,) = (e for e in document["memberships"] if waiting.key == key_of(e))
+    assert (entry["outcome"], entry["reason_code"]) == (None, code)
+    assert text in entry["reason"]
+    assert f"waiting: {entry['reason']}" in result_text(interim)
+
+
+def test_the_interim_result_says_that_it_is_not_the_last() -> None:
+    interim = a_result(ENABLED, WAITING, final=False)
+
+    assert result_text(interim).splitlines()[:2] == [
         "Rollcall: 2 accounts: 1 enabled, 1 waiting",
         "Onboarding onboarding-1, manual, after 1 min 1 s; the final result follows.",
-        "",
-        f"{OTHER}  GuardDuty  eu-west-1  waiting: {reason}",
     ]
     document = result_document(interim)
     assert (document["final"], document["ended_at"]) == (False, None)
     assert document["as_of"] == "2027-01-15T08:01:01.000Z"
-    assert document["memberships"][0]["reason"] == reason
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from functions.enrolment.membership import (
     Status,
     Verdict,
 )
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import (
     Turn,
@@ -26,6 +27,7 @@ from functions.enrolment.turn import (
     take_answers,
     take_refusal,
     take_turn,
+    wait_after,
 )
 from tests.support.builders import (
     ACCOUNT,
@@ -41,6 +43,7 @@ from tests.support.builders import (
 THIRD = AccountId("666677778888")
 ALL = (ACCOUNT, OTHER, THIRD)
 INV = Mode.INVITATION
+WHY = Reason(ReasonCode.REFUSED, "why")
 TRIED_ONCE = tried(a_membership(Status.ABSENT), Action.CREATE, Verdict.RETRY)
 
 
@@ -82,7 +85,7 @@ def test_a_loop_stops_when_every_membership_has_its_outcome() -> None:
 
 
 def test_an_outcome_is_final_whatever_is_read_later() -> None:
-    settled = a_membership(Status.RESIGNED).settled(Outcome.FAILED, "left", NOW)
+    settled = a_membership(Status.RESIGNED).settled(Outcome.FAILED, WHY, NOW)
 
     after = take_turn([settled], [seen(ACCOUNT, Status.ABSENT)], circumstances=circumstances())
 
@@ -100,12 +103,16 @@ def test_an_outcome_is_final_whatever_is_read_later() -> None:
         # From the longest wait on, a twelfth of the age.
         (Status.VERIFYING, 3600, 300),
         (Status.VERIFYING, 7200, 600),
-        (Status.VERIFYING, 86400, 3600),
+        (Status.VERIFYING, 86400, 7200),
+        (Status.VERIFYING, 4 * 86400, 6 * 3600),
         (Status.INVITED, 0, 15),
         (Status.INVITED, 300, 300),
         (Status.INVITED, 3599, 3599),
-        (Status.INVITED, 86400, 3600),
-        (Status.ACCEPTED_BUT_DISABLED, 86400, 3600),
+        # People take their time: from twelve times the longest wait on.
+        (Status.INVITED, 12 * 3600, 3600),
+        (Status.INVITED, 86400, 7200),
+        (Status.INVITED, 4 * 86400, 6 * 3600),
+        (Status.ACCEPTED_BUT_DISABLED, 86400, 7200),
         # It ends with the deadline of 14 days.
         (Status.VERIFYING, 14 * 86400 - 10, 11),
         (Status.INVITED, 14 * 86400 - 1800, 1801),
@@ -183,17 +190,22 @@ def test_answers_settle_only_what_will_not_work() -> None:
         {
             ACCOUNT: Answer(Verdict.UNANSWERED, "no answer"),
             OTHER: Answer(Verdict.PERMANENT, "cannot become a member of itself"),
-            THIRD: Answer(Verdict.OUT_OF_REACH, "master must first enable GuardDuty"),
+            THIRD: Answer(
+                Verdict.OUT_OF_REACH,
+                "master must first enable GuardDuty",
+                ReasonCode.MANAGEMENT_ACCOUNT,
+            ),
         },
         before,
         NOW + 1,
     )
 
-    assert [(m.outcome, m.reason, m.settled_at) for m in after] == [
+    assert [(m.outcome, m.reason and m.reason.code, m.settled_at) for m in after] == [
         (None, None, None),
-        (Outcome.FAILED, "cannot become a member of itself", NOW + 1),
-        (Outcome.SKIPPED, "master must first enable GuardDuty", NOW + 1),
+        (Outcome.FAILED, ReasonCode.REFUSED, NOW + 1),
+        (Outcome.SKIPPED, ReasonCode.MANAGEMENT_ACCOUNT, NOW + 1),
     ]
+    assert "the service refused: cannot become a member of itself" in str(after[1].reason)
     answers = [m.attempts[Action.CREATE].answer for m in after]
     assert [answer and answer.text for answer in answers] == [
         "no answer",
@@ -231,7 +243,7 @@ def test_the_grace_time_of_a_call_that_was_not_answered_begins_when_the_call_end
     ("status", "outcome", "reason"),
     [
         (Status.ABSENT, Outcome.SKIPPED, "dry run: would create (now Absent)"),
-        (Status.VERIFYING, Outcome.SKIPPED, "dry run: would wait while VerificationInProgress"),
+        (Status.VERIFYING, Outcome.SKIPPED, "dry run: would wait (now VerificationInProgress)"),
         (Status.ENABLED, Outcome.ALREADY_ENABLED, None),
     ],
 )
@@ -244,12 +256,13 @@ def test_a_dry_run_says_what_it_would_do_and_ends(
 
     (membership,) = after.memberships
     assert after.next is Action.STOP
-    assert (membership.outcome, membership.reason, membership.due) == (outcome, reason, None)
+    said = membership.reason and membership.reason.text
+    assert (membership.outcome, said, membership.due) == (outcome, reason, None)
 
 
 DETECTIVE = replace(TARGET, service=ServiceName.DETECTIVE)
 GUARDDUTY_OPEN = {ACCOUNT: a_membership(Status.INVITED)}
-GUARDDUTY_ENDED = {ACCOUNT: a_membership().settled(Outcome.FAILED, "why", NOW)}
+GUARDDUTY_ENDED = {ACCOUNT: a_membership().settled(Outcome.FAILED, WHY, NOW)}
 
 
 @pytest.mark.parametrize(
@@ -260,7 +273,7 @@ GUARDDUTY_ENDED = {ACCOUNT: a_membership().settled(Outcome.FAILED, "why", NOW)}
         (a_membership(), GUARDDUTY_OPEN, 900, False),
         (a_membership(), GUARDDUTY_ENDED, 0, False),
         (a_membership(), {OTHER: a_membership(account_id=OTHER)}, 0, False),
-        (a_membership().settled(Outcome.FAILED, "why", NOW), GUARDDUTY_OPEN, 0, False),
+        (a_membership().settled(Outcome.FAILED, WHY, NOW), GUARDDUTY_OPEN, 0, False),
     ],
     ids=["at work", "still at work", "too long", "ended", "not enrolled there", "ended itself"],
 )
@@ -300,17 +313,22 @@ def test_failing_a_loop_leaves_settled_memberships_alone() -> None:
     enabled = a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW)
     still_open = a_membership(Status.ABSENT, account_id=OTHER, due=Action.CREATE)
 
-    failed = fail([enabled, still_open], "ServiceUnavailable: 500", NOW + 1)
+    failed = fail([enabled, still_open], ReasonCode.UNAVAILABLE, "500", NOW + 1)
 
-    assert failed == (still_open.settled(Outcome.FAILED, "ServiceUnavailable: 500", NOW + 1),)
+    assert [(m.account_id, m.outcome, m.due, m.settled_at) for m in failed] == [
+        (OTHER, Outcome.FAILED, None, NOW + 1)
+    ]
+    (reason,) = (m.reason for m in failed)
+    assert reason is not None
+    assert reason.code is ReasonCode.UNAVAILABLE
 
 
-@pytest.mark.parametrize("seconds", [3600, 14 * 86400, 365 * 86400])
+@pytest.mark.parametrize("seconds", [3600, 14 * 86400, 363 * 86400])
 def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for_it(
     seconds: int,
 ) -> None:
     """At every reading another status, and at every turn an action that does not succeed."""
-    timing = Timing(invitation_deadline=seconds, volume_deadline=seconds)
+    timing = Timing(invitation_deadline=seconds, volume_deadline=86400)
     memberships: tuple[Membership, ...] = (a_membership(mode=INV),)
     now, turns, following = NOW, 0, Action.WAIT
     while following is not Action.STOP:
@@ -328,21 +346,76 @@ def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for
 
 
 def test_what_was_never_read_fails_at_once_where_reading_is_refused() -> None:
-    refused = take_refusal([a_membership()], NOW, "AccessDenied: no", Timing(), NOW)
+    denied = ReasonCode.ACCESS_DENIED
+
+    refused = take_refusal([a_membership()], NOW, denied, "AccessDenied: no", Timing(), NOW)
 
     assert refused.next is Action.STOP
-    assert [(m.outcome, m.reason) for m in refused.memberships] == [
-        (Outcome.FAILED, "AccessDenied: no")
-    ]
+    (failed,) = refused.memberships
+    assert (failed.outcome, failed.reason and failed.reason.code) == (Outcome.FAILED, denied)
+    assert str(failed.reason).startswith("AccessDenied: no; to do: allow the call")
 
 
 def test_in_the_middle_of_a_wait_a_refused_reading_is_given_time_and_then_says_since_when() -> None:
     waiting = a_membership(Status.INVITED, INV)
 
     def refused(after: float) -> Turn:
-        return take_refusal([waiting], NOW, "AccessDenied: no", Timing(), NOW + after)
+        code = ReasonCode.ACCESS_DENIED
+        return take_refusal([waiting], NOW, code, "AccessDenied: no", Timing(), NOW + after)
 
     assert [refused(after).wait_seconds for after in (0, 600, 3590)] == [15, 50, 10]
     assert {refused(after).next for after in (0, 600, 3590)} == {Action.WAIT}
     (failed,) = refused(3600).memberships
-    assert (failed.outcome, failed.reason) == (Outcome.FAILED, "AccessDenied: no; so for 1 h")
+    assert failed.outcome is Outcome.FAILED
+    since = "AccessDenied: no (so since 2027-01-15T08:00:00Z, for 1 h)"
+    assert str(failed.reason).startswith(since)
+
+
+AFTER_AN_ACTION = [
+    # The account, after its action; the wait of the others; the wait until the next reading.
+    pytest.param(Verdict.TAKEN, 0, 600, 15, id="done"),
+    pytest.param(Verdict.BENIGN, 0, 600, 15, id="done before"),
+    pytest.param(Verdict.UNANSWERED, 0, 600, 15, id="may have had an effect"),
+    pytest.param(Verdict.RETRY, 0, 600, 15, id="tried again soon"),
+    pytest.param(Verdict.RETRY, 800, 600, 100, id="tried again after an eighth of the age"),
+    pytest.param(Verdict.UNKNOWN, 800, 600, 100, id="unknown words"),
+    pytest.param(Verdict.RETRY, 8000, 600, 600, id="another falls due sooner"),
+]
+
+
+@pytest.mark.parametrize(("verdict", "age", "others", "wait"), AFTER_AN_ACTION)
+def test_after_an_action_without_effect_there_is_nothing_to_read_until_something_falls_due(
+    verdict: Verdict, age: float, others: int, wait: int
+) -> None:
+    at = NOW + age
+    answered = tried(a_membership(Status.ABSENT, INV), Action.CREATE, verdict, at=at)
+
+    after = wait_after([answered], Action.CREATE, 15, others, circumstances(after=age))
+
+    assert after == wait
+
+
+def test_one_account_whose_action_may_have_had_an_effect_is_read_soon() -> None:
+    failed = tried(a_membership(Status.ABSENT, INV), Action.CREATE, Verdict.RETRY, at=NOW + 800)
+    done = tried(a_membership(Status.ABSENT, INV, OTHER), Action.CREATE, at=NOW + 800)
+
+    rests_on = circumstances(after=800)
+
+    assert wait_after([failed, done], Action.CREATE, 15, 600, rests_on) == 15
+
+
+def test_a_turn_with_an_action_says_how_long_the_other_accounts_may_wait() -> None:
+    after = turn(
+        a_membership(Status.ABSENT, INV, ACCOUNT),
+        a_membership(Status.VERIFYING, INV, OTHER, at=NOW - 200),
+    )
+
+    assert (after.next, after.wait_seconds, after.others_wait) == (Action.CREATE, 15, 200)
+
+
+def test_a_turn_with_an_action_lets_no_account_wait_for_which_another_action_is_due() -> None:
+    after = turn(
+        a_membership(Status.ABSENT, INV, ACCOUNT), a_membership(Status.CREATED, INV, OTHER)
+    )
+
+    assert (after.next, after.others_wait) == (Action.CREATE, 15)

@@ -240,6 +240,35 @@ def test_an_organisation_account_cannot_leave_by_itself(lab: Lab, admin: WithGra
     assert error.code == "ValidationException"
 
 
+def test_an_account_invited_by_hand_before_it_joined_is_taken_up_by_creation(
+    lab: Lab, admin: WithGraph
+) -> None:
+    invited(lab, admin)
+    lab.do("add_account", account_id=OUTSIDER, organization=MANAGEMENT, volume="known")
+    lab.pass_seconds(100)
+    assert admin.details(OUTSIDER)["Status"] == "INVITED"
+
+    assert admin.refused(OUTSIDER) == {}
+    lab.pass_seconds(1)
+
+    assert admin.details(OUTSIDER)["Status"] == "ENABLED"
+
+
+def test_an_account_invited_by_hand_before_the_designation_is_taken_up_by_creation(
+    lab: Lab,
+) -> None:
+    admin = WithGraph(lab.actor(SERVICE, ADMINISTRATOR, OTHER_REGION))
+    admin.create(MEMBER)
+    lab.pass_seconds(1)
+    lab.do("designate", service=SERVICE, account_id=ADMINISTRATOR, regions=[OTHER_REGION])
+    assert admin.details(MEMBER)["Status"] == "INVITED"
+
+    assert admin.refused(MEMBER) == {}
+    lab.pass_seconds(1)
+
+    assert admin.details(MEMBER)["Status"] == "ENABLED"
+
+
 def test_accounts_that_cannot_be_created_say_why(lab: Lab, admin: WithGraph) -> None:
     admin.create(MEMBER, OUTSIDER)
     lab.do("set_account", account_id=OTHER_MEMBER, state="SUSPENDED")

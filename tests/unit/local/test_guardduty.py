@@ -228,6 +228,75 @@ def test_a_removed_outside_account_keeps_its_details_for_an_invitation(
     assert lab.invitations_sent() == 2
 
 
+def test_a_removed_outside_account_is_created_again_too(lab: Lab, admin: WithDetector) -> None:
+    member_of(lab, admin)
+    admin.refused("DisassociateMembers", OUTSIDER)
+
+    assert admin.create(OUTSIDER) == {}
+    assert lab.status(SERVICE, OUTSIDER) == "Created"
+
+    assert admin.refused("InviteMembers", OUTSIDER) == {}
+    lab.pass_seconds(1)
+    assert lab.status(SERVICE, OUTSIDER) == "Invited"
+
+
+def test_a_former_organisation_account_is_created_before_it_can_be_invited(
+    lab: Lab, admin: WithDetector
+) -> None:
+    admin.create(MEMBER)
+    lab.pass_seconds(1)
+    lab.do("remove_account", account_id=MEMBER)
+    assert lab.status(SERVICE, MEMBER) == "Removed"
+
+    assert list(admin.refused("InviteMembers", MEMBER)) == [MEMBER]
+    assert lab.status(SERVICE, MEMBER) == "Removed"
+    assert admin.create(MEMBER) == {}
+    assert lab.status(SERVICE, MEMBER) == "Created"
+    assert admin.refused("InviteMembers", MEMBER) == {}
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, MEMBER) == "Invited"
+    assert lab.invitations_sent() == 1
+
+
+@pytest.mark.parametrize("invited", [False, True])
+def test_an_account_added_by_hand_before_it_joined_is_taken_up_by_creation(
+    lab: Lab, admin: WithDetector, invited: bool
+) -> None:
+    admin.create(OUTSIDER)
+    if invited:
+        admin.refused("InviteMembers", OUTSIDER)
+        lab.pass_seconds(1)
+    lab.do("add_account", account_id=OUTSIDER, organization=MANAGEMENT, joined="INVITED")
+    lab.pass_seconds(100)
+    assert lab.status(SERVICE, OUTSIDER) == ("Invited" if invited else "Created")
+
+    assert admin.create(OUTSIDER) == {}
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, OUTSIDER) == "Enabled"
+
+
+@pytest.mark.parametrize("invited", [False, True])
+def test_an_account_added_by_hand_before_the_designation_is_taken_up_by_creation(
+    lab: Lab, invited: bool
+) -> None:
+    admin = owner(lab, ADMINISTRATOR, OTHER_REGION)
+    admin.create(MEMBER)
+    if invited:
+        admin.refused("InviteMembers", MEMBER)
+        lab.pass_seconds(1)
+    lab.do("designate", service=SERVICE, account_id=ADMINISTRATOR, regions=[OTHER_REGION])
+    lab.pass_seconds(100)
+    before = lab.status(SERVICE, MEMBER, region=OTHER_REGION)
+    assert before == ("Invited" if invited else "Created")
+
+    assert admin.create(MEMBER) == {}
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, MEMBER, region=OTHER_REGION) == "Enabled"
+
+
 def test_a_removed_organisation_account_takes_only_creation(lab: Lab, admin: WithDetector) -> None:
     admin.create(MEMBER)
     lab.pass_seconds(1)
@@ -271,6 +340,43 @@ def test_a_suspended_organisation_account_is_not_enabled(lab: Lab, admin: WithDe
     lab.pass_seconds(1)
 
     assert lab.status(SERVICE, MEMBER) == "AccountSuspended"
+
+
+@pytest.mark.parametrize(
+    ("state", "status"), [("ACTIVE", "Enabled"), ("SUSPENDED", "AccountSuspended")]
+)
+def test_a_suspended_member_is_taken_up_again(
+    lab: Lab, admin: WithDetector, state: str, status: str
+) -> None:
+    lab.do("set_account", account_id=MEMBER, state="SUSPENDED")
+    admin.create(MEMBER)
+    lab.pass_seconds(1)
+    lab.do("set_account", account_id=MEMBER, state=state)
+    lab.pass_seconds(100)
+    assert lab.status(SERVICE, MEMBER) == "AccountSuspended"
+
+    assert admin.create(MEMBER) == {}
+    assert lab.status(SERVICE, MEMBER) == "Created"
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, MEMBER) == status
+
+
+@pytest.mark.parametrize(("opted_in", "status"), [(True, "Enabled"), (False, "RegionDisabled")])
+def test_a_member_whose_region_was_disabled_is_taken_up_again(
+    lab: Lab, opted_in: bool, status: str
+) -> None:
+    lab.do("set_account", account_id=ADMINISTRATOR, regions=[OPT_IN_REGION])
+    admin = owner(lab, ADMINISTRATOR, OPT_IN_REGION)
+    admin.create(MEMBER)
+    lab.pass_seconds(1)
+    lab.do("set_account", account_id=MEMBER, regions=[OPT_IN_REGION] if opted_in else [])
+
+    assert admin.create(MEMBER) == {}
+    assert lab.status(SERVICE, MEMBER, region=OPT_IN_REGION) == "Created"
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, MEMBER, region=OPT_IN_REGION) == status
 
 
 def test_a_region_the_account_lacks_is_its_status(lab: Lab) -> None:

@@ -187,6 +187,70 @@ def test_a_removed_organisation_account_is_taken_up_again(lab: Lab, admin: Actor
     assert lab.status(SERVICE, MEMBER) == "Enabled"
 
 
+def test_a_removed_outside_account_is_created_again_and_invited(lab: Lab, admin: Actor) -> None:
+    member = invited(lab, admin)
+    member("AcceptAdministratorInvitation", **invitation(member))
+    admin("DisassociateMembers", AccountIds=[OUTSIDER])
+
+    assert create(admin, OUTSIDER) == {}
+    assert lab.status(SERVICE, OUTSIDER) == "Created"
+    assert refused(admin, "InviteMembers", OUTSIDER) == {}
+
+    assert lab.status(SERVICE, OUTSIDER) == "Invited"
+
+
+def test_a_former_organisation_account_is_created_before_it_can_be_invited(
+    lab: Lab, admin: Actor
+) -> None:
+    create(admin, MEMBER)
+    lab.pass_seconds(1)
+    lab.do("remove_account", account_id=MEMBER)
+
+    assert list(refused(admin, "InviteMembers", MEMBER)) == [MEMBER]
+    assert create(admin, MEMBER) == {}
+    assert lab.status(SERVICE, MEMBER) == "Created"
+    assert refused(admin, "InviteMembers", MEMBER) == {}
+
+    assert lab.status(SERVICE, MEMBER) == "Invited"
+
+
+@pytest.mark.parametrize("by_invitation", [False, True])
+def test_an_account_added_by_hand_before_it_joined_is_taken_up_by_creation(
+    lab: Lab, admin: Actor, by_invitation: bool
+) -> None:
+    create(admin, OUTSIDER)
+    if by_invitation:
+        refused(admin, "InviteMembers", OUTSIDER)
+    lab.do("add_account", account_id=OUTSIDER, organization=MANAGEMENT, joined="INVITED")
+    lab.pass_seconds(100)
+    assert lab.status(SERVICE, OUTSIDER) == ("Invited" if by_invitation else "Created")
+
+    assert create(admin, OUTSIDER) == {}
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, OUTSIDER) == "Enabled"
+
+
+@pytest.mark.parametrize("by_invitation", [False, True])
+def test_an_account_added_by_hand_before_the_designation_is_taken_up_by_creation(
+    lab: Lab, by_invitation: bool
+) -> None:
+    admin = lab.actor(SERVICE, ADMINISTRATOR, OTHER_REGION)
+    admin("EnableSecurityHub")
+    create(admin, MEMBER)
+    if by_invitation:
+        refused(admin, "InviteMembers", MEMBER)
+    lab.do("designate", service=SERVICE, account_id=ADMINISTRATOR, regions=[OTHER_REGION])
+    lab.pass_seconds(100)
+    before = lab.status(SERVICE, MEMBER, region=OTHER_REGION)
+    assert before == ("Invited" if by_invitation else "Created")
+
+    assert create(admin, MEMBER) == {}
+    lab.pass_seconds(1)
+
+    assert lab.status(SERVICE, MEMBER, region=OTHER_REGION) == "Enabled"
+
+
 def test_a_declined_invitation_can_then_be_deleted(lab: Lab, admin: Actor) -> None:
     member = invited(lab, admin)
     assert "not declined" in refused(member, "DeleteInvitations", ADMINISTRATOR)[ADMINISTRATOR]
@@ -202,6 +266,9 @@ def test_a_declined_invitation_can_then_be_deleted(lab: Lab, admin: Actor) -> No
 def test_a_suspended_organisation_account_is_not_enabled(lab: Lab, admin: Actor) -> None:
     lab.do("set_account", account_id=MEMBER, state="SUSPENDED")
     create(admin, MEMBER)
+    lab.pass_seconds(1)
+    assert lab.status(SERVICE, MEMBER) == "AccountSuspended"
+    assert create(admin, MEMBER) == {}
     lab.pass_seconds(1)
     assert lab.status(SERVICE, MEMBER) == "AccountSuspended"
 

@@ -16,6 +16,7 @@ from functions.enrolment.errors import (
     Throttled,
 )
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 from functions.services.detective import Detective, DetectiveInvitee
 from tests.unit.services.stubs import ADMINISTRATOR, ONE, STRANGER, THREE, TOO_MANY, TWO, stubbed
 
@@ -167,6 +168,7 @@ def test_an_account_without_a_usable_e_mail_fails_alone(email: str | None) -> No
         answers = Detective(client, SILENT).create(GRAPH, {ONE: "one@example.com", TWO: email})
 
     assert (answers[ONE].verdict, answers[TWO].verdict) == (Verdict.TAKEN, Verdict.PERMANENT)
+    assert answers[TWO].code is ReasonCode.EMAIL_UNUSABLE
     assert email is None or not email or email not in answers[TWO].text
 
 

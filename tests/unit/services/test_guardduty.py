@@ -10,11 +10,13 @@ from functions.enrolment.configuration import Invitation
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
+    CredentialsRefused,
     ServiceRefused,
     ServiceUnavailable,
     Throttled,
 )
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 from functions.services.guardduty import GuardDuty, GuardDutyInvitee
 from tests.unit.services.stubs import ADMINISTRATOR, ONE, STRANGER, THREE, TOO_MANY, TWO, stubbed
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 DETECTOR = "d" * 32
 SILENT = Invitation()
 TAKEN = Answer(Verdict.TAKEN)
+EXISTS = "The request is rejected because a detector already exists for the current account."
+NEW_DETECTOR = {"Enable": True}
 NOT_READY = (
     "GuardDuty has no detector in eu-west-1 of the administrator account: "
     "call guardduty CreateDetector there"
@@ -111,7 +115,7 @@ def test_every_account_is_observed_once_in_the_order_asked() -> None:
             "account the current account.",
             Status.ABSENT,
         ),
-        ("Out of cheese", Status.ABSENT),
+        ("Out of cheese", Status.UNKNOWN),
     ],
 )
 def test_what_is_said_of_an_account_that_is_not_returned_is_kept(text: str, status: Status) -> None:
@@ -158,6 +162,7 @@ def test_an_account_without_a_usable_e_mail_fails_alone() -> None:
         STRANGER: Verdict.PERMANENT,
     }
     assert answers[THREE].text.endswith("no e-mail address is known")
+    assert {answers[one].code for one in (THREE, STRANGER)} == {ReasonCode.EMAIL_UNUSABLE}
 
 
 def test_nothing_is_called_for_accounts_without_e_mail() -> None:
@@ -207,7 +212,7 @@ def test_members_are_restarted_in_one_call() -> None:
 
         answers = GuardDuty(client, SILENT).restart(DETECTOR, [ONE, TWO])
 
-    assert answers == {ONE: TAKEN, TWO: Answer(Verdict.PERMANENT, text)}
+    assert answers == {ONE: TAKEN, TWO: Answer(Verdict.PERMANENT, text, ReasonCode.REFUSED)}
 
 
 @pytest.mark.parametrize("accounts", [[], TOO_MANY])
@@ -276,7 +281,7 @@ def test_our_newest_invitation_is_accepted_whatever_strangers_sent() -> None:
             {"Invitations": [invitation(ADMINISTRATOR, "a2", "2026-11-12T00:00:00.000Z")]},
             {"NextToken": "t"},
         )
-        stubber.add_response("list_detectors", {"DetectorIds": [DETECTOR]})
+        stubber.add_response("create_detector", {"DetectorId": DETECTOR}, NEW_DETECTOR)
         stubber.add_response(
             "accept_administrator_invitation",
             {},
@@ -298,11 +303,17 @@ def test_a_strangers_invitation_is_never_accepted_and_nothing_is_enabled_for_it(
     assert answer.verdict is Verdict.RETRY
 
 
-def test_a_member_without_a_detector_gets_one() -> None:
+def detector_refused(
+    stubber: Stubber, present: list[str], code: str = "BadRequestException", text: str = EXISTS
+) -> None:
+    stubber.add_client_error("create_detector", code, text, http_status_code=400)
+    stubber.add_response("list_detectors", {"DetectorIds": present}, {})
+
+
+def test_a_new_member_gets_a_detector_and_is_accepted_for_in_three_calls() -> None:
     with stubbed("guardduty") as (client, stubber):
         invited_by_us(stubber)
-        stubber.add_response("list_detectors", {"DetectorIds": []})
-        stubber.add_response("create_detector", {"DetectorId": DETECTOR})
+        stubber.add_response("create_detector", {"DetectorId": DETECTOR}, NEW_DETECTOR)
         stubber.add_response(
             "accept_administrator_invitation",
             {},
@@ -312,31 +323,38 @@ def test_a_member_without_a_detector_gets_one() -> None:
         assert GuardDutyInvitee(client).accept(ADMINISTRATOR) == TAKEN
 
 
-def test_a_detector_made_meanwhile_is_as_good() -> None:
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("BadRequestException", EXISTS),
+        ("BadRequestException", "words nobody knows"),
+        # By a service control policy, for example.
+        ("AccessDeniedException", "not authorized to perform: guardduty:CreateDetector"),
+    ],
+)
+def test_a_detector_that_is_there_is_used_as_it_is(code: str, text: str) -> None:
     with stubbed("guardduty") as (client, stubber):
         invited_by_us(stubber)
-        stubber.add_response("list_detectors", {"DetectorIds": []})
-        stubber.add_client_error(
-            "create_detector",
-            "BadRequestException",
-            "The request is rejected because a detector already exists for the current account.",
-            http_status_code=400,
+        detector_refused(stubber, [DETECTOR], code, text)
+        stubber.add_response(
+            "accept_administrator_invitation",
+            {},
+            {"DetectorId": DETECTOR, "AdministratorId": ADMINISTRATOR, "InvitationId": "a"},
         )
-        stubber.add_response("list_detectors", {"DetectorIds": [DETECTOR]})
-        stubber.add_response("accept_administrator_invitation", {})
 
         assert GuardDutyInvitee(client).accept(ADMINISTRATOR) == TAKEN
 
 
-def test_a_detector_that_cannot_be_made_is_an_error() -> None:
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [("BadRequestException", ServiceRefused), ("AccessDeniedException", AccessDenied)],
+)
+def test_a_detector_that_cannot_be_made_is_an_error(code: str, error: type[Exception]) -> None:
     with stubbed("guardduty") as (client, stubber):
         invited_by_us(stubber)
-        stubber.add_response("list_detectors", {"DetectorIds": []})
-        stubber.add_client_error(
-            "create_detector", "BadRequestException", "no", http_status_code=400
-        )
+        detector_refused(stubber, [], code, "no")
 
-        with pytest.raises(ServiceRefused, match="GuardDuty CreateDetector"):
+        with pytest.raises(error, match="GuardDuty CreateDetector"):
             GuardDutyInvitee(client).accept(ADMINISTRATOR)
 
 
@@ -346,29 +364,103 @@ ALREADY_ASSOCIATED = (
 )
 
 
+def acceptance_refused(
+    stubber: Stubber, code: str = "BadRequestException", text: str = ALREADY_ASSOCIATED
+) -> None:
+    invited_by_us(stubber)
+    detector_refused(stubber, [DETECTOR])
+    stubber.add_client_error("accept_administrator_invitation", code, text, http_status_code=400)
+
+
 @pytest.mark.parametrize(
-    ("administrator", "verdict"),
+    ("administrator", "verdict", "code"),
     [
-        ({"AccountId": ADMINISTRATOR, "RelationshipStatus": "Enabled"}, Verdict.BENIGN),
-        ({"AccountId": STRANGER, "RelationshipStatus": "Enabled"}, Verdict.PERMANENT),
-        ({}, Verdict.PERMANENT),
+        ({"AccountId": ADMINISTRATOR, "RelationshipStatus": "Enabled"}, Verdict.BENIGN, None),
+        # Accepted and stopped since: the administrator's next reading says so.
+        ({"AccountId": ADMINISTRATOR, "RelationshipStatus": "Disabled"}, Verdict.BENIGN, None),
+        (
+            {"AccountId": ADMINISTRATOR, "RelationshipStatus": "Invited"},
+            Verdict.PERMANENT,
+            ReasonCode.REFUSED,
+        ),
+        (
+            {"AccountId": STRANGER, "RelationshipStatus": "Enabled"},
+            Verdict.PERMANENT,
+            ReasonCode.OTHER_ADMINISTRATOR,
+        ),
+        (
+            {"AccountId": STRANGER, "RelationshipStatus": "Disabled"},
+            Verdict.PERMANENT,
+            ReasonCode.OTHER_ADMINISTRATOR,
+        ),
+        (
+            {"AccountId": STRANGER, "RelationshipStatus": "Invited"},
+            Verdict.PERMANENT,
+            ReasonCode.REFUSED,
+        ),
+        ({}, Verdict.PERMANENT, ReasonCode.REFUSED),
     ],
 )
 def test_a_refused_acceptance_depends_on_who_administers_the_account(
-    administrator: dict[str, Any], verdict: Verdict
+    administrator: dict[str, Any], verdict: Verdict, code: ReasonCode | None
 ) -> None:
     with stubbed("guardduty") as (client, stubber):
-        invited_by_us(stubber)
-        stubber.add_response("list_detectors", {"DetectorIds": [DETECTOR]})
-        stubber.add_client_error(
-            "accept_administrator_invitation",
-            "BadRequestException",
-            ALREADY_ASSOCIATED,
-            http_status_code=400,
+        acceptance_refused(stubber)
+        stubber.add_response(
+            "get_administrator_account",
+            {"Administrator": administrator},
+            {"DetectorId": DETECTOR},
         )
-        stubber.add_response("get_administrator_account", {"Administrator": administrator})
 
         answer = GuardDutyInvitee(client).accept(ADMINISTRATOR)
 
-    assert answer.verdict is verdict
+    assert (answer.verdict, answer.code) == (verdict, code)
     assert ALREADY_ASSOCIATED in answer.text
+    named = f"(its administrator is {STRANGER})" in answer.text
+    assert named is (code is ReasonCode.OTHER_ADMINISTRATOR)
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "status"),
+    [
+        ("AccessDeniedException", "no", 403),
+        ("InternalServerErrorException", "no", 500),
+        ("BadRequestException", "no", 400),
+    ],
+)
+def test_a_lookup_that_fails_leaves_the_refusal_to_speak(code: str, text: str, status: int) -> None:
+    with stubbed("guardduty") as (client, stubber):
+        acceptance_refused(stubber)
+        stubber.add_client_error("get_administrator_account", code, text, http_status_code=status)
+
+        answer = GuardDutyInvitee(client).accept(ADMINISTRATOR)
+
+    # "Some master account" may be ours: it does not end the membership as another's.
+    assert (answer.verdict, answer.code) == (Verdict.PERMANENT, ReasonCode.REFUSED)
+    assert ALREADY_ASSOCIATED in answer.text
+
+
+def test_a_denied_acceptance_is_looked_into_as_well() -> None:
+    with stubbed("guardduty") as (client, stubber):
+        acceptance_refused(stubber, "AccessDeniedException", "no")
+        stubber.add_response(
+            "get_administrator_account",
+            {"Administrator": {"AccountId": STRANGER, "RelationshipStatus": "Enabled"}},
+        )
+
+        answer = GuardDutyInvitee(client).accept(ADMINISTRATOR)
+
+    assert answer == Answer(
+        Verdict.PERMANENT,
+        "GuardDuty AcceptAdministratorInvitation: AccessDeniedException: no "
+        f"(its administrator is {STRANGER})",
+        ReasonCode.OTHER_ADMINISTRATOR,
+    )
+
+
+def test_credentials_that_are_not_known_are_an_error() -> None:
+    with stubbed("guardduty") as (client, stubber):
+        acceptance_refused(stubber, "UnrecognizedClientException", "no")
+
+        with pytest.raises(CredentialsRefused):
+            GuardDutyInvitee(client).accept(ADMINISTRATOR)

@@ -8,9 +8,9 @@ import pytest
 from functions.enrolment.configuration import Invitation
 from functions.enrolment.membership import Status
 from functions.enrolment.target import ServiceName, Traits
+from functions.services.answers import BY_SERVICE
 from functions.services.detective import Detective, DetectiveInvitee
 from functions.services.guardduty import GuardDuty, GuardDutyInvitee
-from functions.services.reasons import BY_SERVICE
 from functions.services.registry import (
     PRINCIPALS,
     SERVICE_LINKED_ROLES,
@@ -44,15 +44,12 @@ def test_each_service_has_an_adapter_and_an_invitee(
 
 
 def test_how_the_services_differ() -> None:
-    assert TRAITS[ServiceName.SECURITYHUB] == Traits(
-        create_invites=False, reinvites_removed=False, restarts=frozenset()
-    )
+    assert TRAITS[ServiceName.SECURITYHUB] == Traits(create_invites=False, restarts=frozenset())
     assert TRAITS[ServiceName.GUARDDUTY] == Traits(
-        create_invites=False, reinvites_removed=True, restarts=frozenset({Status.DISABLED})
+        create_invites=False, restarts=frozenset({Status.DISABLED})
     )
     assert TRAITS[ServiceName.DETECTIVE] == Traits(
         create_invites=True,
-        reinvites_removed=False,
         restarts=frozenset({Status.ACCEPTED_BUT_DISABLED}),
     )
 

@@ -11,11 +11,13 @@ from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
     Conflict,
+    CredentialsRefused,
     ServiceRefused,
     ServiceUnavailable,
     Throttled,
 )
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 from functions.services.securityhub import SecurityHub, SecurityHubInvitee
 from tests.unit.services.stubs import ADMINISTRATOR, ONE, STRANGER, THREE, TOO_MANY, TWO, stubbed
 
@@ -112,15 +114,17 @@ def test_an_account_the_service_failed_to_read_is_unknown_not_absent() -> None:
                 "UnprocessedAccounts": [
                     {"AccountId": ONE, "ProcessingResult": "Internal error"},
                     {"AccountId": TWO, "ProcessingResult": "no such member: two@example.com"},
+                    {"AccountId": THREE, "ProcessingResult": "ask three@example.com"},
                 ],
             },
         )
 
-        seen = SecurityHub(client).observe("", [ONE, TWO])
+        seen = SecurityHub(client).observe("", [ONE, TWO, THREE])
 
     assert seen == (
         Observation(ONE, Status.UNKNOWN, "Unknown", "Internal error"),
         Observation(TWO, Status.ABSENT, "Absent", "no such member: (e-mail)"),
+        Observation(THREE, Status.UNKNOWN, "Unknown", "ask (e-mail)"),
     )
 
 
@@ -232,6 +236,27 @@ def invited_by_us(stubber: Stubber) -> None:
     stubber.add_response("list_invitations", {"Invitations": [invitation(ADMINISTRATOR, "a", 1)]})
 
 
+def enabled(stubber: Stubber) -> None:
+    stubber.add_response("enable_security_hub", {}, {"EnableDefaultStandards": False})
+
+
+def already_enabled(stubber: Stubber) -> None:
+    stubber.add_client_error(
+        "enable_security_hub",
+        "ResourceConflictException",
+        "Account is already subscribed to Security Hub",
+        http_status_code=409,
+    )
+
+
+def accepted(stubber: Stubber) -> None:
+    stubber.add_response(
+        "accept_administrator_invitation",
+        {},
+        {"AdministratorId": ADMINISTRATOR, "InvitationId": "a"},
+    )
+
+
 def test_our_newest_invitation_is_accepted_whatever_strangers_sent() -> None:
     with stubbed("securityhub") as (client, stubber):
         stubber.add_response(
@@ -247,6 +272,7 @@ def test_our_newest_invitation_is_accepted_whatever_strangers_sent() -> None:
             {"Invitations": [invitation(ADMINISTRATOR, "a2", 12), invitation(STRANGER, "s2", 21)]},
             {"NextToken": "t"},
         )
+        enabled(stubber)
         stubber.add_response(
             "accept_administrator_invitation",
             {},
@@ -256,7 +282,37 @@ def test_our_newest_invitation_is_accepted_whatever_strangers_sent() -> None:
         assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == TAKEN
 
 
-def test_a_strangers_invitation_is_never_accepted() -> None:
+def denied_to_enable(stubber: Stubber) -> None:
+    stubber.add_client_error(
+        "enable_security_hub",
+        "AccessDeniedException",
+        "not authorized to perform: securityhub:EnableSecurityHub",
+        http_status_code=403,
+    )
+
+
+def test_a_hub_that_may_not_be_enabled_may_be_on() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        invited_by_us(stubber)
+        denied_to_enable(stubber)
+        accepted(stubber)
+
+        assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+def test_a_hub_that_is_off_and_may_not_be_enabled_is_reported_as_the_denial() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        invited_by_us(stubber)
+        denied_to_enable(stubber)
+        hub_is_off(stubber, "accept_administrator_invitation")
+
+        answer = SecurityHubInvitee(client).accept(ADMINISTRATOR)
+
+    assert answer.verdict is Verdict.RETRY
+    assert "EnableSecurityHub: AccessDeniedException" in answer.text
+
+
+def test_a_strangers_invitation_is_never_accepted_and_nothing_is_enabled_for_it() -> None:
     with stubbed("securityhub") as (client, stubber):
         stubber.add_response("list_invitations", {"Invitations": [invitation(STRANGER, "s", 1)]})
 
@@ -265,12 +321,30 @@ def test_a_strangers_invitation_is_never_accepted() -> None:
     assert answer.verdict is Verdict.RETRY
 
 
-def test_a_member_without_a_hub_gets_one_without_standards() -> None:
+def test_a_new_member_gets_a_hub_without_standards_and_is_accepted_for_in_three_calls() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        invited_by_us(stubber)
+        enabled(stubber)
+        accepted(stubber)
+
+        assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == TAKEN
+
+
+def test_a_hub_that_is_on_already_is_as_good() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        invited_by_us(stubber)
+        already_enabled(stubber)
+        accepted(stubber)
+
+        assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == TAKEN
+
+
+def test_where_invitations_cannot_be_listed_without_a_hub_it_is_enabled_first() -> None:
     with stubbed("securityhub") as (client, stubber):
         hub_is_off(stubber, "list_invitations")
-        stubber.add_response("enable_security_hub", {}, {"EnableDefaultStandards": False})
+        enabled(stubber)
         invited_by_us(stubber)
-        stubber.add_response("accept_administrator_invitation", {})
+        accepted(stubber)
 
         assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == TAKEN
 
@@ -278,16 +352,22 @@ def test_a_member_without_a_hub_gets_one_without_standards() -> None:
 def test_a_hub_enabled_meanwhile_is_as_good() -> None:
     with stubbed("securityhub") as (client, stubber):
         hub_is_off(stubber, "list_invitations")
-        stubber.add_client_error(
-            "enable_security_hub",
-            "ResourceConflictException",
-            "Account is already subscribed to Security Hub",
-            http_status_code=409,
-        )
+        already_enabled(stubber)
         invited_by_us(stubber)
-        stubber.add_response("accept_administrator_invitation", {})
+        accepted(stubber)
 
         assert SecurityHubInvitee(client).accept(ADMINISTRATOR) == TAKEN
+
+
+def test_a_hub_that_listing_needs_and_may_not_be_enabled_is_an_error() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        hub_is_off(stubber, "list_invitations")
+        stubber.add_client_error(
+            "enable_security_hub", "AccessDeniedException", "no", http_status_code=403
+        )
+
+        with pytest.raises(AccessDenied, match="Security Hub EnableSecurityHub"):
+            SecurityHubInvitee(client).accept(ADMINISTRATOR)
 
 
 def test_a_hub_that_is_not_on_at_once_is_tried_again_later() -> None:
@@ -302,33 +382,111 @@ def test_a_hub_that_is_not_on_at_once_is_tried_again_later() -> None:
     assert "is not subscribed to AWS Security Hub" in answer.text
 
 
-@pytest.mark.parametrize(
-    ("administrator", "verdict"),
-    [
-        ({"AccountId": ADMINISTRATOR, "MemberStatus": "Enabled"}, Verdict.BENIGN),
-        ({"AccountId": STRANGER, "MemberStatus": "Enabled"}, Verdict.PERMANENT),
-        ({"AccountId": ADMINISTRATOR, "MemberStatus": "Invited"}, Verdict.RETRY),
-        ({}, Verdict.RETRY),
-    ],
-)
-def test_a_refused_acceptance_depends_on_who_administers_the_account(
-    administrator: dict[str, Any], verdict: Verdict
-) -> None:
+def test_a_hub_that_is_not_on_for_the_acceptance_yet_is_tried_again_later() -> None:
     with stubbed("securityhub") as (client, stubber):
         invited_by_us(stubber)
-        stubber.add_client_error(
-            "accept_administrator_invitation",
-            "InvalidInputException",
-            "The request is rejected because the current account has no pending invitation from "
-            "the given master account ID or is already an associated member of another master "
-            "account.",
-            http_status_code=400,
-        )
+        enabled(stubber)
+        hub_is_off(stubber, "accept_administrator_invitation")
+
+        answer = SecurityHubInvitee(client).accept(ADMINISTRATOR)
+
+    assert answer.verdict is Verdict.RETRY
+    assert "is not subscribed to AWS Security Hub" in answer.text
+
+
+def acceptance_refused(stubber: Stubber, code: str, text: str, status: int) -> None:
+    invited_by_us(stubber)
+    already_enabled(stubber)
+    stubber.add_client_error("accept_administrator_invitation", code, text, http_status_code=status)
+
+
+NO_INVITATION = (
+    "The request is rejected because the current account has no pending invitation from "
+    "the given master account ID or is already an associated member of another master "
+    "account."
+)
+
+
+@pytest.mark.parametrize(
+    ("administrator", "verdict", "code"),
+    [
+        ({"AccountId": ADMINISTRATOR, "MemberStatus": "Enabled"}, Verdict.BENIGN, None),
+        (
+            {"AccountId": STRANGER, "MemberStatus": "Enabled"},
+            Verdict.PERMANENT,
+            ReasonCode.OTHER_ADMINISTRATOR,
+        ),
+        ({"AccountId": ADMINISTRATOR, "MemberStatus": "Invited"}, Verdict.RETRY, None),
+        ({"AccountId": STRANGER, "MemberStatus": "Invited"}, Verdict.RETRY, None),
+        ({"AccountId": STRANGER, "MemberStatus": "Sleeping"}, Verdict.RETRY, None),
+        ({}, Verdict.RETRY, None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("error", "status"), [("InvalidInputException", 400), ("ResourceConflictException", 409)]
+)
+def test_a_refused_acceptance_depends_on_who_administers_the_account(
+    administrator: dict[str, Any],
+    verdict: Verdict,
+    code: ReasonCode | None,
+    error: str,
+    status: int,
+) -> None:
+    with stubbed("securityhub") as (client, stubber):
+        acceptance_refused(stubber, error, NO_INVITATION, status)
         stubber.add_response("get_administrator_account", {"Administrator": administrator})
 
         answer = SecurityHubInvitee(client).accept(ADMINISTRATOR)
 
-    assert answer.verdict is verdict
+    assert (answer.verdict, answer.code) == (verdict, code)
+    assert NO_INVITATION in answer.text
+    named = f"(its administrator is {STRANGER})" in answer.text
+    assert named is (code is ReasonCode.OTHER_ADMINISTRATOR)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ResourceNotFoundException", 404),
+        ("AccessDeniedException", 403),
+        ("InternalException", 500),
+    ],
+)
+def test_a_lookup_that_fails_leaves_the_refusal_to_speak(code: str, status: int) -> None:
+    with stubbed("securityhub") as (client, stubber):
+        acceptance_refused(stubber, "InvalidInputException", NO_INVITATION, 400)
+        stubber.add_client_error("get_administrator_account", code, http_status_code=status)
+
+        answer = SecurityHubInvitee(client).accept(ADMINISTRATOR)
+
+    assert answer.verdict is Verdict.RETRY
+    assert NO_INVITATION in answer.text
+
+
+def test_a_denied_acceptance_is_looked_into_as_well() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        acceptance_refused(stubber, "InvalidAccessException", "no", 401)
+        stubber.add_response(
+            "get_administrator_account",
+            {"Administrator": {"AccountId": STRANGER, "MemberStatus": "Enabled"}},
+        )
+
+        answer = SecurityHubInvitee(client).accept(ADMINISTRATOR)
+
+    assert answer == Answer(
+        Verdict.PERMANENT,
+        "Security Hub AcceptAdministratorInvitation: InvalidAccessException: no "
+        f"(its administrator is {STRANGER})",
+        ReasonCode.OTHER_ADMINISTRATOR,
+    )
+
+
+def test_credentials_that_are_not_known_are_an_error() -> None:
+    with stubbed("securityhub") as (client, stubber):
+        acceptance_refused(stubber, "UnrecognizedClientException", "no", 403)
+
+        with pytest.raises(CredentialsRefused):
+            SecurityHubInvitee(client).accept(ADMINISTRATOR)
 
 
 def test_a_denied_member_role_is_a_denial() -> None:

@@ -14,6 +14,7 @@ from functions.aws.executions import Ended, Executions
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
+from functions.enrolment.errors import AdministratorNotReady
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services.registry import TRAITS
 from functions.steps import wiring
@@ -79,23 +80,33 @@ def _fail(errors: Errors, name: str) -> None:
 
 
 class Service:
-    """A security service: what it is asked, in ``calls``, and what it ``says``, which may raise."""
+    """A security service: what it is asked, in ``calls``, and what it ``says``, which may raise.
+
+    ``resource`` is the administrator's, looked up ``lookups`` times; any other is gone, and so is
+    that one where ``gone`` is set.
+    """
 
     name: ServiceName = TARGET.service
     traits: Traits = TRAITS[TARGET.service]
 
     def __init__(self, errors: Errors) -> None:
+        self.resource = "detector-1"
+        self.lookups = 0
+        self.gone = False
         self.statuses: dict[AccountId, Status] = {}
         self.says: Says = lambda accounts: dict.fromkeys(accounts, TAKEN)
         self.calls: list[tuple[str, list[AccountId]]] = []
         self._errors = errors
 
     def administrator_resource(self) -> str:
+        self.lookups += 1
         _fail(self._errors, "resource")
-        return "detector-1"
+        return self.resource
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
         self.calls.append(("observe", list(accounts)))
+        if self.gone or resource != self.resource:
+            raise AdministratorNotReady(f"no {resource}: GuardDuty CreateDetector first")
         found = {account: self.statuses.get(account, Status.ABSENT) for account in accounts}
         return tuple(Observation(each, status, str(status)) for each, status in found.items())
 
@@ -151,10 +162,11 @@ class Known(Directory):
     """Organizations with these accounts, which joined at ``NOW``."""
 
     def __init__(self) -> None:
+        self.founded = True
         self.accounts: list[AccountId] = []
 
     def organization(self) -> Organization | None:
-        return Organization("o-exampleorgid", MANAGEMENT)
+        return Organization("o-exampleorgid", MANAGEMENT) if self.founded else None
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
         if account_id not in self.accounts:

@@ -11,7 +11,8 @@ import pytest
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import STEP_SECONDS, Action, Outcome, Status
-from functions.enrolment.results import iso
+from functions.enrolment.reason import ReasonCode
+from functions.enrolment.times import iso
 from functions.steps import close_run
 from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
 from tests.unit.steps.support import Wired, begin, rows, run, the_record, wired
@@ -124,7 +125,10 @@ def test_what_is_open_ends_with_what_ended_the_run(event: dict[str, Any], outcom
 
     close(wiring, event)
 
-    assert rows(wiring)[ACCOUNT].reason == outcome
+    reason = rows(wiring)[ACCOUNT].reason
+    assert reason is not None
+    assert reason.code is ReasonCode.RUN_ENDED
+    assert reason.text.startswith(f"the run ended before this was done: {outcome}; Invited since ")
     assert the_record(wiring).outcome == outcome
     [(_, document)] = wiring.published.events
     assert (document["failure"], document["counts"]["failed"]) == (outcome, 1)
@@ -176,7 +180,9 @@ def test_of_a_child_that_ended_only_the_target_ends() -> None:
 
     close(wiring, status_change("FAILED", CHILD, error="States.Runtime", cause="no path"))
 
-    assert rows(wiring)[ACCOUNT].reason == "its execution ended: States.Runtime: no path"
+    reason = rows(wiring)[ACCOUNT].reason
+    assert reason is not None
+    assert (reason.code, "States.Runtime: no path" in reason.text) == (ReasonCode.RUN_ENDED, True)
     assert rows(wiring)[OTHER] == replace(theirs, revision=1)
     assert the_record(wiring).closed_at is None
     assert wiring.published.events == []

@@ -168,10 +168,15 @@ def found(wiring: Wired) -> Findings:
     return findings
 
 
-def told(wiring: Wired) -> dict[str, tuple[str, str | None]]:
-    """What the last event says of each account."""
+def told(wiring: Wired) -> dict[str, tuple[str, str]]:
+    """How the last event says that each account ended, and by which reason."""
     entries = wiring.published.events[-1][1]["memberships"]
-    return {entry["account_id"]: (entry["outcome"], entry["reason"]) for entry in entries}
+    return {entry["account_id"]: (entry["outcome"], entry["reason_code"]) for entry in entries}
+
+
+def reasons(wiring: Wired) -> list[str]:
+    """In which words the last event says why."""
+    return [entry["reason"] for entry in wiring.published.events[-1][1]["memberships"]]
 
 
 def test_what_is_open_or_not_even_begun_ends_and_what_has_ended_stays() -> None:
@@ -181,8 +186,9 @@ def test_what_is_open_or_not_even_begun_ends_and_what_has_ended_stays() -> None:
 
     result = finish(found(wiring), Ending("it was cut short"), wiring)
 
-    assert told(wiring) == dict.fromkeys((ACCOUNT, OTHER), ("failed", "it was cut short"))
-    assert {row.reason for row in rows(wiring).values()} == {"it was cut short"}
+    assert told(wiring) == dict.fromkeys((ACCOUNT, OTHER), ("failed", "run-ended"))
+    assert {str(row.reason) for row in rows(wiring).values()} == set(reasons(wiring))
+    assert all("before this was done: it was cut short; " in reason for reason in reasons(wiring))
     assert result == {"complete": False, "cause": "Rollcall: 2 accounts: 2 failed"}
     closed = the_record(wiring)
     assert (closed.outcome, closed.counts["failed"]) == ("incomplete", 2)
@@ -240,9 +246,10 @@ def test_what_another_run_takes_meanwhile_is_told_as_left_to_it() -> None:
     finish(found(wiring), Ending("cut short"), wiring)
 
     assert told(wiring) == {
-        ACCOUNT: ("skipped", "onboarding another is at work on this membership"),
-        OTHER: ("failed", "cut short"),
+        ACCOUNT: ("skipped", "other-run"),
+        OTHER: ("failed", "run-ended"),
     }
+    assert "onboarding another is at work on this membership" in reasons(wiring)
     assert rows(wiring)[ACCOUNT] == replace(taken, revision=2)
 
 
@@ -262,7 +269,7 @@ def test_what_may_be_under_way_yet_is_told_as_failed_and_left_to_the_lease(
 
     outcomes = {each: row.outcome for each, row in rows(wiring).items()}
     assert outcomes == {ACCOUNT: outcome, OTHER: Outcome.FAILED}
-    assert told(wiring) == dict.fromkeys((ACCOUNT, OTHER), ("failed", "aborted"))
+    assert told(wiring) == dict.fromkeys((ACCOUNT, OTHER), ("failed", "run-ended"))
     assert the_record(wiring).lease_until == LATER + LEASE_SECONDS
 
 
@@ -274,6 +281,6 @@ def test_a_dry_run_ends_beside_the_rows() -> None:
 
     finish(found(wiring), Ending("cut short"), wiring)
 
-    assert told(wiring) == {ACCOUNT: ("failed", "cut short")}
-    assert [m.reason for m in found(wiring).own] == ["cut short"]
+    assert told(wiring) == {ACCOUNT: ("failed", "run-ended")}
+    assert [str(m.reason) for m in found(wiring).own] == reasons(wiring)
     assert rows(wiring)[ACCOUNT] == replace(row, revision=1)

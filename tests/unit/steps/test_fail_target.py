@@ -10,6 +10,7 @@ import pytest
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Outcome, Status
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.steps import fail_target
 from functions.steps.fail_target import reason_of
 from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, RUN, TARGET, a_loop, a_membership
@@ -31,12 +32,38 @@ def test_what_is_open_ends_with_the_reason_and_the_loop_stops() -> None:
 
     document = run(fail_target.handler, loop_to_json(loop) | {"failure": FAILURE, "new": 1}, wiring)
 
-    failed = replace(ABSENT, revision=1).settled(
-        Outcome.FAILED, "Lambda.Unknown: out of memory", LATER
+    reason = Reason(
+        ReasonCode.STEP_FAILED,
+        "a step of Rollcall failed: Lambda.Unknown: out of memory; Absent since"
+        " 2027-01-15T08:00:00Z (30 s); to do: start again",
     )
+    failed = replace(ABSENT, revision=1).settled(Outcome.FAILED, reason, LATER)
     assert rows(wiring) == {ACCOUNT: replace(failed, revision=2), OTHER: replace(ended, revision=1)}
     assert (document["next"], document["acting"], document["new"]) == ("stop", [], 1)
     assert "failure" not in document
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        ("Throttled", ReasonCode.UNAVAILABLE),
+        ("ServiceUnavailable", ReasonCode.UNAVAILABLE),
+        ("Conflict", ReasonCode.UNAVAILABLE),
+        ("AccessDenied", ReasonCode.STEP_FAILED),
+        ("KeyError", ReasonCode.STEP_FAILED),
+        ("States.Timeout", ReasonCode.STEP_FAILED),
+    ],
+)
+def test_what_was_retried_for_long_is_not_what_failed_at_once(error: str, code: ReasonCode) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, ABSENT)
+
+    failure = {"failure": {"Error": error, "Cause": ""}}
+    run(fail_target.handler, loop_to_json(a_loop()) | failure, wiring)
+
+    reason = rows(wiring)[ACCOUNT].reason
+    assert reason is not None
+    assert (reason.code, error in reason.text) == (code, True)
 
 
 @pytest.mark.parametrize(

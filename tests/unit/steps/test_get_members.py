@@ -7,15 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.account import Mode
+from functions.enrolment.account import Account, Mode
 from functions.enrolment.configuration import Timing
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import AdministratorNotReady, InvalidInput
 from functions.enrolment.membership import Action, Outcome, Status
 from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.plan import Plan
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from functions.steps import get_members
-from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, TARGET, a_loop, a_membership
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    OTHER,
+    RUN,
+    TARGET,
+    a_loop,
+    a_membership,
+    tried,
+)
 from tests.unit.steps.support import Interrupted, Wired, begin, rows, run, the_record, wired
 
 if TYPE_CHECKING:
@@ -24,6 +35,7 @@ if TYPE_CHECKING:
 
 LATER = NOW + 30
 TIMING = Timing()
+DAY = 86400
 DETECTIVE = Target(ServiceName.DETECTIVE, TARGET.region)
 UNREAD, UNREAD_TOO = a_membership(), a_membership(account_id=OTHER)
 
@@ -76,9 +88,7 @@ def test_the_first_reading_of_a_membership_that_the_table_does_not_know_is_writt
     [
         pytest.param(a_membership(), [OTHER], id="at work on it"),
         pytest.param(a_membership(onboarding_id="another"), [OTHER], id="another run at work"),
-        pytest.param(
-            a_membership(outcome=Outcome.FAILED, reason="no"), [ACCOUNT, OTHER], id="ended"
-        ),
+        pytest.param(a_membership(outcome=Outcome.FAILED), [ACCOUNT, OTHER], id="ended"),
         pytest.param(None, [ACCOUNT, OTHER], id="not known"),
     ],
 )
@@ -89,9 +99,7 @@ def test_an_account_is_held_while_the_service_that_comes_first_is(
     held, other = (replace(each, target=DETECTIVE) for each in (UNREAD, UNREAD_TOO))
     begin(wiring, held, other, *([before] if before else []))
 
-    document = turn(
-        wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY, resource="graph"
-    )
+    document = turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
 
     assert wiring.target.calls == [("observe", read)]
     assert document["acting"] == read
@@ -189,7 +197,128 @@ def test_without_the_administrators_set_up_all_end_with_what_is_to_be_done() -> 
     wiring.errors["resource"] = iter([AdministratorNotReady("GuardDuty CreateDetector first")])
 
     assert turn(wiring, ACCOUNT, OTHER)["next"] == "stop"
-    assert {row.reason for row in rows(wiring).values()} == {"GuardDuty CreateDetector first"}
+    assert {row.reason for row in rows(wiring).values()} == {
+        Reason(
+            ReasonCode.ADMINISTRATOR_NOT_READY,
+            "GuardDuty CreateDetector first; to do: make that call, and start again",
+        )
+    }
+
+
+def test_the_administrators_resource_is_looked_up_by_the_first_of_all_runs_only() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+
+    documents = [turn(wiring), turn(wiring)]
+
+    assert [document["resource"] for document in documents] == ["detector-1", "detector-1"]
+    assert [service for service, _ in wiring.target.calls] == ["observe", "observe"]
+    assert wiring.target.lookups == 1
+
+
+def test_each_target_has_its_own_resource() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, replace(UNREAD, target=DETECTIVE))
+    turn(wiring)
+    wiring.target.resource = "graph-1"
+
+    assert turn(wiring, target=DETECTIVE)["resource"] == "graph-1"
+
+
+@pytest.mark.parametrize("handed_on", [None, "detector-0"], ids=["remembered", "handed on"])
+def test_a_resource_that_is_gone_is_looked_up_again(handed_on: str | None) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.ledger.keep_resource(TARGET, "detector-0")
+
+    document = turn(wiring, resource=handed_on)
+
+    assert (document["resource"], document["next"]) == ("detector-1", "create")
+    assert wiring.ledger.resource(TARGET) == "detector-1"
+
+
+def test_where_the_same_resource_is_found_again_the_service_says_that_it_is_not_set_up() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.ledger.keep_resource(TARGET, "detector-1")
+    wiring.target.gone = True
+
+    assert turn(wiring)["next"] == "stop"
+    assert (wiring.target.lookups, wiring.target.calls) == (1, [("observe", [ACCOUNT])])
+    reason = rows(wiring)[ACCOUNT].reason
+    assert reason is not None
+    assert reason.code is ReasonCode.ADMINISTRATOR_NOT_READY
+
+
+def test_a_resource_with_which_nothing_can_be_read_is_not_remembered() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.target.gone = True
+
+    turn(wiring)
+
+    assert wiring.ledger.resource(TARGET) is None
+
+
+STUCK = tried(a_membership(Status.ACCEPTED_BUT_DISABLED, target=DETECTIVE), Action.RESTART)
+OUT = a_membership().settled(Outcome.FAILED, Reason(ReasonCode.NOT_DELEGATED, "no delegate"), NOW)
+PLAN = Plan((Account(ACCOUNT, None, Mode.ORGANIZATION),), (TARGET, DETECTIVE), (OUT,))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(None, id="no row"),
+        pytest.param(
+            a_membership(onboarding_id="older", at=NOW - 90).settled(
+                Outcome.FAILED, Reason(ReasonCode.RESIGNED, "it left"), NOW - 1
+            ),
+            id="an older run's row",
+        ),
+    ],
+)
+def test_detective_does_without_the_guardduty_that_the_plan_ended(row: Membership | None) -> None:
+    wiring = wired(now=NOW + TIMING.grace)
+    wiring.target.statuses = {ACCOUNT: Status.ACCEPTED_BUT_DISABLED}
+    begin(wiring, STUCK, *([row] if row else []))
+    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+
+    document = turn(wiring, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+
+    assert document["next"] == "stop"
+    (ended,) = wiring.ledger.read([STUCK.key]).values()
+    assert (ended.outcome, ended.reason and ended.reason.code) == (
+        Outcome.FAILED,
+        ReasonCode.GUARDDUTY,
+    )
+    assert "GuardDuty in eu-west-1 failed: no delegate;" in str(ended.reason)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        pytest.param(a_membership(Status.INVITED), id="at work on it"),
+        pytest.param(
+            a_membership(Status.ENABLED, onboarding_id="older").settled(
+                Outcome.ENABLED, None, NOW - DAY
+            ),
+            id="enabled by an older run",
+        ),
+    ],
+)
+def test_detective_waits_for_the_guardduty_that_a_run_is_at_work_on_or_has_enabled(
+    row: Membership,
+) -> None:
+    """Whatever the plan says, which is looked at for the other account."""
+    wiring = wired(now=NOW + TIMING.grace)
+    wiring.target.statuses = dict.fromkeys((ACCOUNT, OTHER), Status.ACCEPTED_BUT_DISABLED)
+    stuck = replace(STUCK, taken_at=NOW - TIMING.hold)
+    begin(wiring, stuck, replace(stuck, account_id=OTHER), row, started_at=NOW - TIMING.hold)
+    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+
+    turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+
+    assert wiring.ledger.read([STUCK.key])[STUCK.key].outcome is None
 
 
 def test_a_dry_run_keeps_what_it_finds_beside_the_rows() -> None:
@@ -201,7 +330,9 @@ def test_a_dry_run_keeps_what_it_finds_beside_the_rows() -> None:
 
     findings = wiring.ledger.findings(RUN)
     assert findings is not None
-    assert [m.reason for m in findings.own] == ["dry run: would create (now Absent)"]
+    assert [m.reason for m in findings.own] == [
+        Reason(ReasonCode.DRY_RUN, "dry run: would create (now Absent)")
+    ]
     assert (document["next"], document["acting"]) == ("stop", [])
     assert rows(wiring)[ACCOUNT] == replace(row, revision=1)
 

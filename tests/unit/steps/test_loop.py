@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.account import AccountId
+from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.configuration import Invitation
 from functions.enrolment.documents import loop_from_json, loop_to_json
 from functions.enrolment.errors import (
     AccessDenied,
+    AdministratorNotReady,
     Conflict,
     RollcallError,
     ServiceRefused,
@@ -24,19 +26,33 @@ from functions.enrolment.membership import (
     Attempt,
     Outcome,
     Status,
+    Transition,
     Verdict,
 )
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.steps import create_members
-from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.steps import accept_invitations, create_members, get_members
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    OTHER,
+    RUN,
+    a_configuration,
+    a_loop,
+    a_membership,
+)
 from tests.unit.steps.support import TAKEN, Interrupted, Wired, begin, rows, run, the_record, wired
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from functions.enrolment.membership import Membership
+    from functions.enrolment.target import Target
+    from functions.services.protocol import Invitee
+    from tests.unit.steps.support import Handler
 
 LATER = NOW + 30
+DAY = 86400
 THIRD = AccountId("666677778888")
 REFUSAL = ServiceRefused("GuardDuty CreateMembers: BadRequestException: no")
 
@@ -108,7 +124,14 @@ def test_an_account_that_the_service_refuses_does_not_spoil_the_batch() -> None:
     assert [accounts for _, accounts in wiring.target.calls] == [
         *([ACCOUNT, OTHER], [ACCOUNT], [OTHER])
     ]
-    assert (found[ACCOUNT].outcome, found[ACCOUNT].reason) == (Outcome.FAILED, str(REFUSAL))
+    assert (found[ACCOUNT].outcome, found[ACCOUNT].reason) == (
+        Outcome.FAILED,
+        Reason(
+            ReasonCode.REFUSED,
+            f"the service refused: {REFUSAL}; Absent since 2027-01-15T08:00:00Z (30 s); last tried:"
+            " create at 2027-01-15T08:00:30Z; to do: fix what it says, and start again",
+        ),
+    )
     assert (found[OTHER].outcome, attempt(found[OTHER]).answer) == (None, TAKEN)
 
 
@@ -147,16 +170,22 @@ def test_after_a_call_that_was_not_answered_no_other_is_made_and_the_rest_stays_
 
 
 @pytest.mark.parametrize(
-    ("error", "verdict", "outcome"),
+    ("error", "verdict", "code", "outcome"),
     [
-        (AccessDenied("no"), Verdict.PERMANENT, Outcome.FAILED),
-        (Throttled("slowly"), Verdict.UNANSWERED, None),
-        (ServiceUnavailable("gone"), Verdict.UNANSWERED, None),
-        (Conflict("busy"), Verdict.UNANSWERED, None),
+        (AccessDenied("no"), Verdict.PERMANENT, ReasonCode.ACCESS_DENIED, Outcome.FAILED),
+        (
+            AdministratorNotReady("gone"),
+            Verdict.PERMANENT,
+            ReasonCode.ADMINISTRATOR_NOT_READY,
+            Outcome.FAILED,
+        ),
+        (Throttled("slowly"), Verdict.UNANSWERED, None, None),
+        (ServiceUnavailable("gone"), Verdict.UNANSWERED, None, None),
+        (Conflict("busy"), Verdict.UNANSWERED, None, None),
     ],
 )
 def test_a_call_that_fails_is_answered_for_all_that_it_was_for_and_no_others(
-    error: RollcallError, verdict: Verdict, outcome: Outcome | None
+    error: RollcallError, verdict: Verdict, code: ReasonCode | None, outcome: Outcome | None
 ) -> None:
     wiring = wired(now=LATER)
     begin(wiring, due(ACCOUNT), due(OTHER), due(THIRD))
@@ -166,10 +195,116 @@ def test_a_call_that_fails_is_answered_for_all_that_it_was_for_and_no_others(
 
     found = rows(wiring)
     for account in (ACCOUNT, OTHER):
-        assert attempt(found[account]).answer == Answer(verdict, str(error))
+        assert attempt(found[account]).answer == Answer(verdict, str(error), code)
         assert (found[account].due, found[account].outcome) == (None, outcome)
     assert found[THIRD] == replace(due(THIRD), revision=1)
     assert len(wiring.target.calls) == 1
+
+
+# In a status that has lasted for a while: what may heal is tried again after an eighth of it.
+LONG_ABSENT = due(transitions=(Transition("Absent", LATER - 2400),), taken_at=LATER - 2400)
+AGAIN = 2400 // 8
+
+
+def wait_after(
+    handler: Handler, wiring: Wired, *memberships: Membership, others_wait: int = DAY
+) -> int:
+    """How long the loop waits after an action for these memberships: 15 s, where it may have had
+    an effect."""
+    begin(wiring, *memberships, started_at=LATER - 30 * DAY, lease_until=LATER)
+    accounts = tuple(membership.account_id for membership in memberships)
+    loop = a_loop(*accounts, acting=accounts, wait_seconds=15, others_wait=others_wait)
+    seconds: int = run(handler, loop_to_json(loop), wiring)["wait_seconds"]
+    return seconds
+
+
+@pytest.mark.parametrize(
+    ("verdict", "others_wait", "seconds"),
+    [
+        pytest.param(Verdict.RETRY, DAY, AGAIN, id="it is tried again"),
+        pytest.param(Verdict.UNKNOWN, DAY, AGAIN, id="it is tried again after unknown words"),
+        pytest.param(Verdict.RETRY, 60, 60, id="something else falls due before"),
+        pytest.param(Verdict.RETRY, 1, 15, id="something else is due"),
+        pytest.param(Verdict.TAKEN, DAY, 15, id="it was done"),
+        pytest.param(Verdict.BENIGN, DAY, 15, id="it was done before"),
+        pytest.param(Verdict.UNANSWERED, DAY, 15, id="it may have been done"),
+        pytest.param(Verdict.PERMANENT, DAY, 15, id="it has ended, and perhaps the loop"),
+    ],
+)
+def test_after_what_achieved_nothing_the_loop_waits_until_something_falls_due(
+    verdict: Verdict, others_wait: int, seconds: int
+) -> None:
+    wiring = wired(now=LATER)
+    wiring.target.says = lambda accounts: dict.fromkeys(accounts, Answer(verdict, "later"))
+
+    waited = wait_after(create_members.handler, wiring, LONG_ABSENT, others_wait=others_wait)
+
+    assert waited == seconds
+
+
+def test_after_the_end_of_all_there_is_the_loop_ends_soon() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, a_membership())
+    wiring.target.says = lambda accounts: dict.fromkeys(accounts, Answer(Verdict.PERMANENT, "no"))
+
+    document = run(get_members.handler, loop_to_json(a_loop()), wiring)
+    document = run(create_members.handler, document, wiring)
+
+    assert rows(wiring)[ACCOUNT].outcome is Outcome.FAILED
+    assert document["wait_seconds"] <= 15
+
+
+def test_after_what_achieved_something_for_one_account_the_loop_reads_soon() -> None:
+    wiring = wired(now=LATER)
+    wiring.target.says = lambda _: {ACCOUNT: Answer(Verdict.RETRY), OTHER: TAKEN}
+    both = LONG_ABSENT, replace(LONG_ABSENT, account_id=OTHER)
+
+    assert wait_after(create_members.handler, wiring, *both) == 15
+
+
+@pytest.mark.parametrize(
+    "attempts", [{}, {Action.CREATE: Attempt(1, NOW - 900, Answer(Verdict.RETRY))}]
+)
+def test_after_an_account_that_was_not_called_for_the_loop_reads_soon(
+    attempts: dict[Action, Attempt],
+) -> None:
+    wiring = wired(now=LATER)
+    wiring.target.says = lambda _: {ACCOUNT: Answer(Verdict.RETRY)}
+    both = LONG_ABSENT, replace(LONG_ABSENT, account_id=OTHER, attempts=attempts)
+
+    assert wait_after(create_members.handler, wiring, *both) == 15
+
+
+@dataclass(frozen=True)
+class Forbidden(Wired):
+    """A deployment with a member role that may do nothing."""
+
+    def invitee(self, target: Target, account_id: AccountId) -> Invitee:
+        raise AccessDenied("no")
+
+
+def forbidden(now: float) -> Forbidden:
+    invitation = Invitation(member_role="RollcallMember", external_id="x")
+    plain = wired(now=now)
+    settings = replace(plain.settings, configuration=a_configuration(invitation=invitation))
+    parts = {field.name: getattr(plain, field.name) for field in fields(plain)}
+    return Forbidden(**parts | {"settings": settings})
+
+
+def test_after_an_invitation_that_could_not_be_accepted_the_loop_waits_as_for_its_owner() -> None:
+    wiring = forbidden(now=LATER)
+    invited = a_membership(Status.INVITED, Mode.INVITATION, at=LATER - DAY, due=Action.ACCEPT)
+
+    assert wait_after(accept_invitations.handler, wiring, invited) == DAY // 12
+
+
+def test_the_lease_outlasts_the_wait_after_what_achieved_nothing() -> None:
+    wiring = forbidden(now=LATER)
+    invited = a_membership(Status.INVITED, Mode.INVITATION, at=LATER - DAY, due=Action.ACCEPT)
+
+    seconds = wait_after(accept_invitations.handler, wiring, invited)
+
+    assert the_record(wiring).lease_until >= LATER + seconds + STEP_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -179,7 +314,7 @@ def test_a_call_that_fails_is_answered_for_all_that_it_was_for_and_no_others(
         pytest.param(due(due=Action.INVITE), id="due for something else"),
         pytest.param(due(onboarding_id="another"), id="another run's"),
         pytest.param(due(taken_at=NOW - 1), id="an older run's of the same name"),
-        pytest.param(due(outcome=Outcome.FAILED, reason="no"), id="ended"),
+        pytest.param(due(outcome=Outcome.FAILED), id="ended"),
     ],
 )
 def test_nothing_is_done_for_an_account_that_is(row: Membership) -> None:

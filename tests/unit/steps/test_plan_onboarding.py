@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.executions import Ended
-from functions.enrolment.errors import Conflict, ServiceRefused
+from functions.enrolment.configuration import Timing
+from functions.enrolment.errors import AccountNotReady, Conflict, InvalidInput, ServiceRefused
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.enrolment.results import iso
+from functions.enrolment.times import iso
 from functions.steps import plan_onboarding
 from tests.support.builders import ACCOUNT, EMAIL, NOW, RUN, TARGET, a_membership
 from tests.support.events import create_account_result
@@ -58,7 +59,7 @@ def test_what_is_free_is_taken_and_handed_on() -> None:
 
     document = plan(wiring, MANUAL)
 
-    account = {"id": ACCOUNT, "email": EMAIL, "mode": "organization"}
+    account = {"id": ACCOUNT, "email": EMAIL, "mode": "organization", "regions_known": False}
     place = {"service": "guardduty", "region": "eu-west-1"}
     assert document == {
         "verdict": "enrol",
@@ -73,6 +74,73 @@ def test_what_is_free_is_taken_and_handed_on() -> None:
     assert findings is not None
     assert (findings.own, findings.plan is None) == ((row,), False)
     assert findings.onboarding.execution_arn == f"{EXECUTION}{RUN}"
+
+
+OLD = NOW + Timing().visibility
+YOUNG = OLD - 1
+# What comes of a start by mode and e-mail: for an account of the organisation, for one that
+# Organizations does not know, at first and later, and where there is no organisation.
+INSIDE, OUTSIDE, WAITS = "organization", "invitation", "AccountNotReady"
+NO_EMAIL, NO_MODE = "accounts[0].email", "mode"
+STARTS = {
+    (None, None): (INSIDE, NO_EMAIL, NO_EMAIL, NO_EMAIL),
+    (None, EMAIL): (INSIDE, WAITS, OUTSIDE, OUTSIDE),
+    ("organization", None): (INSIDE, WAITS, NO_MODE, NO_MODE),
+    ("organization", EMAIL): (INSIDE, WAITS, NO_MODE, NO_MODE),
+    ("invitation", None): (NO_MODE, NO_EMAIL, NO_EMAIL, NO_EMAIL),
+    ("invitation", EMAIL): (NO_MODE, OUTSIDE, OUTSIDE, OUTSIDE),
+}
+SITUATIONS = {
+    "known": (0, True, True, (YOUNG, OLD)),
+    "unknown at first": (1, True, False, (YOUNG,)),
+    "unknown later": (2, True, False, (OLD,)),
+    "without an organisation": (3, False, False, (YOUNG, OLD)),
+}
+
+
+def outcome_of_planning(wiring: Wired, given: object, now: float) -> str:
+    """The mode that is found for the account, what is refused, or that it is waited for."""
+    try:
+        document = plan(wiring, given, now)
+    except InvalidInput as refusal:
+        return refusal.field
+    except AccountNotReady:
+        return WAITS
+    mode: str = document["accounts"][0]["mode"]
+    return mode
+
+
+@pytest.mark.parametrize("of_all", [True, False], ids=["of all", "of the account"])
+@pytest.mark.parametrize("situation", SITUATIONS)
+@pytest.mark.parametrize(("mode", "email"), STARTS)
+def test_a_persons_start_waits_for_an_account_that_organizations_may_come_to_know(
+    mode: str | None, email: str | None, situation: str, *, of_all: bool
+) -> None:
+    """The mode is given for all accounts, or for this one."""
+    column, founded, known, moments = SITUATIONS[situation]
+    account, given = {"id": ACCOUNT, "email": email}, dict(MANUAL)
+    if mode is not None:
+        (given if of_all else account)["mode"] = mode
+
+    for now in moments:
+        wiring = wired()
+        wiring.known.founded = founded
+        wiring.known.accounts = [ACCOUNT] if known else []
+        outcome = outcome_of_planning(wiring, given | {"accounts": [account]}, now)
+
+        assert outcome.replace("accounts[0].mode", NO_MODE) == STARTS[mode, email][column]
+
+
+def test_a_start_that_waits_says_how_not_to() -> None:
+    given = MANUAL | {"accounts": [{"id": ACCOUNT, "email": EMAIL}]}
+
+    with pytest.raises(AccountNotReady, match=f'know {ACCOUNT}.*: mode "invitation" takes it as'):
+        plan(wired(), given, YOUNG)
+
+
+def test_an_events_account_is_waited_for_however_late() -> None:
+    with pytest.raises(AccountNotReady, match=rf"does not know {ACCOUNT} \(yet\)$"):
+        plan(wired(), ARRIVAL, OLD + LEASE_SECONDS)
 
 
 def test_a_dry_run_takes_nothing() -> None:

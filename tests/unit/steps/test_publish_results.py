@@ -9,6 +9,7 @@ import pytest
 
 from functions.enrolment.errors import ServiceRefused
 from functions.enrolment.membership import Outcome, Status
+from functions.enrolment.reason import ReasonCode
 from functions.steps import publish_results
 from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_membership
 from tests.unit.steps.support import Wired, begin, rows, run, wired
@@ -16,7 +17,7 @@ from tests.unit.steps.support import Wired, begin, rows, run, wired
 LATER = NOW + 60
 ENABLED = a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW)
 INVITED = a_membership(Status.INVITED)
-CUT_SHORT = "the run ended before an outcome was recorded"
+CUT_SHORT = "no outcome was recorded"
 
 
 def publish(wiring: Wired, **event: Any) -> dict[str, Any]:
@@ -46,7 +47,10 @@ def test_what_is_open_ends_with_what_is_known_of_why(event: dict[str, Any], reas
     begin(wiring, INVITED)
 
     assert not publish(wiring, **event)["complete"]
-    assert rows(wiring)[ACCOUNT].reason == reason
+    given = rows(wiring)[ACCOUNT].reason
+    assert given is not None
+    assert given.code is ReasonCode.RUN_ENDED
+    assert given.text.startswith(f"the run ended before this was done: {reason}; Invited since ")
 
 
 @pytest.mark.parametrize(("outcome", "complete"), [("complete", True), ("aborted", False)])

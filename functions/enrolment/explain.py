@@ -1,0 +1,185 @@
+"""Why a membership is not Enabled: what is, since when, what was tried last, what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from functions.enrolment.account import Mode
+from functions.enrolment.errors import (
+    AccessDenied,
+    AdministratorNotReady,
+    CredentialsRefused,
+    Retryable,
+)
+from functions.enrolment.membership import ENABLED, Action, Status, Verdict
+from functions.enrolment.reason import MEANINGS, Reason, ReasonCode
+from functions.enrolment.regions import is_opt_in
+from functions.enrolment.text import one_line, redact
+from functions.enrolment.times import duration, iso
+
+if TYPE_CHECKING:
+    from functions.enrolment.errors import RollcallError
+    from functions.enrolment.membership import Answer, Membership
+
+_MOST_OF_ANOTHER = 400
+_BY_STATUS = {
+    Status.RESIGNED: ReasonCode.RESIGNED,
+    Status.VERIFICATION_FAILED: ReasonCode.WRONG_EMAIL,
+    Status.ACCOUNT_SUSPENDED: ReasonCode.ACCOUNT_SUSPENDED,
+    Status.REGION_DISABLED: ReasonCode.REGION_DISABLED,
+    Status.MANAGEMENT_NOT_ENABLED: ReasonCode.MANAGEMENT_ACCOUNT,
+    Status.VERIFYING: ReasonCode.BEING_VERIFIED,
+    Status.DISABLED: ReasonCode.MONITORING_OFF,
+    Status.PAUSED: ReasonCode.MONITORING_OFF,
+}
+
+
+def explained(code: ReasonCode, membership: Membership, now: float, said: str = "") -> Reason:
+    """The reason in words for one membership; ``said`` is what else is known."""
+    meaning = MEANINGS[code]
+    target = membership.target
+    names = {
+        "account": membership.account_id,
+        "service": target.service.label,
+        "name": str(target.service),
+        "region": target.region,
+        "status": membership.raw,
+        "said": said,
+        "also": f" ({said})" if said else "",
+    }
+    parts = [meaning.what.format(**names)]
+    if meaning.lasting:
+        is_said = "{said}" in meaning.what or "{also}" in meaning.what
+        parts += [_since(membership, now), _last_try(membership, said if is_said else "")]
+    if meaning.remedy:
+        parts.append(f"to do: {meaning.remedy.format(**names)}")
+    # A text may quote the configuration or a service, and those an address.
+    return Reason(code, redact("; ".join(filter(None, parts))))
+
+
+def waiting_for(membership: Membership, now: float, awaited: Membership | None = None) -> Reason:
+    """Why a membership that is waited for is not Enabled.
+
+    ``awaited`` is GuardDuty's membership of the account there, where Detective comes after it.
+    """
+    return explained(*_cause(membership, awaited, now))
+
+
+def refused(membership: Membership, answer: Answer, now: float) -> Reason:
+    """Why an answer ends a membership."""
+    return explained(answer.code or ReasonCode.REFUSED, membership, now, answer.text)
+
+
+def code_of(error: RollcallError, region: str) -> ReasonCode:
+    """The reason that an error on a call of the administrator in a Region is."""
+    match error:
+        case CredentialsRefused() if is_opt_in(region):
+            return ReasonCode.ADMINISTRATOR_REGION
+        case AccessDenied():
+            return ReasonCode.ACCESS_DENIED
+        case AdministratorNotReady():
+            return ReasonCode.ADMINISTRATOR_NOT_READY
+        case Retryable():
+            return ReasonCode.UNAVAILABLE
+        case _:
+            return ReasonCode.REFUSED
+
+
+def was_invited(membership: Membership) -> bool:
+    """Whether the service said Invited before what it says now."""
+    return any(t.status.casefold() == "invited" for t in membership.transitions[:-1])
+
+
+def _cause(
+    membership: Membership, awaited: Membership | None, now: float
+) -> tuple[ReasonCode, Membership, float, str]:
+    code = _code(membership, awaited)
+    return code, membership, now, _detail(code, membership, awaited, now)
+
+
+def _detail(
+    code: ReasonCode, membership: Membership, awaited: Membership | None, now: float
+) -> str:
+    match code:
+        case ReasonCode.GUARDDUTY if awaited is not None:
+            return _other_end(awaited, now)
+        case ReasonCode.DECLINED:
+            transitions = reversed(membership.transitions)
+            last = next(t for t in transitions if t.status.casefold() == "invited")
+            return f"{last.status} from {iso(last.at, 'seconds')}"
+        case ReasonCode.ACCOUNT_SUSPENDED if membership.mode is Mode.ORGANIZATION:
+            # No other account of the organisation is enrolled.
+            return "Organizations says it is ACTIVE"
+        case ReasonCode.REGION_DISABLED if membership.tries(Action.CREATE):
+            return "Account Management says it is enabled"
+        case _:
+            return membership.detail or ""
+
+
+def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
+    invited = membership.mode is Mode.INVITATION
+    match membership.status:
+        case None:
+            return ReasonCode.NOT_READ
+        case Status.ABSENT | Status.DELETED | Status.CREATED if invited and was_invited(membership):
+            return ReasonCode.DECLINED
+        case Status.CREATED if invited:
+            return ReasonCode.NOT_INVITED
+        case Status.INVITED if invited:
+            attempt = membership.attempts.get(Action.ACCEPT)
+            if attempt is None:
+                return ReasonCode.NOT_ACCEPTED
+            return ReasonCode.NOT_ENABLED if attempt.done else ReasonCode.ACCEPTANCE_FAILED
+        case Status.CREATED | Status.INVITED:
+            found = membership.transitions[0].status == membership.raw
+            return ReasonCode.LEFT_HALF_WAY if found else ReasonCode.NOT_ENABLED
+        case Status.REMOVED if invited:
+            return ReasonCode.REMOVED
+        case Status.ACCEPTED_BUT_DISABLED:
+            return _volume(membership, awaited)
+        case Status.UNKNOWN:
+            unread = membership.raw == Status.UNKNOWN
+            return ReasonCode.UNREADABLE if unread else ReasonCode.UNKNOWN_STATUS
+        case status:
+            return _BY_STATUS.get(status, ReasonCode.NOT_CREATED)
+
+
+def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:
+    if membership.detail == "VOLUME_TOO_HIGH":
+        return ReasonCode.VOLUME_TOO_HIGH
+    if awaited is not None and awaited.outcome not in ENABLED:
+        return ReasonCode.GUARDDUTY
+    return ReasonCode.VOLUME_UNKNOWN
+
+
+def _other_end(awaited: Membership, now: float) -> str:
+    """How GuardDuty's membership ended, or what it waits for."""
+    word = f"{awaited.outcome}" if awaited.outcome is not None else "waits"
+    reason = awaited.reason or waiting_for(awaited, now)
+    return one_line(f"{word}: {reason}", _MOST_OF_ANOTHER)
+
+
+def _since(membership: Membership, now: float) -> str:
+    if not membership.transitions:
+        return ""
+    at = membership.transitions[-1].at
+    return f"{membership.raw} since {iso(at, 'seconds')} ({duration(now - at)})"
+
+
+def _last_try(membership: Membership, said: str) -> str:
+    """The last action of this run; what the service said of it, unless it is said already."""
+    tried = [(a.at, action, a) for action, a in membership.attempts.items() if a.count]
+    if not tried:
+        return ""
+    at, action, attempt = max(tried, key=lambda each: each[0])
+    match attempt.answer:
+        case None:
+            result = "no answer"
+        case answer if answer.verdict is Verdict.TAKEN:
+            result = "done"
+        case answer if answer.verdict is Verdict.BENIGN:
+            result = "done before"
+        case answer:
+            result = answer.text if answer.text != said else ""
+    words = f"last tried: {action} at {iso(at, 'seconds')}"
+    return f"{words}: {result}" if result else words

@@ -1,0 +1,295 @@
+"""Every reason why a membership is not Enabled: its stable code, its words, and the remedy.
+
+docs/reasons.md is made from this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from functions.enrolment.membership import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class ReasonCode(StrEnum):
+    """A reason for programs. Codes are never renamed; new ones may be added."""
+
+    ADMINISTRATOR = "administrator"
+    OUT_OF_SCOPE = "out-of-scope"
+    ACCOUNT_PENDING = "account-pending-activation"
+    ACCOUNT_NOT_ACTIVE = "account-not-active"
+    NOT_DELEGATED = "not-delegated"
+    REGION_NOT_ENABLED = "region-not-enabled"
+    ADMINISTRATOR_NOT_READY = "administrator-not-ready"
+    ADMINISTRATOR_REGION = "administrator-region-not-enabled"
+    ACCESS_DENIED = "access-denied"
+    REFUSED = "refused"
+    UNAVAILABLE = "unavailable"
+    EMAIL_UNUSABLE = "email-unusable"
+    WRONG_EMAIL = "wrong-email"
+    MEMBER_LIMIT = "member-limit"
+    OTHER_ADMINISTRATOR = "other-administrator"
+    MANAGEMENT_ACCOUNT = "management-account-not-enabled"
+    ACCOUNT_SUSPENDED = "account-suspended"
+    REGION_DISABLED = "region-disabled"
+    RESIGNED = "resigned"
+    REMOVED = "removed"
+    NOT_CREATED = "not-created"
+    NOT_ENABLED = "not-enabled"
+    LEFT_HALF_WAY = "left-half-way"
+    NOT_INVITED = "not-invited"
+    NOT_ACCEPTED = "not-accepted"
+    ACCEPTANCE_FAILED = "acceptance-failed"
+    DECLINED = "invitation-declined"
+    BEING_VERIFIED = "being-verified"
+    MONITORING_OFF = "monitoring-off"
+    GUARDDUTY = "guardduty-not-enabled"
+    VOLUME_UNKNOWN = "volume-unknown"
+    VOLUME_TOO_HIGH = "volume-too-high"
+    UNREADABLE = "unreadable"
+    UNKNOWN_STATUS = "unknown-status"
+    NOT_READ = "not-read"
+    OTHER_RUN = "other-run"
+    DRY_RUN = "dry-run"
+    STEP_FAILED = "step-failed"
+    RUN_ENDED = "run-ended"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a membership is not Enabled: ``text`` for people, ``code`` for programs."""
+
+    code: ReasonCode
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What a reason says is the case, and what a person can do.
+
+    Both may name ``{account}``, ``{service}``, ``{name}`` (the service's name in calls),
+    ``{region}``, ``{status}``, ``{said}`` (what else is known, for example a service's own words)
+    and ``{also}`` (the same in brackets, or nothing). ``outcomes`` are those with which it can
+    come, and ``WAITING``; without any it is only said within another reason. ``lasting``: since
+    when the status is so, and what was tried last, belong to it.
+    """
+
+    what: str
+    remedy: str = ""
+    outcomes: tuple[str, ...] = field(kw_only=True)
+    lasting: bool = True
+
+
+# Beside the outcomes: of a membership that has none yet, in an interim result.
+WAITING = "waiting"
+_FAILED, _LATE, _SKIPPED = (Outcome.FAILED,), (Outcome.TIMED_OUT,), (Outcome.SKIPPED,)
+_FAILED_OR_LATE = (*_FAILED, *_LATE)
+_LATE_OR_WAITING = (*_LATE, WAITING)
+
+_AGAIN = "start again"
+_DELETE = "delete the member ({name} DeleteMembers in {region} of the administrator account)"
+
+MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
+    {
+        ReasonCode.ADMINISTRATOR: Meaning(
+            "the administrator account is not a member of itself",
+            outcomes=(Outcome.SKIPPED, Outcome.FAILED),
+            lasting=False,
+        ),
+        ReasonCode.OUT_OF_SCOPE: Meaning(
+            "out of scope: {said}",
+            "change the configuration's scope if the account is to be enrolled",
+            outcomes=_SKIPPED,
+            lasting=False,
+        ),
+        ReasonCode.ACCOUNT_PENDING: Meaning(
+            "Organizations says the account is {said}: it cannot be used yet",
+            "complete its sign-up, and start again when it is ACTIVE",
+            outcomes=_FAILED,
+            lasting=False,
+        ),
+        ReasonCode.ACCOUNT_NOT_ACTIVE: Meaning(
+            "Organizations says the account is {said}",
+            "start again if it becomes ACTIVE",
+            outcomes=_SKIPPED,
+            lasting=False,
+        ),
+        ReasonCode.NOT_DELEGATED: Meaning(
+            "{said} is not the delegated administrator of {service}",
+            "call {name} EnableOrganizationAdminAccount in {region} from the management account,"
+            " and start again",
+            outcomes=_FAILED,
+            lasting=False,
+        ),
+        ReasonCode.REGION_NOT_ENABLED: Meaning(
+            "the account has not opted in to {region}",
+            "opt it in (account EnableRegion), and start again",
+            outcomes=_SKIPPED,
+            lasting=False,
+        ),
+        ReasonCode.ADMINISTRATOR_NOT_READY: Meaning(
+            "{said}", "make that call, and start again", outcomes=_FAILED, lasting=False
+        ),
+        ReasonCode.ADMINISTRATOR_REGION: Meaning(
+            "AWS does not know the administrator account's credentials in {region}, which needs"
+            " opting in: {said}",
+            "opt the administrator account in (account EnableRegion), and start again",
+            outcomes=_FAILED,
+            lasting=False,
+        ),
+        ReasonCode.ACCESS_DENIED: Meaning(
+            "{said}",
+            "allow the call to Rollcall's role (service control policies count, too), and start"
+            " again",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.REFUSED: Meaning(
+            "the service refused: {said}", "fix what it says, and start again", outcomes=_FAILED
+        ),
+        ReasonCode.UNAVAILABLE: Meaning(
+            "the call failed for as long as it was retried: {said}", _AGAIN, outcomes=_FAILED
+        ),
+        ReasonCode.EMAIL_UNUSABLE: Meaning(
+            "{said}",
+            "start again with the e-mail address of the account's root user",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.WRONG_EMAIL: Meaning(
+            "the e-mail address given is not the one of the account's root user",
+            f"{_DELETE}, and start again with the right address",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.MEMBER_LIMIT: Meaning(
+            "the administrator has as many members as {service} allows: {said}",
+            "raise the quota or delete members, and start again",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.OTHER_ADMINISTRATOR: Meaning(
+            "the account belongs to another administrator: {said}",
+            "disassociate it from that one, and start again",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.MANAGEMENT_ACCOUNT: Meaning(
+            "the management account must enable {service} itself before it can be a member",
+            "enable it in {region} of the management account, and start again",
+            outcomes=_SKIPPED,
+        ),
+        ReasonCode.ACCOUNT_SUSPENDED: Meaning(
+            "{service} says the account is suspended{also}",
+            "start again once it is not; where it is not any more, ask AWS Support",
+            outcomes=_FAILED_OR_LATE,
+        ),
+        ReasonCode.REGION_DISABLED: Meaning(
+            "{service} says {region} is disabled for the account{also}",
+            "check that the account has opted in to it (account GetRegionOptStatus), and start"
+            " again",
+            outcomes=_FAILED_OR_LATE,
+        ),
+        ReasonCode.RESIGNED: Meaning(
+            "the member account left by itself, which Rollcall does not override",
+            f"ask its owner; {_DELETE}, and start again",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.REMOVED: Meaning(
+            "the administrator disassociated the account, and creating and inviting it again did"
+            " not change that",
+            f"{_DELETE}, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.NOT_CREATED: Meaning(
+            "the account could not be made a member",
+            "fix what the last try says, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.NOT_ENABLED: Meaning(
+            "{service} has not enabled the account",
+            "start again if it does not end by itself",
+            outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.LEFT_HALF_WAY: Meaning(
+            "the account belongs to the organisation and was found created or invited; creating it"
+            " again did not enable it",
+            f"{_DELETE}, and start again",
+            outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.NOT_INVITED: Meaning(
+            "the account is created as a member, and its invitation was not sent",
+            "fix what the last try says, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.NOT_ACCEPTED: Meaning(
+            "nobody has accepted the invitation",
+            "accept it in {region} of the account; start again if this run is over",
+            outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.ACCEPTANCE_FAILED: Meaning(
+            "the invitation was not accepted, and Rollcall could not accept it through the member"
+            " role",
+            "fix what the last try says, or accept it in {region} of the account; start again if"
+            " this run is over",
+            outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.DECLINED: Meaning(
+            "the account was invited and is no member now: it declined or deleted the invitation,"
+            " or somebody deleted the member{also}",
+            "ask its owner, and start again",
+            outcomes=_FAILED_OR_LATE,
+        ),
+        ReasonCode.BEING_VERIFIED: Meaning(
+            "{service} is still checking the account",
+            "start again if it does not end by itself",
+            outcomes=_LATE,
+        ),
+        ReasonCode.MONITORING_OFF: Meaning(
+            "the account is a member whose monitoring is off{also}",
+            "fix what the last try says, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.GUARDDUTY: Meaning(
+            "Detective needs GuardDuty's data of the account; GuardDuty in {region} {said}",
+            "fix that, and start again",
+            outcomes=(*_FAILED_OR_LATE, WAITING),
+        ),
+        ReasonCode.VOLUME_UNKNOWN: Meaning(
+            "Detective does not know the account's data volume (VOLUME_UNKNOWN), usually because"
+            " the account is not in GuardDuty (Detective API reference)",
+            "see that GuardDuty is enabled for it in {region}; start again if this run is over",
+            outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.VOLUME_TOO_HIGH: Meaning(
+            "the account's data volume is too high for the behavior graph (VOLUME_TOO_HIGH)",
+            "lower the graph's volume, and start again",
+            outcomes=_FAILED,
+        ),
+        ReasonCode.UNREADABLE: Meaning(
+            "{service} does not say whether the account is a member{also}",
+            "fix what it says, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.UNKNOWN_STATUS: Meaning(
+            "{service} says the status {status}, which Rollcall does not know",
+            "look up what it means, and start again",
+            outcomes=_LATE,
+        ),
+        ReasonCode.NOT_READ: Meaning("not read yet", outcomes=(), lasting=False),
+        ReasonCode.OTHER_RUN: Meaning("{said}", outcomes=_SKIPPED, lasting=False),
+        ReasonCode.DRY_RUN: Meaning("dry run: would {said}", outcomes=_SKIPPED, lasting=False),
+        ReasonCode.STEP_FAILED: Meaning(
+            "a step of Rollcall failed: {said}", _AGAIN, outcomes=_FAILED
+        ),
+        ReasonCode.RUN_ENDED: Meaning(
+            "the run ended before this was done: {said}", _AGAIN, outcomes=_FAILED
+        ),
+        # What an earlier version recorded has no code.
+        ReasonCode.OTHER: Meaning("{said}", outcomes=(*_FAILED_OR_LATE, Outcome.SKIPPED)),
+    }
+)

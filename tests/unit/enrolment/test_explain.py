@@ -1,0 +1,310 @@
+"""A reason says what is, since when, what was tried last, and what to do."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from functions.enrolment.account import Mode
+from functions.enrolment.errors import (
+    AccessDenied,
+    AdministratorNotReady,
+    Conflict,
+    CredentialsRefused,
+    ServiceRefused,
+    ServiceUnavailable,
+    Throttled,
+)
+from functions.enrolment.explain import code_of, explained, refused, waiting_for
+from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.target import ServiceName, Target
+from tests.support.builders import ACCOUNT, EMAIL, NOW, a_membership, tried
+
+if TYPE_CHECKING:
+    from functions.enrolment.errors import RollcallError
+    from functions.enrolment.membership import Membership
+
+ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
+DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
+# Of a membership that was read in one status only.
+CODES = {
+    Status.ABSENT: {ORG: "not-created", INV: "not-created"},
+    Status.CREATED: {ORG: "left-half-way", INV: "not-invited"},
+    Status.INVITED: {ORG: "left-half-way", INV: "not-accepted"},
+    Status.VERIFYING: {ORG: "being-verified", INV: "being-verified"},
+    Status.VERIFICATION_FAILED: {ORG: "wrong-email", INV: "wrong-email"},
+    Status.DISABLED: {ORG: "monitoring-off", INV: "monitoring-off"},
+    Status.PAUSED: {ORG: "monitoring-off", INV: "monitoring-off"},
+    Status.ACCEPTED_BUT_DISABLED: {ORG: "volume-unknown", INV: "volume-unknown"},
+    Status.REMOVED: {ORG: "not-created", INV: "removed"},
+    Status.RESIGNED: {ORG: "resigned", INV: "resigned"},
+    Status.DELETED: {ORG: "not-created", INV: "not-created"},
+    Status.REGION_DISABLED: {ORG: "region-disabled", INV: "region-disabled"},
+    Status.ACCOUNT_SUSPENDED: {ORG: "account-suspended", INV: "account-suspended"},
+    Status.MANAGEMENT_NOT_ENABLED: {
+        ORG: "management-account-not-enabled",
+        INV: "management-account-not-enabled",
+    },
+    Status.UNKNOWN: {ORG: "unreadable", INV: "unreadable"},
+}
+
+
+def seen(*statuses: str, mode: Mode = INV) -> Membership:
+    """A membership that was read in these statuses, one an hour from ``NOW``."""
+    membership = a_membership(mode=mode)
+    for hour, status in enumerate(statuses):
+        observation = Observation(ACCOUNT, Status(status.title()), status)
+        membership = membership.seen(observation, NOW + hour * 3600)
+    return membership
+
+
+def code(membership: Membership, awaited: Membership | None = None) -> str:
+    return waiting_for(membership, NOW, awaited).code
+
+
+def test_every_status_but_enabled_has_its_code_in_either_mode() -> None:
+    statuses = set(Status) - {Status.ENABLED}
+
+    assert {s: {m: code(a_membership(s, m)) for m in Mode} for s in statuses} == CODES
+
+
+def test_what_was_never_read_says_so() -> None:
+    assert code(a_membership()) == "not-read"
+
+
+@pytest.mark.parametrize(
+    ("membership", "expected"),
+    [
+        pytest.param(seen("Invited", "Absent"), "invitation-declined", id="declined"),
+        pytest.param(seen("Invited", "Deleted"), "invitation-declined", id="deleted"),
+        pytest.param(seen("Invited", "Created"), "invitation-declined", id="back to Created"),
+        pytest.param(seen("INVITED", "Absent"), "invitation-declined", id="another spelling"),
+        pytest.param(seen("Created", "Invited"), "not-accepted", id="invited now"),
+        pytest.param(seen("Absent", "Created"), "not-invited", id="never invited"),
+        pytest.param(seen("Invited", "Absent", mode=ORG), "not-created", id="of the organisation"),
+        pytest.param(seen("Absent", "Created", mode=ORG), "not-enabled", id="by Rollcall"),
+        pytest.param(seen("Created", "Absent", "Created", mode=ORG), "left-half-way", id="by hand"),
+    ],
+)
+def test_what_was_before_tells_causes_apart(membership: Membership, expected: str) -> None:
+    assert code(membership) == expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "expected"),
+    [
+        (Verdict.RETRY, "acceptance-failed"),
+        (Verdict.UNKNOWN, "acceptance-failed"),
+        (Verdict.UNANSWERED, "acceptance-failed"),
+        (None, "acceptance-failed"),
+        (Verdict.TAKEN, "not-enabled"),
+        (Verdict.BENIGN, "not-enabled"),
+    ],
+)
+def test_an_invitation_that_rollcall_could_not_accept_is_not_one_that_nobody_accepted(
+    verdict: Verdict | None, expected: str
+) -> None:
+    assert code(tried(seen("Invited"), Action.ACCEPT, verdict)) == expected
+
+
+def test_a_status_that_rollcall_does_not_know_is_not_one_that_could_not_be_read() -> None:
+    unknown = a_membership().seen(Observation(ACCOUNT, Status.UNKNOWN, "Archived"), NOW)
+    unread = a_membership().seen(Observation(ACCOUNT, Status.UNKNOWN, "Unknown", "no rights"), NOW)
+
+    assert (code(unknown), code(unread)) == ("unknown-status", "unreadable")
+    assert "GuardDuty says the status Archived, which" in waiting_for(unknown, NOW).text
+    assert "whether the account is a member (no rights)" in waiting_for(unread, NOW).text
+
+
+GUARDDUTY = {
+    "none": None,
+    "enabled": a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW),
+    "already enabled": a_membership(Status.ENABLED).settled(Outcome.ALREADY_ENABLED, None, NOW),
+    "invited": a_membership(Status.INVITED, INV),
+    "failed": a_membership(Status.RESIGNED).settled(
+        Outcome.FAILED, Reason(ReasonCode.RESIGNED, "it left"), NOW
+    ),
+    "skipped": a_membership().settled(
+        Outcome.SKIPPED, Reason(ReasonCode.OUT_OF_SCOPE, "out of scope"), NOW
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("guardduty", "expected", "text"),
+    [
+        ("none", "volume-unknown", "see that GuardDuty is enabled for it in eu-west-1"),
+        ("enabled", "volume-unknown", "(VOLUME_UNKNOWN)"),
+        ("already enabled", "volume-unknown", "(VOLUME_UNKNOWN)"),
+        ("invited", "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted the invitation"),
+        ("failed", "guardduty-not-enabled", "GuardDuty in eu-west-1 failed: it left"),
+        ("skipped", "guardduty-not-enabled", "GuardDuty in eu-west-1 skipped: out of scope"),
+    ],
+)
+def test_detective_says_what_is_with_the_guardduty_that_it_needs(
+    guardduty: str, expected: str, text: str
+) -> None:
+    membership = a_membership(
+        Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_UNKNOWN", target=DETECTIVE
+    )
+
+    reason = waiting_for(membership, NOW, GUARDDUTY[guardduty])
+
+    assert reason.code == expected
+    assert text in reason.text
+
+
+def test_a_volume_that_is_too_high_has_nothing_to_do_with_guardduty() -> None:
+    membership = a_membership(
+        Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_TOO_HIGH", target=DETECTIVE
+    )
+
+    assert code(membership, GUARDDUTY["failed"]) == "volume-too-high"
+
+
+def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -> None:
+    membership = tried(seen("Created"), Action.CREATE, at=NOW + 60)
+    membership = tried(
+        membership, Action.INVITE, Verdict.RETRY, text="Internal error", at=NOW + 3600
+    )
+
+    assert waiting_for(membership, NOW + 5400) == Reason(
+        ReasonCode.NOT_INVITED,
+        "the account is created as a member, and its invitation was not sent; Created since"
+        " 2027-01-15T08:00:00Z (1 h 30 min); last tried: invite at 2027-01-15T09:00:00Z: Internal"
+        " error; to do: fix what the last try says, and start again",
+    )
+
+
+def test_a_reason_names_the_services_call_and_the_region() -> None:
+    membership = a_membership(Status.RESIGNED, target=Target(ServiceName.SECURITYHUB, "us-east-1"))
+
+    assert waiting_for(membership, NOW).text == (
+        "the member account left by itself, which Rollcall does not override; Resigned since"
+        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; delete the member (securityhub"
+        " DeleteMembers in us-east-1 of the administrator account), and start again"
+    )
+
+
+def test_a_declined_invitation_says_when_the_last_one_was_there() -> None:
+    membership = seen("Invited", "Absent", "Invited", "Absent")
+
+    assert "deleted the member (Invited from 2027-01-15T10:00:00Z); Absent since" in str(
+        waiting_for(membership, NOW)
+    )
+
+
+@pytest.mark.parametrize(
+    ("verdict", "text", "told"),
+    [
+        (Verdict.TAKEN, "", "create at 2027-01-15T08:00:00Z: done; to do"),
+        (Verdict.BENIGN, "already a member", "create at 2027-01-15T08:00:00Z: done before; to do"),
+        (Verdict.RETRY, "Rate exceeded", "create at 2027-01-15T08:00:00Z: Rate exceeded; to do"),
+        (Verdict.UNKNOWN, "what", "create at 2027-01-15T08:00:00Z: what; to do"),
+        (Verdict.UNANSWERED, "timed out", "create at 2027-01-15T08:00:00Z: timed out; to do"),
+        (None, "", "create at 2027-01-15T08:00:00Z: no answer; to do"),
+    ],
+)
+def test_the_last_try_is_told_with_what_came_of_it(
+    verdict: Verdict | None, text: str, told: str
+) -> None:
+    membership = tried(a_membership(Status.ABSENT), Action.CREATE, verdict, text=text)
+
+    assert f"; last tried: {told}" in waiting_for(membership, NOW).text
+
+
+def test_what_only_an_earlier_run_tried_is_not_told() -> None:
+    before = tried(a_membership(Status.ABSENT), Action.CREATE)
+    membership = before.taken("onboarding-2", ORG, NOW).seen(
+        Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW
+    )
+
+    assert "last tried" not in waiting_for(membership, NOW).text
+
+
+def test_an_answer_that_ends_a_membership_is_told_once() -> None:
+    answer = Answer(Verdict.PERMANENT, "the quota is 5000", ReasonCode.MEMBER_LIMIT)
+    membership = a_membership(Status.ABSENT).begun(Action.CREATE, NOW)
+    membership = membership.answered(Action.CREATE, answer, NOW)
+
+    assert refused(membership, answer, NOW) == Reason(
+        ReasonCode.MEMBER_LIMIT,
+        "the administrator has as many members as GuardDuty allows: the quota is 5000; Absent since"
+        " 2027-01-15T08:00:00Z (0 s); last tried: create at 2027-01-15T08:00:00Z; to do: raise the"
+        " quota or delete members, and start again",
+    )
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        ReasonCode.ACCESS_DENIED,
+        ReasonCode.ACCOUNT_SUSPENDED,
+        ReasonCode.EMAIL_UNUSABLE,
+        ReasonCode.MANAGEMENT_ACCOUNT,
+        ReasonCode.OTHER_ADMINISTRATOR,
+        ReasonCode.REFUSED,
+    ],
+)
+def test_whatever_ends_a_membership_the_words_of_the_service_are_told_once(
+    code: ReasonCode,
+) -> None:
+    answer = Answer(Verdict.PERMANENT, "The words.", code)
+    membership = a_membership(Status.ABSENT).begun(Action.CREATE, NOW)
+    membership = membership.answered(Action.CREATE, answer, NOW)
+
+    text = f" {refused(membership, answer, NOW)}"
+
+    assert text.count("The words.") == 1
+
+
+def test_an_answer_that_ends_a_membership_without_a_code_is_a_refusal() -> None:
+    assert refused(a_membership(), Answer(Verdict.PERMANENT, "no"), NOW).code == "refused"
+
+
+def test_what_does_not_last_says_neither_since_when_nor_what_was_tried() -> None:
+    membership = tried(a_membership(Status.ABSENT), Action.CREATE)
+
+    reason = explained(ReasonCode.OUT_OF_SCOPE, membership, NOW, "the configuration excludes it")
+
+    assert reason.text == (
+        "out of scope: the configuration excludes it; to do: change the configuration's scope if"
+        " the account is to be enrolled"
+    )
+
+
+@given(st.sampled_from(ReasonCode), st.emails(), st.text())
+def test_no_reason_tells_an_address(code: ReasonCode, email: str, text: str) -> None:
+    said = f"{text} {email} {text}"
+    membership = a_membership(Status.ABSENT, detail=said)
+    membership = tried(membership, Action.CREATE, Verdict.UNKNOWN, text=f"for {email}")
+
+    assert email not in explained(code, membership, NOW, said).text
+    assert email not in waiting_for(membership, NOW, membership).text
+
+
+def test_an_address_is_left_out_and_the_rest_stays() -> None:
+    reason = explained(ReasonCode.REFUSED, a_membership(), NOW, f"<{EMAIL}> is not right")
+
+    assert reason.text.startswith("the service refused: <(e-mail)> is not right; to do: ")
+
+
+@pytest.mark.parametrize(
+    ("error", "region", "expected"),
+    [
+        (CredentialsRefused("no"), "me-south-1", "administrator-region-not-enabled"),
+        (CredentialsRefused("no"), "eu-west-1", "access-denied"),
+        (AccessDenied("no"), "me-south-1", "access-denied"),
+        (AdministratorNotReady("no"), "me-south-1", "administrator-not-ready"),
+        (ServiceRefused("no"), "me-south-1", "refused"),
+        (Throttled("no"), "eu-west-1", "unavailable"),
+        (ServiceUnavailable("no"), "eu-west-1", "unavailable"),
+        (Conflict("no"), "eu-west-1", "unavailable"),
+    ],
+)
+def test_an_error_on_a_call_has_its_code(error: RollcallError, region: str, expected: str) -> None:
+    assert code_of(error, region) == expected
