@@ -5,6 +5,7 @@ One table with the keys ``pk`` and ``sk``::
     account#<id>      membership#<service>#<region>     what its last run saw and did, and that run
     onboarding#<id>   onboarding                        a run, and the lease of all that it owns
     onboarding#<id>   plan                              what it covers, and what not and why
+    onboarding#<id>   waiting                           since when it waits for Organizations
     onboarding#<id>   membership#<account>#<service>#<region>
                                                         what a dry run found, or how a membership
                                                         ended that another run has taken since
@@ -61,6 +62,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "extend_lease": ("dynamodb:UpdateItem",),
     "keep_plan": ("dynamodb:PutItem",),
     "plan": ("dynamodb:GetItem",),
+    "began_waiting": ("dynamodb:PutItem", "dynamodb:GetItem"),
     "resource": ("dynamodb:GetItem",),
     "keep_resource": ("dynamodb:PutItem",),
     "keep_apart": ("dynamodb:BatchWriteItem",),
@@ -191,6 +193,18 @@ class Ledger:
     def plan(self, record: OnboardingRecord) -> Plan | None:
         """What a run covers; None where it is not planned yet, or an earlier version planned it."""
         return _plan_of(record, self._rows.get({"pk": f"onboarding#{record.id}", "sk": _PLAN}))
+
+    def began_waiting(self, onboarding_id: str, started_at: float, now: float) -> float:
+        """When a run that started then began to wait for Organizations: at first, now."""
+        key = {"pk": f"onboarding#{onboarding_id}", "sk": "waiting"}
+        item = {"run_started_at": started_at, "since": now, EXPIRES_AT: int(now) + APART_KEPT}
+        first = self._rows.put_if(
+            key | item,
+            "attribute_not_exists(pk) OR run_started_at < :started",
+            {":started": started_at},
+        )
+        found = None if first else self._rows.get(key)
+        return now if found is None else float(found["since"])
 
     def resource(self, target: Target) -> str | None:
         """The administrator's detector id or behavior graph ARN, as a run found it last."""

@@ -23,9 +23,11 @@ from functions.services.registry import PRINCIPALS
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.enrolment.account import AccountId, OrganizationAccount
     from functions.enrolment.plan import Plan
-    from functions.enrolment.request import OnboardingRequest, RequestedAccount
+    from functions.enrolment.request import OnboardingRequest
     from functions.steps.wiring import Wiring
 
 _DUPLICATE = "duplicate"
@@ -39,14 +41,14 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     (every membership is another run's, or was enabled by one lately).
     """
     request = read_request(event["input"], wiring.configuration)
-    facts = _find_facts(request, epoch_seconds(event["started_at"]), wiring)
+    facts = _find_facts(event, request, wiring)
     # Read again, now that it is known whose events count.
     read_request(event["input"], wiring.configuration, facts.management_id)
     plan = make_plan(request, facts, wiring.configuration, wiring.now())
     return _begin(event, request, facts, plan, wiring)
 
 
-def _find_facts(request: OnboardingRequest, started_at: float, wiring: Wiring) -> Facts:
+def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wiring) -> Facts:
     """Ask Organizations and, where a Region needs opting in, Account Management.
 
     Raises:
@@ -61,9 +63,10 @@ def _find_facts(request: OnboardingRequest, started_at: float, wiring: Wiring) -
         known = directory.find(account.id)
         if known is not None:
             found[account.id] = known
-    young = wiring.now() < started_at + wiring.configuration.timing.visibility
-    if request.automatic or (organization and young):
+    if request.automatic:
         _refuse_too_early(request, found)
+    elif organization:
+        _await_organizations(event, request, found, wiring)
     management = organization.management_account_id if organization else None
     services = request.services or wiring.configuration.services
     asks = bool(found) and management != administrator
@@ -92,41 +95,45 @@ def _find_facts(request: OnboardingRequest, started_at: float, wiring: Wiring) -
 
 
 def _refuse_too_early(
-    request: OnboardingRequest, found: dict[AccountId, OrganizationAccount]
+    request: OnboardingRequest, found: Mapping[AccountId, OrganizationAccount]
 ) -> None:
-    """An event's account belongs to the organisation, whatever Organizations shows yet; one that a
-    person names may.
-    """
-    if not request.automatic and any(_is_refused(a, request, found) for a in request.accounts):
-        return  # without a wait
+    """An event's account belongs to the organisation, whatever Organizations shows yet."""
     for account in request.accounts:
         known = found.get(account.id)
-        if known is None and _may_be_inside(account, request):
-            hint = "" if request.automatic else ': mode "invitation" takes it as one outside'
-            raise AccountNotReady(f"Organizations does not know {account.id} (yet){hint}")
-        if request.automatic and known and known.state == AccountState.PENDING_ACTIVATION:
+        if known is None:
+            raise AccountNotReady(f"Organizations does not know {account.id} (yet)")
+        if known.state == AccountState.PENDING_ACTIVATION:
             raise AccountNotReady(f"Organizations says {account.id} is {known.state}")
 
 
-def _is_refused(
-    account: RequestedAccount,
+def _await_organizations(
+    event: dict[str, Any],
     request: OnboardingRequest,
-    found: dict[AccountId, OrganizationAccount],
-) -> bool:
-    """Whether the plan refuses an account, whatever Organizations shows later."""
-    if account.id in found:
-        return request.expected(account) is Mode.INVITATION
-    return request.expected(account) is not Mode.ORGANIZATION and account.email is None
-
-
-def _may_be_inside(account: RequestedAccount, request: OnboardingRequest) -> bool:
-    """Whether an account that is not found may belong to the organisation. A person who gives
-    neither mode nor e-mail is asked at once.
+    found: Mapping[AccountId, OrganizationAccount],
+    wiring: Wiring,
+) -> None:
+    """An account that a person names and Organizations does not show may be new: as long as a
+    person says that it belongs to the organisation, or for a while where nobody says.
     """
-    expected = request.expected(account)
-    if request.automatic or expected is not None:
-        return expected is not Mode.INVITATION
-    return account.email is not None
+    unknown = [account for account in request.accounts if account.id not in found]
+    known = [account for account in request.accounts if account.id in found]
+    no_email = any(request.expected(a) is None and a.email is None for a in unknown)
+    if no_email or any(request.expected(a) is Mode.INVITATION for a in known):
+        return  # is refused whatever Organizations shows later
+    for account in unknown:
+        expected = request.expected(account)
+        if expected is Mode.INVITATION:
+            continue
+        if expected is None:
+            since = wiring.ledger.began_waiting(
+                event["onboarding_id"], epoch_seconds(event["started_at"]), wiring.now()
+            )
+            if wiring.now() >= since + wiring.configuration.timing.visibility:
+                continue
+        raise AccountNotReady(
+            f"Organizations does not know {account.id} (yet):"
+            ' mode "invitation" takes it as one outside'
+        )
 
 
 def _begin(

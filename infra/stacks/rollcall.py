@@ -302,7 +302,9 @@ _ACTING = ("read_with_onboarding", "extend_lease", "record")
 _READING = (*_ACTING, "onboarding", "keep_apart")
 _ENDING = ("findings", "record", "keep_apart", "end", "mark_published", "close")
 _LEDGER_METHODS = {
-    "plan_onboarding": ("open", "extend_lease", "keep_plan", "onboardings", "close"),
+    "plan_onboarding": (
+        *("began_waiting", "open", "extend_lease", "keep_plan", "onboardings", "close"),
+    ),
     "get_members": (*_READING, "plan", "resource", "keep_resource"),
     "create_members": _ACTING,
     "invite_members": _ACTING,

@@ -76,8 +76,8 @@ def test_what_is_free_is_taken_and_handed_on() -> None:
     assert findings.onboarding.execution_arn == f"{EXECUTION}{RUN}"
 
 
-OLD = NOW + Timing().visibility
-YOUNG = OLD - 1
+AT_FIRST = NOW + 60
+YOUNG, OLD = AT_FIRST + Timing().visibility - 1, AT_FIRST + Timing().visibility
 # What comes of a start by mode and e-mail: for an account of the organisation, for one that
 # Organizations does not know, at first and later, and where there is no organisation.
 INSIDE, OUTSIDE, WAITS = "organization", "invitation", "AccountNotReady"
@@ -85,8 +85,8 @@ NO_EMAIL, NO_MODE = "accounts[0].email", "mode"
 STARTS = {
     (None, None): (INSIDE, NO_EMAIL, NO_EMAIL, NO_EMAIL),
     (None, EMAIL): (INSIDE, WAITS, OUTSIDE, OUTSIDE),
-    ("organization", None): (INSIDE, WAITS, NO_MODE, NO_MODE),
-    ("organization", EMAIL): (INSIDE, WAITS, NO_MODE, NO_MODE),
+    ("organization", None): (INSIDE, WAITS, WAITS, NO_MODE),
+    ("organization", EMAIL): (INSIDE, WAITS, WAITS, NO_MODE),
     ("invitation", None): (NO_MODE, NO_EMAIL, NO_EMAIL, NO_EMAIL),
     ("invitation", EMAIL): (NO_MODE, OUTSIDE, OUTSIDE, OUTSIDE),
 }
@@ -126,6 +126,7 @@ def test_a_persons_start_waits_for_an_account_that_organizations_may_come_to_kno
         wiring = wired()
         wiring.known.founded = founded
         wiring.known.accounts = [ACCOUNT] if known else []
+        outcome_of_planning(wiring, given | {"accounts": [account]}, AT_FIRST)
         outcome = outcome_of_planning(wiring, given | {"accounts": [account]}, now)
 
         assert outcome.replace("accounts[0].mode", NO_MODE) == STARTS[mode, email][column]
