@@ -63,7 +63,6 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "keep_plan": ("dynamodb:PutItem",),
     "plan": ("dynamodb:GetItem",),
     "began_waiting": ("dynamodb:PutItem", "dynamodb:GetItem"),
-    "resource": ("dynamodb:GetItem",),
     "keep_resource": ("dynamodb:PutItem",),
     "keep_apart": ("dynamodb:BatchWriteItem",),
     "findings": ("dynamodb:Query", "dynamodb:BatchGetItem"),
@@ -88,6 +87,18 @@ class Findings:
     own: tuple[Membership, ...]
     left: tuple[Membership, ...] = ()
     missing: tuple[Membership, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A run's record, None where there is none, and rows of memberships, whosever they are.
+
+    ``resource`` is the administrator's detector id or behavior graph ARN, as a run found it last.
+    """
+
+    onboarding: OnboardingRecord | None
+    rows: Mapping[MembershipKey, Membership]
+    resource: str | None = None
 
 
 class Ledger:
@@ -206,11 +217,6 @@ class Ledger:
         found = None if first else self._rows.get(key)
         return now if found is None else float(found["since"])
 
-    def resource(self, target: Target) -> str | None:
-        """The administrator's detector id or behavior graph ARN, as a run found it last."""
-        item = self._rows.get(_resource_key(target))
-        return None if item is None else str(item["resource"])
-
     def keep_resource(self, target: Target, resource: str) -> None:
         """Remember the administrator's detector id or behavior graph ARN."""
         self._rows.put(_resource_key(target) | {"resource": resource})
@@ -274,18 +280,24 @@ class Ledger:
         return {row.key: row for row in rows}
 
     def read_with_onboarding(
-        self, onboarding_id: str, keys: Iterable[MembershipKey]
-    ) -> tuple[OnboardingRecord | None, dict[MembershipKey, Membership]]:
-        """A run's record and the rows of memberships, in one request of up to 99."""
-        wanted = [_row_key(key) for key in dict.fromkeys(keys)]
-        record, rows = None, {}
-        for item in self._rows.get_all([_onboarding_key(onboarding_id), *wanted]):
+        self, onboarding_id: str, keys: Iterable[MembershipKey], target: Target | None = None
+    ) -> Known:
+        """A run's record, the rows of memberships and, where a target is given, the administrator's
+        resource there: one request for each 100 of them.
+        """
+        wanted = [_onboarding_key(onboarding_id), *map(_row_key, dict.fromkeys(keys))]
+        if target is not None:
+            wanted.append(_resource_key(target))
+        record, rows, resource = None, {}, None
+        for item in self._rows.get_all(wanted):
             if item["sk"] == _ONBOARDING:
                 record = onboarding_from_item(item)
+            elif item["pk"] == _ADMINISTRATOR:
+                resource = str(item["resource"])
             else:
                 row = membership_from_item(item)
                 rows[row.key] = row
-        return record, rows
+        return Known(record, rows, resource)
 
     def write(
         self,
@@ -336,6 +348,7 @@ class Ledger:
 
 _ONBOARDING = "onboarding"
 _PLAN = "plan"
+_ADMINISTRATOR = "administrator"
 _MEMBERSHIP = "membership#"
 
 
@@ -351,7 +364,7 @@ def _plan_of(record: OnboardingRecord, item: Item | None) -> Plan | None:
 
 
 def _resource_key(target: Target) -> Item:
-    return {"pk": "administrator", "sk": f"resource#{target.key}"}
+    return {"pk": _ADMINISTRATOR, "sk": f"resource#{target.key}"}
 
 
 def _row_key(key: MembershipKey) -> Item:

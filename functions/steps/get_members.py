@@ -82,7 +82,8 @@ def _take(
     seen: tuple[Observation, ...] = ()
     if accounts:
         try:
-            resource, seen = _observe(loop, accounts, wiring)
+            remembered = batch.resource if loop.resource is None else loop.resource
+            resource, seen = _observe(loop, remembered, accounts, wiring)
         except Permanent as error:
             since, code = loop.refused_since or now, code_of(error, loop.target.region)
             timing = wiring.configuration.timing
@@ -95,13 +96,12 @@ def _take(
 
 
 def _observe(
-    loop: Loop, accounts: Sequence[AccountId], wiring: Wiring
+    loop: Loop, remembered: str | None, accounts: Sequence[AccountId], wiring: Wiring
 ) -> tuple[str, tuple[Observation, ...]]:
     """The administrator's resource and the reading; what is remembered of it is looked up again
     when the service says that it is gone.
     """
-    service, ledger = wiring.service(loop.target), wiring.ledger
-    remembered = ledger.resource(loop.target) if loop.resource is None else loop.resource
+    service = wiring.service(loop.target)
     if remembered is not None:
         try:
             return remembered, service.observe(remembered, accounts)
@@ -113,5 +113,5 @@ def _observe(
         resource = service.administrator_resource()
     seen = service.observe(resource, accounts)
     if resource:
-        ledger.keep_resource(loop.target, resource)
+        wiring.ledger.keep_resource(loop.target, resource)
     return resource, seen

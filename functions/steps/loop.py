@@ -29,13 +29,15 @@ if TYPE_CHECKING:
 class Batch:
     """A target's memberships as the table has them: those of this run, and no others.
 
-    ``others`` are the memberships that were read beside them. Where the run is closed, or there is
+    ``others`` are the memberships that were read beside them; ``resource`` is what an earlier run
+    found of the administrator, where this one has not. Where the run is closed, or there is
     no record of it, it owns nothing.
     """
 
     onboarding: OnboardingRecord | None
     memberships: tuple[Membership, ...] = ()
     others: Mapping[MembershipKey, Membership] | None = None
+    resource: str | None = None
 
     @property
     def open(self) -> tuple[Membership, ...]:
@@ -57,7 +59,9 @@ def read_batch(
     if loop.dry_run:
         return Batch(wiring.ledger.onboarding(loop.onboarding_id), tuple(fresh))
     keys = [membership.key for membership in fresh]
-    onboarding, rows = wiring.ledger.read_with_onboarding(loop.onboarding_id, [*keys, *beside])
+    place = loop.target if loop.resource is None else None
+    known = wiring.ledger.read_with_onboarding(loop.onboarding_id, [*keys, *beside], place)
+    onboarding, rows = known.onboarding, known.rows
     if onboarding is None or onboarding.closed_at is not None:
         return Batch(onboarding)
     own = [
@@ -66,7 +70,7 @@ def read_batch(
         if membership.key not in rows
         or rows[membership.key].belongs_to(onboarding.id, onboarding.started_at)
     ]
-    return Batch(onboarding, tuple(own), rows)
+    return Batch(onboarding, tuple(own), rows, known.resource)
 
 
 def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) -> Loop:

@@ -305,7 +305,7 @@ _LEDGER_METHODS = {
     "plan_onboarding": (
         *("began_waiting", "open", "extend_lease", "keep_plan", "onboardings", "close"),
     ),
-    "get_members": (*_READING, "plan", "resource", "keep_resource"),
+    "get_members": (*_READING, "plan", "keep_resource"),
     "create_members": _ACTING,
     "invite_members": _ACTING,
     "accept_invitations": _ACTING,

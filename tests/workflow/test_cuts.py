@@ -226,7 +226,7 @@ class Play:
         if self.mode is Mode.ORGANIZATION:
             accounts = [{"id": account["id"]} for account in accounts]
         begun = {
-            "input": {"accounts": accounts},
+            "input": {"accounts": accounts, "mode": str(self.mode)},
             "onboarding_id": "run",
             "started_at": "2026-11-21T00:00:00Z",
         }

@@ -184,6 +184,7 @@ def test_an_invitation_nobody_answers_times_out_and_says_so(rollcall: Rollcall) 
     execution = rollcall.run(
         {
             "accounts": [{"id": ACCOUNT, "email": "silent@example.com"}],
+            "mode": "invitation",
             "services": ["securityhub"],
             "regions": ["eu-west-1"],
         }

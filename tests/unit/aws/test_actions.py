@@ -53,7 +53,6 @@ LEDGER: dict[str, Callable[[Ledger], object]] = {
     "keep_plan": lambda it: it.keep_plan(an_onboarding("one"), PLAN),
     "plan": lambda it: it.plan(an_onboarding("one")),
     "began_waiting": lambda it: [it.began_waiting("one", NOW, NOW) for _ in range(2)],
-    "resource": lambda it: it.resource(a_membership().target),
     "keep_resource": lambda it: it.keep_resource(a_membership().target, "detector-1"),
     "keep_apart": lambda it: it.keep_apart([a_membership()], NOW),
     "findings": lambda it: it.findings("one"),

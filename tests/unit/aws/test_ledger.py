@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aws.ledger import APART_KEPT, Findings, Ledger
+from functions.aws.ledger import APART_KEPT, Findings, Known, Ledger
 from functions.aws.rows import to_dynamodb
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import Throttled
@@ -220,9 +220,9 @@ def test_a_runs_record_is_read_with_its_memberships_in_one_request(
 
     found = ledger.read_with_onboarding("one", [CREATED.key, CREATED.key, (OTHER, TARGET)])
 
-    assert found == (ONE, written(CREATED))
+    assert found == Known(ONE, written(CREATED))
     assert made == ["dynamodb:BatchGetItem"]
-    assert ledger.read_with_onboarding("gone", []) == (None, {})
+    assert ledger.read_with_onboarding("gone", []) == Known(None, {})
 
 
 def known(findings: Findings | None) -> tuple[dict[Any, Any], ...]:
@@ -251,12 +251,15 @@ def test_the_plan_that_an_older_run_of_the_same_name_left_is_not_the_runs(ledger
 
 
 def test_the_administrators_resource_at_a_target_is_the_one_found_last(ledger: Ledger) -> None:
-    assert ledger.resource(TARGET) is None
+    def resource(target: Target) -> str | None:
+        return ledger.read_with_onboarding("one", [CREATED.key], target).resource
 
-    for resource in ("detector-1", "detector-2"):
-        ledger.keep_resource(TARGET, resource)
+    assert resource(TARGET) is None
 
-    assert (ledger.resource(TARGET), ledger.resource(ELSEWHERE)) == ("detector-2", None)
+    for found in ("detector-1", "detector-2"):
+        ledger.keep_resource(TARGET, found)
+
+    assert (resource(TARGET), resource(ELSEWHERE)) == ("detector-2", None)
 
 
 def test_findings_tell_own_left_missing_and_what_the_plan_ended(ledger: Ledger) -> None:

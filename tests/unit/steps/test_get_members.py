@@ -234,7 +234,7 @@ def test_a_resource_that_is_gone_is_looked_up_again(handed_on: str | None) -> No
     document = turn(wiring, resource=handed_on)
 
     assert (document["resource"], document["next"]) == ("detector-1", "create")
-    assert wiring.ledger.resource(TARGET) == "detector-1"
+    assert wiring.ledger.read_with_onboarding(RUN, [], TARGET).resource == "detector-1"
 
 
 def test_where_the_same_resource_is_found_again_the_service_says_that_it_is_not_set_up() -> None:
@@ -257,7 +257,7 @@ def test_a_resource_with_which_nothing_can_be_read_is_not_remembered() -> None:
 
     turn(wiring)
 
-    assert wiring.ledger.resource(TARGET) is None
+    assert wiring.ledger.read_with_onboarding(RUN, [], TARGET).resource is None
 
 
 STUCK = tried(a_membership(Status.ACCEPTED_BUT_DISABLED, target=DETECTIVE), Action.RESTART)
