@@ -218,7 +218,9 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ReasonCode.LEFT_HALF_WAY: Meaning(
             "the account belongs to the organisation and was found created or invited; creating it"
             " again did not enable it",
-            f"{_DELETE}, and start again",
+            "call {name} DisassociateMembers in {region} of the administrator account, and"
+            " DeleteMembers unless it is Security Hub, which takes that for no account of the"
+            " organisation; then start again",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.NOT_INVITED: Meaning(
