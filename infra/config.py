@@ -61,12 +61,6 @@ class Retry:
     account_longest_wait: int = 300
     account_attempts: int = 8
 
-    @property
-    def account_seconds(self) -> int:
-        """How long an account is waited for."""
-        waits = (self.account_first_wait * 2**number for number in range(self.account_attempts))
-        return sum(min(wait, self.account_longest_wait) for wait in waits)
-
 
 @dataclass(frozen=True, slots=True)
 class DeploymentConfig:
@@ -107,10 +101,6 @@ def read_config(value: object) -> DeploymentConfig:
     )
     document.close()
     _check_what_is_deployed(config.configuration)
-    if config.retry.account_seconds < config.configuration.timing.visibility:
-        raise InvalidInput(
-            "rollcall.timing.visibility", "takes at most the time that retry.account_… gives"
-        )
     return config
 
 

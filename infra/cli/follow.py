@@ -77,7 +77,8 @@ def line(record: Membership) -> Text:
     if record.settled_at is not None and record.transitions:
         text.append(f"  {record.settled_at - record.transitions[0].at:.1f} s", "dim")
     if record.outcome is not None:
-        told = f"  {record.outcome}" + (f": {record.reason}" if record.reason else "")
+        what = _what(record)
+        told = f"  {record.outcome}" + (f": {what}" if what else "")
         text.append(told, COLOURS[record.outcome])
     return text
 
@@ -107,11 +108,16 @@ def _without_place_and_time(record: Membership) -> str:
     return _TIMES.sub("", words)
 
 
+def _what(record: Membership) -> str:
+    """What is the case, which a reason begins with."""
+    return str(record.reason or "").split("; ")[0]
+
+
 def _shown(console: Console, record: Membership) -> Text:
     """A terminal shows as much of the reason as fits; what is under way stays in one line."""
     text = line(record)
     if console.is_terminal:
-        least = len(text) - len(str(record.reason or "")) if record.outcome else 0
+        least = len(text) - len(_what(record)) if record.outcome else 0
         text.truncate(max(console.width, least), overflow="ellipsis")
     return text
 

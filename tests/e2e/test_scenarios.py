@@ -107,7 +107,7 @@ def what_becomes_of(account_id: str, service: str, region: str) -> tuple[str, st
     if (service, region) == ("Security Hub", "us-east-1"):
         return "failed", "InternalException"
     if account_id == NEVER_ANSWERS:
-        return "timed out", "nobody accepted the invitation"
+        return "timed out", "nobody has accepted the invitation"
     # Security Hub has no e-mail address to verify.
     if account_id == WRONG_EMAIL and service != "Security Hub":
         return "failed", "e-mail address given is not the one of the account's root user"

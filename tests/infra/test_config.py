@@ -129,10 +129,6 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(timing={"invitation_deadline": "363d"}),
         "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run has 364 days",
     ),
-    "a visibility longer than planning is retried": (
-        config(timing={"visibility": "1h"}),
-        "rollcall.timing.visibility: takes at most the time that retry.account_… gives",
-    ),
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "a number of attempts": (
         config(retry={"attempts": "3"}),

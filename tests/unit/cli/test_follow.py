@@ -20,10 +20,10 @@ def failed(region: str, text: str) -> Membership:
     return seen.settled(Outcome.FAILED, Reason(WHY, text), NOW + 2.5)
 
 
-def test_a_membership_is_one_line_with_the_words_of_its_reason() -> None:
-    told = line(failed("eu-west-1", "since Monday")).plain
+def test_a_membership_is_one_line_with_what_is_the_case() -> None:
+    told = line(failed("eu-west-1", f"nobody accepted; Invited since {MONDAY}; ask")).plain
 
-    assert told.endswith("  Invited  2.5 s  failed: since Monday")
+    assert told.endswith("  Invited  2.5 s  failed: nobody accepted")
 
 
 def test_a_reason_that_differs_in_place_and_time_only_is_given_once() -> None:
