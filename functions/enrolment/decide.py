@@ -134,10 +134,10 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
 def _has_healed(membership: Membership, circumstances: Circumstances) -> bool:
     """Whether the facts say otherwise than the service: it may say what once was.
 
-    An account of the organisation that is not ACTIVE is never enrolled.
+    An account of the organisation that is not ACTIVE is never enrolled, and needs no address.
     """
     match membership.status:
-        case Status.ACCOUNT_SUSPENDED:
+        case Status.ACCOUNT_SUSPENDED | Status.VERIFICATION_FAILED:
             return membership.mode is Mode.ORGANIZATION
         case Status.REGION_DISABLED:
             return membership.account_id in circumstances.opted_in
@@ -165,7 +165,7 @@ def _act(membership: Membership, circumstances: Circumstances) -> Decision:
     match membership.status:
         case Status.ABSENT | Status.DELETED | Status.REMOVED:
             return _create(membership, circumstances)
-        case Status.CREATED | Status.INVITED:
+        case Status.CREATED | Status.INVITED | Status.VERIFICATION_FAILED:
             return _create_again(membership, circumstances)
         case Status.ACCOUNT_SUSPENDED | Status.REGION_DISABLED:
             # Inferred: what CreateMembers does for a Removed member it does here.

@@ -117,24 +117,13 @@ def _detail(
 
 
 def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
-    invited = membership.mode is Mode.INVITATION
+    outside = membership.mode is Mode.INVITATION
+    special = _outside(membership) if outside else _in_organization(membership)
+    if special is not None:
+        return special
     match membership.status:
         case None:
             return ReasonCode.NOT_READ
-        case Status.ABSENT | Status.DELETED | Status.CREATED if invited and was_invited(membership):
-            return ReasonCode.DECLINED
-        case Status.CREATED if invited:
-            return ReasonCode.NOT_INVITED
-        case Status.INVITED if invited:
-            attempt = membership.attempts.get(Action.ACCEPT)
-            if attempt is None:
-                return ReasonCode.NOT_ACCEPTED
-            return ReasonCode.NOT_ENABLED if attempt.done else ReasonCode.ACCEPTANCE_FAILED
-        case Status.CREATED | Status.INVITED:
-            found = membership.transitions[0].status == membership.raw
-            return ReasonCode.LEFT_HALF_WAY if found else ReasonCode.NOT_ENABLED
-        case Status.REMOVED if invited:
-            return ReasonCode.REMOVED
         case Status.ACCEPTED_BUT_DISABLED:
             return _volume(membership, awaited)
         case Status.UNKNOWN:
@@ -142,6 +131,36 @@ def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
             return ReasonCode.UNREADABLE if unread else ReasonCode.UNKNOWN_STATUS
         case status:
             return _BY_STATUS.get(status, ReasonCode.NOT_CREATED)
+
+
+def _outside(membership: Membership) -> ReasonCode | None:
+    """What a status means of an account outside the organisation, and only of one."""
+    match membership.status:
+        case Status.ABSENT | Status.DELETED | Status.CREATED if was_invited(membership):
+            return ReasonCode.DECLINED
+        case Status.CREATED:
+            return ReasonCode.NOT_INVITED
+        case Status.REMOVED:
+            return ReasonCode.REMOVED
+        case Status.INVITED:
+            attempt = membership.attempts.get(Action.ACCEPT)
+            if attempt is None:
+                return ReasonCode.NOT_ACCEPTED
+            return ReasonCode.NOT_ENABLED if attempt.done else ReasonCode.ACCEPTANCE_FAILED
+        case _:
+            return None
+
+
+def _in_organization(membership: Membership) -> ReasonCode | None:
+    """What a status means of an account of the organisation, and only of one."""
+    match membership.status:
+        case Status.VERIFICATION_FAILED:
+            return ReasonCode.LEFT_HALF_WAY
+        case Status.CREATED | Status.INVITED:
+            found = membership.transitions[0].status == membership.raw
+            return ReasonCode.LEFT_HALF_WAY if found else ReasonCode.NOT_ENABLED
+        case _:
+            return None
 
 
 def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:

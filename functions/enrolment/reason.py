@@ -224,7 +224,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.NOT_INVITED: Meaning(
-            "the account is created as a member, and its invitation was not sent",
+            "the account is created as a member, and {service} does not show an invitation",
             "fix what the last try says, and start again",
             outcomes=_LATE,
         ),
