@@ -176,7 +176,8 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
         ReasonCode.NOT_INVITED,
         "the account is created as a member, and GuardDuty does not show an invitation;"
         " Created since 2027-01-15T08:00:00Z (1 h 30 min);"
-        " last tried: invite at 2027-01-15T09:00:00Z: Internal error; to do: fix what the last try says, and start again",
+        " last tried: invite at 2027-01-15T09:00:00Z: Internal error;"
+        " to do: fix what the last try says, and start again",
     )
 
 
