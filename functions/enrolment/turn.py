@@ -177,13 +177,11 @@ def wait_after(
 ) -> int:
     """The wait after an action of these memberships: longer where none of it can have had an
     effect, because a reading would find what the last one found.
-
-    What comes after a restart depends on GuardDuty's memberships, too.
     """
     left = [membership for membership in answered if membership.outcome is None]
     attempts = [m.attempts[action] for m in left if action in m.attempts]
     may_help = any(each.done or each.unanswered for each in attempts)
-    if action is Action.RESTART or may_help or not left or len(attempts) < len(left):
+    if may_help or not left or len(attempts) < len(left):
         return wait_seconds
     decisions = [(membership, decide(membership, circumstances)) for membership in left]
     waits = [

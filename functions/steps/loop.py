@@ -126,11 +126,13 @@ def act(
         now = wiring.now()
         answered = take_answers(begun, action, answers, before, now)
         record(loop, batch, answered, now, wiring)
-        circumstances = wiring.circumstances(loop, now)
-        wait = wait_after(answered, action, loop.wait_seconds, loop.others_wait, circumstances)
-        if wait > loop.wait_seconds:
-            _keep_lease(batch, now, wait, wiring)
-        loop = replace(loop, wait_seconds=wait)
+        # What comes after a restart depends on the memberships that are waited for, too.
+        if action is not Action.RESTART or loop.waits_for is None:
+            circumstances = wiring.circumstances(loop, now)
+            wait = wait_after(answered, action, loop.wait_seconds, loop.others_wait, circumstances)
+            if wait > loop.wait_seconds:
+                _keep_lease(batch, now, wait, wiring)
+            loop = replace(loop, wait_seconds=wait)
     return loop_to_json(replace(loop, next=Action.WAIT, acting=()))
 
 
