@@ -21,13 +21,14 @@ when, and what was tried last, where the status lasts; and what you can do (`to 
 known, most often the words of AWS.
 """
 _SHOWN = {
-    "account": "*account*",
     "service": "*service*",
     "name": "*service*",
     "region": "*Region*",
     "status": "*status*",
     "said": "*…*",
     "also": " (*…*)",
+    "take_out": "*calls*",
+    "fix": "fix what the last try says, and start again",
 }
 
 

@@ -10,8 +10,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
-from functions.enrolment.explain import waiting_for, was_invited
-from functions.enrolment.membership import ENABLED, Action, Outcome, Status
+from functions.enrolment.explain import waiting_for
+from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,18 @@ WAIT = Decision(Action.WAIT)
 _PACE = 8
 _SLOW_PACE = 2
 # Seconds for which an invitation has to be gone before it counts as declined or deleted.
-GONE = 900
+GONE_SECONDS = 900
+# GuardDuty may be on in the account, or come yet, though its membership ended so.
+_GUARDDUTY_MAY_COME = frozenset(
+    {
+        ReasonCode.OTHER_ADMINISTRATOR,
+        ReasonCode.NOT_ENABLED,
+        ReasonCode.BEING_VERIFIED,
+        ReasonCode.MONITORING_OFF,
+        ReasonCode.UNREADABLE,
+        ReasonCode.UNKNOWN_STATUS,
+    }
+)
 
 _ENDS: Mapping[Status, Outcome] = MappingProxyType(
     {
@@ -88,7 +100,8 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     outcome = _end(membership, circumstances)
     if outcome is not None:
         awaited = circumstances.awaited.get(membership.account_id)
-        reason = waiting_for(membership, circumstances.now, awaited)
+        healed = _has_healed(membership, circumstances)
+        reason = waiting_for(membership, circumstances.now, awaited, healed=healed)
         return Decision(Action.STOP, outcome, reason)
     return _act(membership, circumstances)
 
@@ -96,18 +109,19 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
 def deadline(membership: Membership, circumstances: Circumstances) -> float:
     """When waiting for this membership, read at least once, ends; in epoch seconds.
 
-    What Detective does not know is waited for from when it says so, or GuardDuty is Enabled.
+    What Detective does not know is waited for from when it says so, or GuardDuty is Enabled; a
+    reading in between that says otherwise does not end that.
     """
     timing, last = circumstances.timing, membership.transitions[-1]
     invited = membership.mode is Mode.INVITATION
     allowed = timing.invitation_deadline if invited else timing.organization_deadline
     in_time = membership.transitions[0].at + allowed
-    if membership.status is not Status.ACCEPTED_BUT_DISABLED:
+    if not membership.was_accepted:
         return in_time
     awaited = circumstances.awaited.get(membership.account_id)
     known = awaited.settled_at if awaited is not None else last.at
     in_any_case = in_time + timing.volume_deadline
-    if known is None:
+    if known is None or membership.status is not Status.ACCEPTED_BUT_DISABLED:
         return in_any_case
     return min(max(last.at, known) + timing.volume_deadline, in_any_case)
 
@@ -122,11 +136,12 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
     if membership.status is Status.ACCEPTED_BUT_DISABLED:
         if membership.detail == "VOLUME_TOO_HIGH":
             return Outcome.FAILED
-        patience = _without_guardduty(membership, circumstances)
-        if patience is not None and now >= patience:
+        due_at = _gives_up_at(membership, circumstances)
+        if due_at is not None and now >= due_at:
             return Outcome.FAILED
     gone = membership.status in (Status.ABSENT, Status.DELETED, Status.CREATED)
-    if invited and gone and was_invited(membership) and now >= membership.transitions[-1].at + GONE:
+    gone_for = now - membership.transitions[-1].at
+    if invited and gone and membership.was_invited and gone_for >= GONE_SECONDS:
         return Outcome.FAILED
     return Outcome.TIMED_OUT if now >= deadline(membership, circumstances) else None
 
@@ -145,14 +160,17 @@ def _has_healed(membership: Membership, circumstances: Circumstances) -> bool:
             return False
 
 
-def _without_guardduty(membership: Membership, circumstances: Circumstances) -> float | None:
-    """When it is certain that Detective does without the GuardDuty that did not come; None where
-    GuardDuty may come yet, or has come, or was not tried after."""
+def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float | None:
+    """When Detective is given up because GuardDuty did not come: after a restart that did not help.
+    None where GuardDuty may come yet, or has come, or Detective was not restarted since.
+    """
     awaited = circumstances.awaited.get(membership.account_id)
     if awaited is None or awaited.outcome is None or awaited.outcome in ENABLED:
         return None
+    if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_COME:
+        return None
     restart = membership.attempts.get(Action.RESTART)
-    if restart is None or restart.at < (awaited.settled_at or 0):
+    if restart is None or not restart.done or restart.at < (awaited.settled_at or 0):
         return None
     return restart.over_at + circumstances.timing.grace
 
@@ -178,8 +196,8 @@ def _act_outside(membership: Membership, circumstances: Circumstances) -> Decisi
     """What to do for an account outside the organisation."""
     invites = circumstances.traits.create_invites
     match membership.status:
-        case Status.ABSENT | Status.DELETED | Status.CREATED if was_invited(membership):
-            return Decision(Action.WAIT, until=membership.transitions[-1].at + GONE)
+        case Status.ABSENT | Status.DELETED | Status.CREATED if membership.was_invited:
+            return Decision(Action.WAIT, until=membership.transitions[-1].at + GONE_SECONDS)
         case Status.ABSENT | Status.DELETED:
             return _create(membership, circumstances)
         case Status.REGION_DISABLED if not invites:
@@ -206,9 +224,9 @@ def _create(membership: Membership, circumstances: Circumstances) -> Decision:
 
 def _create_again(membership: Membership, circumstances: Circumstances) -> Decision:
     """An organisation account enables itself; one that somebody left half-way is created again."""
-    patience = membership.transitions[-1].at + circumstances.timing.grace
-    if circumstances.now < patience:
-        return Decision(Action.WAIT, until=patience)
+    due_at = membership.transitions[-1].at + circumstances.timing.grace
+    if circumstances.now < due_at:
+        return Decision(Action.WAIT, until=due_at)
     return _create(membership, circumstances)
 
 
@@ -219,12 +237,18 @@ def _create_and_invite(membership: Membership, circumstances: Circumstances) -> 
     by InviteMembers (botocore, ``InviteMembers``); which it was is not to be seen.
     """
     created = membership.attempts.get(Action.CREATE)
-    if created is None or not (created.count and created.done):
+    if created is None or not created.count or not _may_be_all(created):
         return _repeat(Action.CREATE, membership, circumstances)
-    patience = created.at + circumstances.timing.grace
-    if circumstances.now < patience:
-        return Decision(Action.WAIT, until=patience)
+    due_at = created.at + circumstances.timing.grace
+    if circumstances.now < due_at:
+        return Decision(Action.WAIT, until=due_at)
     return _repeat(Action.INVITE, membership, circumstances)
+
+
+def _may_be_all(created: Attempt) -> bool:
+    """Whether creating a removed member may have done what it can: unknown words may say so."""
+    answer = created.answer
+    return created.done or (answer is not None and answer.verdict is Verdict.UNKNOWN)
 
 
 def _repeat(
@@ -244,11 +268,17 @@ def _repeat(
 
 
 def _again(
-    action: Action, attempt: Attempt, membership: Membership, circumstances: Circumstances
+    action: Action,
+    attempt: Attempt,
+    membership: Membership,
+    circumstances: Circumstances,
+    since: float = 0,
 ) -> Decision:
-    """What did not succeed, further and further apart: after an eighth of the status's age."""
+    """What did not succeed, further and further apart: after an eighth of the time that it could
+    have, which is the status's age or begins with ``since``.
+    """
     timing = circumstances.timing
-    age = attempt.at - membership.transitions[-1].at
+    age = attempt.at - max(membership.transitions[-1].at, since)
     distance = min(max(timing.first_wait, age / _PACE), timing.longest_slow_wait)
     if attempt.unanswered:
         distance = max(distance, timing.grace)
@@ -269,9 +299,11 @@ def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
     if attempt is not None and ended is not None and ended <= circumstances.now:
         if attempt.at < ended:
             return _from(attempt.over_at, Action.RESTART, circumstances)
-        patience = _without_guardduty(membership, circumstances)
-        if patience is not None:
-            return Decision(Action.WAIT, until=patience)
+        if not attempt.done:
+            return _again(Action.RESTART, attempt, membership, circumstances, since=ended)
+        due_at = _gives_up_at(membership, circumstances)
+        if due_at is not None:
+            return Decision(Action.WAIT, until=due_at)
     return _until_it_helps(Action.RESTART, membership, circumstances)
 
 

@@ -37,8 +37,9 @@ class Loop:
     ``resource`` is the administrator's detector id or behavior graph ARN, once found. ``next`` is
     an action or ``report``; ``acting`` are the accounts it concerns; ``others_wait`` is how many
     seconds the next reading may wait where the action achieves nothing. ``reports`` says whether
-    the execution's definition has a state for ``report``. ``refused_since`` is when readings began
-    to be refused (epoch seconds). ``rest`` is what this version does not know.
+    the execution's definition has a state for ``report``, ``reported_at`` when it was last there
+    in place of an action, ``refused_since`` when readings began to be refused (epoch seconds).
+    ``rest`` is what this version does not know.
     """
 
     onboarding_id: str
@@ -52,6 +53,7 @@ class Loop:
     wait_seconds: int = 0
     others_wait: int = 0
     reports: bool = False
+    reported_at: float = 0.0
     refused_since: float | None = None
     rest: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -73,7 +75,7 @@ class Loop:
 _KNOWN = frozenset(
     {
         *("onboarding_id", "target", "accounts", "dry_run", "resource", "next", "acting"),
-        *("wait_seconds", "others_wait", "reports", "refused_since", "failure"),
+        *("wait_seconds", "others_wait", "reports", "reported_at", "refused_since", "failure"),
         *("memberships", "waits_for", "holding_since", "quiet_turns"),
     }
 )
@@ -98,6 +100,7 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
         "wait_seconds": loop.wait_seconds,
         "others_wait": loop.others_wait,
         "reports": loop.reports,
+        "reported_at": loop.reported_at,
         "refused_since": loop.refused_since,
     }
 
@@ -133,6 +136,7 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
         wait_seconds=document.get("wait_seconds", 0),
         others_wait=document.get("others_wait", 0),
         reports=document.get("reports", False),
+        reported_at=document.get("reported_at", 0.0),
         refused_since=document.get("refused_since"),
         rest=MappingProxyType({k: v for k, v in document.items() if k not in _KNOWN}),
     )

@@ -9,16 +9,16 @@ from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
     CredentialsRefused,
-    Retryable,
 )
 from functions.enrolment.membership import ENABLED, Action, Status, Verdict
 from functions.enrolment.reason import MEANINGS, Reason, ReasonCode
 from functions.enrolment.regions import is_opt_in
+from functions.enrolment.target import ServiceName
 from functions.enrolment.text import one_line, redact
 from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
-    from functions.enrolment.errors import RollcallError
+    from functions.enrolment.errors import Permanent
     from functions.enrolment.membership import Answer, Membership
 
 _MOST_OF_ANOTHER = 400
@@ -39,13 +39,14 @@ def explained(code: ReasonCode, membership: Membership, now: float, said: str = 
     meaning = MEANINGS[code]
     target = membership.target
     names = {
-        "account": membership.account_id,
         "service": target.service.label,
         "name": str(target.service),
         "region": target.region,
         "status": membership.raw,
         "said": said,
         "also": f" ({said})" if said else "",
+        "take_out": _take_out(membership),
+        "fix": _fix(membership),
     }
     parts = [meaning.what.format(**names)]
     if meaning.lasting:
@@ -57,12 +58,17 @@ def explained(code: ReasonCode, membership: Membership, now: float, said: str = 
     return Reason(code, redact("; ".join(filter(None, parts))))
 
 
-def waiting_for(membership: Membership, now: float, awaited: Membership | None = None) -> Reason:
+def waiting_for(
+    membership: Membership, now: float, awaited: Membership | None = None, *, healed: bool = False
+) -> Reason:
     """Why a membership that is waited for is not Enabled.
 
     ``awaited`` is GuardDuty's membership of the account there, where Detective comes after it.
+    ``healed``: what was found out of the account when the run began says otherwise.
     """
-    return explained(*_cause(membership, awaited, now))
+    code = _code(membership, awaited)
+    said = _healed(code) if healed else _detail(code, membership, awaited, now)
+    return explained(code, membership, now, said)
 
 
 def refused(membership: Membership, answer: Answer, now: float) -> Reason:
@@ -70,7 +76,7 @@ def refused(membership: Membership, answer: Answer, now: float) -> Reason:
     return explained(answer.code or ReasonCode.REFUSED, membership, now, answer.text)
 
 
-def code_of(error: RollcallError, region: str) -> ReasonCode:
+def reason_code_of(error: Permanent, region: str) -> ReasonCode:
     """The reason that an error on a call of the administrator in a Region is."""
     match error:
         case CredentialsRefused() if is_opt_in(region):
@@ -79,22 +85,8 @@ def code_of(error: RollcallError, region: str) -> ReasonCode:
             return ReasonCode.ACCESS_DENIED
         case AdministratorNotReady():
             return ReasonCode.ADMINISTRATOR_NOT_READY
-        case Retryable():
-            return ReasonCode.UNAVAILABLE
         case _:
             return ReasonCode.REFUSED
-
-
-def was_invited(membership: Membership) -> bool:
-    """Whether the service said Invited before what it says now."""
-    return any(t.status.casefold() == "invited" for t in membership.transitions[:-1])
-
-
-def _cause(
-    membership: Membership, awaited: Membership | None, now: float
-) -> tuple[ReasonCode, Membership, float, str]:
-    code = _code(membership, awaited)
-    return code, membership, now, _detail(code, membership, awaited, now)
 
 
 def _detail(
@@ -105,15 +97,22 @@ def _detail(
             return _other_end(awaited, now)
         case ReasonCode.DECLINED:
             transitions = reversed(membership.transitions)
-            last = next(t for t in transitions if t.status.casefold() == "invited")
+            last = next(t for t in transitions if t.status != membership.raw)
             return f"{last.status} from {iso(last.at, 'seconds')}"
-        case ReasonCode.ACCOUNT_SUSPENDED if membership.mode is Mode.ORGANIZATION:
-            # No other account of the organisation is enrolled.
-            return "Organizations says it is ACTIVE"
-        case ReasonCode.REGION_DISABLED if membership.tries(Action.CREATE):
-            return "Account Management says it is enabled"
+        case ReasonCode.UNREADABLE if len(membership.transitions) > 1:
+            return f"{membership.detail}; it was {membership.transitions[-2].status}"
         case _:
             return membership.detail or ""
+
+
+def _healed(code: ReasonCode) -> str:
+    match code:
+        case ReasonCode.ACCOUNT_SUSPENDED:
+            return "Organizations said ACTIVE when the run began"
+        case ReasonCode.REGION_DISABLED:
+            return "it was enabled when the run began"
+        case _:
+            return ""
 
 
 def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
@@ -136,7 +135,7 @@ def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
 def _outside(membership: Membership) -> ReasonCode | None:
     """What a status means of an account outside the organisation, and only of one."""
     match membership.status:
-        case Status.ABSENT | Status.DELETED | Status.CREATED if was_invited(membership):
+        case Status.ABSENT | Status.DELETED | Status.CREATED if membership.was_invited:
             return ReasonCode.DECLINED
         case Status.CREATED:
             return ReasonCode.NOT_INVITED
@@ -155,7 +154,7 @@ def _in_organization(membership: Membership) -> ReasonCode | None:
     """What a status means of an account of the organisation, and only of one."""
     match membership.status:
         case Status.VERIFICATION_FAILED:
-            return ReasonCode.LEFT_HALF_WAY
+            return ReasonCode.NOT_VERIFIED
         case Status.CREATED | Status.INVITED:
             found = membership.transitions[0].status == membership.raw
             return ReasonCode.LEFT_HALF_WAY if found else ReasonCode.NOT_ENABLED
@@ -173,9 +172,34 @@ def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:
 
 def _other_end(awaited: Membership, now: float) -> str:
     """How GuardDuty's membership ended, or what it waits for."""
-    word = f"{awaited.outcome}" if awaited.outcome is not None else "waits"
-    reason = awaited.reason or waiting_for(awaited, now)
-    return one_line(f"{word}: {reason}", _MOST_OF_ANOTHER)
+    word = str(awaited.outcome) if awaited.outcome is not None else "waits"
+    what, *_ = str(awaited.reason or waiting_for(awaited, now)).split("; ")
+    return one_line(f"{word}: {what}", _MOST_OF_ANOTHER)
+
+
+def _take_out(membership: Membership) -> str:
+    """The calls that take a member out, as far as its service has them.
+
+    Security Hub deletes no account of the organisation (botocore, ``DeleteMembers``).
+    """
+    match membership.target.service:
+        case ServiceName.DETECTIVE:
+            return "detective DeleteMembers"
+        case ServiceName.SECURITYHUB if membership.mode is Mode.ORGANIZATION:
+            return "securityhub DisassociateMembers"
+        case service:
+            return f"{service} DisassociateMembers and DeleteMembers"
+
+
+def _fix(membership: Membership) -> str:
+    """What to do where an action of this run was to help."""
+    tried = [(a.at, a.done) for a in membership.attempts.values() if a.count]
+    if not tried:
+        return "start again"
+    _, done = max(tried)
+    if done:
+        return "start again, or ask AWS Support"
+    return "fix what the last try says, and start again"
 
 
 def _since(membership: Membership, now: float) -> str:

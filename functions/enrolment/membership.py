@@ -190,6 +190,22 @@ class Membership:
         """Whether an action of the run may be under way."""
         return any(each.count and each.over_at > now for each in self.attempts.values())
 
+    @property
+    def was_invited(self) -> bool:
+        """Whether the service was inviting the account before it said what it says now."""
+        return any(_plain(transition.status) in _INVITING for transition in self._earlier())
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether Detective has said that the account accepted, or was enabled, and no more."""
+        return any(_plain(transition.status) == _ACCEPTED for transition in self.transitions)
+
+    def _earlier(self) -> tuple[Transition, ...]:
+        """What was before the status of now, since the account was last removed."""
+        earlier = self.transitions[:-1]
+        removed = [n for n, t in enumerate(earlier) if _plain(t.status) == _REMOVED]
+        return earlier[removed[-1] + 1 :] if removed else earlier
+
     def tries(self, action: Action) -> int:
         """How often this run began an action."""
         attempt = self.attempts.get(action)
@@ -256,5 +272,14 @@ class Membership:
         attempts = MappingProxyType({**self.attempts, action: attempt})
         return replace(self, attempts=attempts, due=due)
 
+
+def _plain(status: str) -> str:
+    """A status in one spelling for all services."""
+    return status.casefold().replace("_", "").removeprefix("email")
+
+
+_INVITING = frozenset({_plain(Status.INVITED), _plain(Status.VERIFYING)})
+_ACCEPTED = _plain(Status.ACCEPTED_BUT_DISABLED)
+_REMOVED = _plain(Status.REMOVED)
 
 MembershipKey = tuple["AccountId", "Target"]

@@ -11,7 +11,7 @@ from functions.enrolment.explain import explained
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import ServiceName, Target, comes_before
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -94,11 +94,9 @@ def make_plan(
 
 
 def waits_for(target: Target, targets: Collection[Target]) -> ServiceName | None:
-    """Detective looks at GuardDuty's volume: it comes after GuardDuty in its Region."""
-    if target.service is not ServiceName.DETECTIVE:
-        return None
-    guardduty = Target(ServiceName.GUARDDUTY, target.region)
-    return ServiceName.GUARDDUTY if guardduty in targets else None
+    """The service that is waited for at a target, if that is planned, too."""
+    first = comes_before(target)
+    return first.service if first in targets and first is not None else None
 
 
 def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:

@@ -41,6 +41,7 @@ class ReasonCode(StrEnum):
     REMOVED = "removed"
     NOT_CREATED = "not-created"
     NOT_ENABLED = "not-enabled"
+    NOT_VERIFIED = "not-verified"
     LEFT_HALF_WAY = "left-half-way"
     NOT_INVITED = "not-invited"
     NOT_ACCEPTED = "not-accepted"
@@ -76,9 +77,10 @@ class Reason:
 class Meaning:
     """What a reason says is the case, and what a person can do.
 
-    Both may name ``{account}``, ``{service}``, ``{name}`` (the service's name in calls),
-    ``{region}``, ``{status}``, ``{said}`` (what else is known, for example a service's own words)
-    and ``{also}`` (the same in brackets, or nothing). ``outcomes`` are those with which it can
+    Both may name ``{service}``, ``{name}`` (the service's name in calls), ``{region}``,
+    ``{status}``, ``{said}`` (what else is known, for example a service's own words), ``{also}``
+    (the same in brackets, or nothing), ``{take_out}`` (the calls that take a member out) and
+    ``{fix}`` (what to do where an action was to help). ``outcomes`` are those with which it can
     come, and ``WAITING``; without any it is only said within another reason. ``lasting``: since
     when the status is so, and what was tried last, belong to it.
     """
@@ -96,7 +98,7 @@ _FAILED_OR_LATE = (*_FAILED, *_LATE)
 _LATE_OR_WAITING = (*_LATE, WAITING)
 
 _AGAIN = "start again"
-_DELETE = "delete the member ({name} DeleteMembers in {region} of the administrator account)"
+_TAKE_OUT = "take the member out ({take_out} in {region} of the administrator account)"
 
 MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
     {
@@ -160,16 +162,17 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.EMAIL_UNUSABLE: Meaning(
             "{said}",
-            "start again with the e-mail address of the account's root user",
+            "start again with the address of the account's root user; for an account of the"
+            " organisation Organizations' own is taken",
             outcomes=_FAILED,
         ),
         ReasonCode.WRONG_EMAIL: Meaning(
             "the e-mail address given is not the one of the account's root user",
-            f"{_DELETE}, and start again with the right address",
+            f"{_TAKE_OUT}, and start again with the right address",
             outcomes=_FAILED,
         ),
         ReasonCode.MEMBER_LIMIT: Meaning(
-            "the administrator has as many members as {service} allows: {said}",
+            "the administrator has as many members, or as much data, as {service} allows: {said}",
             "raise the quota or delete members, and start again",
             outcomes=_FAILED,
         ),
@@ -185,7 +188,8 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.ACCOUNT_SUSPENDED: Meaning(
             "{service} says the account is suspended{also}",
-            "start again once it is not; where it is not any more, ask AWS Support",
+            "start again when the service says so no more; where AWS has lifted the suspension, ask"
+            " AWS Support",
             outcomes=_FAILED_OR_LATE,
         ),
         ReasonCode.REGION_DISABLED: Meaning(
@@ -196,36 +200,38 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.RESIGNED: Meaning(
             "the member account left by itself, which Rollcall does not override",
-            f"ask its owner; {_DELETE}, and start again",
+            f"ask its owner; {_TAKE_OUT}, and start again",
             outcomes=_FAILED,
         ),
         ReasonCode.REMOVED: Meaning(
-            "the administrator disassociated the account, and creating and inviting it again did"
-            " not change that",
-            f"{_DELETE}, and start again",
+            "the administrator disassociated the account, and Rollcall could not bring it back",
+            f"{_TAKE_OUT}, and start again",
             outcomes=_LATE,
         ),
         ReasonCode.NOT_CREATED: Meaning(
             "the account could not be made a member",
-            "fix what the last try says, and start again",
+            "{fix}",
             outcomes=_LATE,
         ),
         ReasonCode.NOT_ENABLED: Meaning(
             "{service} has not enabled the account",
-            "start again if it does not end by itself",
+            "wait, or start again if this run is over",
             outcomes=_LATE_OR_WAITING,
         ),
+        ReasonCode.NOT_VERIFIED: Meaning(
+            "{service} could not verify the account, which belongs to the organisation",
+            f"{_TAKE_OUT}, and start again",
+            outcomes=_LATE,
+        ),
         ReasonCode.LEFT_HALF_WAY: Meaning(
-            "the account belongs to the organisation and was found created or invited; creating it"
-            " again did not enable it",
-            "call {name} DisassociateMembers in {region} of the administrator account, and"
-            " DeleteMembers unless it is Security Hub, which takes that for no account of the"
-            " organisation; then start again",
+            "the account belongs to the organisation, was a member that is not enabled, and"
+            " creating it again did not change that",
+            f"{_TAKE_OUT}, and start again",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.NOT_INVITED: Meaning(
             "the account is created as a member, and {service} does not show an invitation",
-            "fix what the last try says, and start again",
+            "{fix}",
             outcomes=_LATE,
         ),
         ReasonCode.NOT_ACCEPTED: Meaning(
@@ -241,8 +247,8 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.DECLINED: Meaning(
-            "the account was invited and is no member now: it declined or deleted the invitation,"
-            " or somebody deleted the member{also}",
+            "the account was invited and is not any more: it declined or deleted the invitation, or"
+            " somebody deleted the member{also}",
             "ask its owner, and start again",
             outcomes=_FAILED_OR_LATE,
         ),
@@ -253,17 +259,17 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.MONITORING_OFF: Meaning(
             "the account is a member whose monitoring is off{also}",
-            "fix what the last try says, and start again",
+            "{fix}",
             outcomes=_LATE,
         ),
         ReasonCode.GUARDDUTY: Meaning(
-            "Detective needs GuardDuty's data of the account; GuardDuty in {region} {said}",
-            "fix that, and start again",
+            "Detective needs GuardDuty's data of the account. GuardDuty in {region} {said}",
+            "fix that; start again if this run is over",
             outcomes=(*_FAILED_OR_LATE, WAITING),
         ),
         ReasonCode.VOLUME_UNKNOWN: Meaning(
-            "Detective does not know the account's data volume (VOLUME_UNKNOWN), usually because"
-            " the account is not in GuardDuty (Detective API reference)",
+            "Detective does not ingest the account's data{also}, usually because the account is not"
+            " in GuardDuty",
             "see that GuardDuty is enabled for it in {region}; start again if this run is over",
             outcomes=_LATE_OR_WAITING,
         ),

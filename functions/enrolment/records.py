@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
+from zlib import crc32
 
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.membership import (
@@ -63,7 +64,8 @@ _KNOWN = frozenset(
     {
         *("pk", "sk", "expires_at", "account_id", "service", "region", "onboarding_id", "mode"),
         *("taken_at", "revision", "status", "raw", "detail", "transitions", "transition_count"),
-        *("attempts", "due", "outcome", "reason", "reason_code", "updated_at", "settled_at"),
+        *("attempts", "due", "outcome", "updated_at", "settled_at"),
+        *("reason", "reason_code", "reason_digest"),
     }
 )
 _PUBLISHED = "published_"
@@ -95,6 +97,7 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
             "outcome": _text(membership.outcome),
             "reason": _redacted(_text(membership.reason)),
             "reason_code": _text(membership.reason and membership.reason.code),
+            "reason_digest": _digest(_redacted(_text(membership.reason))),
             "updated_at": now,
             "settled_at": membership.settled_at,
         }
@@ -130,7 +133,7 @@ def membership_from_item(item: Mapping[str, Any]) -> Membership:
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
         outcome=_word(Outcome, outcome, Outcome.FAILED),
-        reason=reason_from(item.get("reason"), item.get("reason_code")),
+        reason=reason_from(item.get("reason"), _code_of_text(item)),
         settled_at=_time(item.get("settled_at")),
         unknown=MappingProxyType(_unknown(item)),
     )
@@ -141,6 +144,18 @@ def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
     attempts = {k: v for k, v in item.get("attempts", {}).items() if k not in set(Action)}
     unknown = {k: v for k, v in item.items() if k not in _KNOWN}
     return unknown | ({"attempts": attempts} if attempts else {})
+
+
+def _code_of_text(item: Mapping[str, Any]) -> Any:
+    """The code of the item's reason. The version before kept codes that it did not know beside
+    reasons of its own.
+    """
+    same = item.get("reason_digest") == _digest(item.get("reason"))
+    return item.get("reason_code") if same else None
+
+
+def _digest(text: str | None) -> int | None:
+    return None if text is None else crc32(text.encode(errors="replace"))
 
 
 def reason_from(text: Any, code: Any) -> Reason | None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.explain import explained, waiting_for
 from functions.enrolment.membership import ENABLED, UNWELCOME, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import comes_before
 from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
@@ -173,10 +173,8 @@ def _reasons(result: Result) -> dict[MembershipKey, Reason | None]:
 def _awaited(
     membership: Membership, known: Mapping[MembershipKey, Membership]
 ) -> Membership | None:
-    if membership.target.service is not ServiceName.DETECTIVE:
-        return None
-    guardduty = Target(ServiceName.GUARDDUTY, membership.target.region)
-    return known.get((membership.account_id, guardduty))
+    first = comes_before(membership.target)
+    return None if first is None else known.get((membership.account_id, first))
 
 
 def _in_order(memberships: Iterable[Membership]) -> list[Membership]:

@@ -49,6 +49,13 @@ class Target:
         return cls(ServiceName(service), region)
 
 
+def comes_before(target: Target) -> Target | None:
+    """The target whose memberships come first: Detective looks at GuardDuty's data volume."""
+    if target.service is not ServiceName.DETECTIVE:
+        return None
+    return Target(ServiceName.GUARDDUTY, target.region)
+
+
 @dataclass(frozen=True, slots=True)
 class Traits:
     """How a service differs from the others, as far as the rules care.

@@ -17,6 +17,7 @@ from functions.enrolment.errors import (
     Throttled,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.reason import ReasonCode
 from functions.enrolment.target import ServiceName, Traits
 from functions.services.answers import read_error
 from functions.services.batches import answers, check_size, observations, without_usable_email
@@ -129,7 +130,10 @@ class Detective:
                     raise
                 given[account] = read_error(SERVICE, error)
             except RollcallError as error:
-                given[account] = read_error(SERVICE, error)
+                answer = read_error(SERVICE, error)
+                # A volume that is not known yet may be called a quota; the status says what is so.
+                quota = answer.code is ReasonCode.MEMBER_LIMIT
+                given[account] = Answer(Verdict.RETRY, answer.text) if quota else answer
             else:
                 given[account] = Answer(Verdict.TAKEN)
         return given

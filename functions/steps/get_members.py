@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import loop_from_json, loop_to_json
-from functions.enrolment.errors import AdministratorNotReady, Permanent
-from functions.enrolment.explain import code_of
+from functions.enrolment.errors import AdministratorNotReady, Permanent, RollcallError
+from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import ENABLED, Action, Status
-from functions.enrolment.target import Target
+from functions.enrolment.target import comes_before
 from functions.enrolment.turn import held_back, take_refusal, take_turn
 from functions.steps.loop import read_batch, save_turn, target_keys
 from functions.steps.step import step
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Membership, Observation
+    from functions.enrolment.target import Target
     from functions.enrolment.turn import Turn
+    from functions.services.protocol import SecurityService
     from functions.steps.loop import Batch
     from functions.steps.wiring import Wiring
 
@@ -45,7 +47,7 @@ def _comes_first(loop: Loop) -> Target | None:
     """The target that comes before this one: Detective waits for GuardDuty in its Region."""
     if loop.waits_for is None or loop.dry_run:
         return None
-    return Target(loop.waits_for, loop.target.region)
+    return comes_before(loop.target)
 
 
 def _awaited(first: Target, batch: Batch, wiring: Wiring) -> Memberships:
@@ -70,6 +72,8 @@ def _awaited(first: Target, batch: Batch, wiring: Wiring) -> Memberships:
 def _is_of_now(row: Membership, membership: Membership) -> bool:
     if row.outcome is None or row.outcome in ENABLED:
         return True
+    if row.onboarding_id == membership.onboarding_id:
+        return True
     return (row.settled_at or 0) >= membership.taken_at
 
 
@@ -85,7 +89,7 @@ def _take(
             remembered = batch.resource if loop.resource is None else loop.resource
             resource, seen = _observe(loop, remembered, accounts, wiring)
         except Permanent as error:
-            since, code = loop.refused_since or now, code_of(error, loop.target.region)
+            since, code = loop.refused_since or now, reason_code_of(error, loop.target.region)
             timing = wiring.configuration.timing
             turn = take_refusal(batch.open, since, code, str(error), timing, now)
             return replace(loop, refused_since=since), turn
@@ -99,14 +103,14 @@ def _observe(
     loop: Loop, remembered: str | None, accounts: Sequence[AccountId], wiring: Wiring
 ) -> tuple[str, tuple[Observation, ...]]:
     """The administrator's resource and the reading; what is remembered of it is looked up again
-    when the service says that it is gone.
+    when the service refuses it, in whatever words.
     """
     service = wiring.service(loop.target)
     if remembered is not None:
         try:
             return remembered, service.observe(remembered, accounts)
-        except AdministratorNotReady:
-            resource = service.administrator_resource()
+        except Permanent as refusal:
+            resource = _looked_up(service, refusal)
             if resource == remembered:
                 raise
     else:
@@ -115,3 +119,17 @@ def _observe(
     if resource:
         wiring.ledger.keep_resource(loop.target, resource)
     return resource, seen
+
+
+def _looked_up(service: SecurityService, refusal: Permanent) -> str:
+    """The administrator's resource, after a call with the remembered one was refused.
+
+    Raises:
+        Permanent: the refusal, where it cannot be looked up.
+    """
+    try:
+        return service.administrator_resource()
+    except AdministratorNotReady:
+        raise
+    except RollcallError as error:
+        raise refusal from error

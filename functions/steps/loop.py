@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import REPORT, Loop, loop_from_json, loop_to_json
 from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRefused
-from functions.enrolment.explain import code_of
+from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import STEP_SECONDS, Action, Answer, Membership, Verdict
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.turn import SLOW, begin, take_answers, wait_after
+from functions.services.answers import read_error
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -89,8 +90,9 @@ def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) 
     following: str = turn.next if acting or turn.next is Action.STOP else Action.WAIT
     if not own:
         following = Action.STOP
-    elif following is Action.WAIT and _is_to_report(loop, batch, own, turn, wiring):
+    elif _is_to_report(loop, batch, own, following, now, wiring):
         following = REPORT
+        loop = replace(loop, reported_at=now)
     return replace(
         loop,
         next=following,
@@ -121,8 +123,7 @@ def act(
         # A step may end before it has come to all of them: those that came last come first.
         fewest_first = sorted(begun, key=lambda membership: membership.tries(action))
         accounts = [membership.account_id for membership in fewest_first]
-        region = loop.target.region
-        answers = _each_answer(accounts, lambda some: call(service, loop, some), region)
+        answers = _each_answer(accounts, lambda some: call(service, loop, some), loop.target)
         now = wiring.now()
         answered = take_answers(begun, action, answers, before, now)
         record(loop, batch, answered, now, wiring)
@@ -171,17 +172,27 @@ def _keep_lease(batch: Batch, now: float, wait: float, wiring: Wiring) -> bool:
 
 
 def _is_to_report(
-    loop: Loop, batch: Batch, own: Sequence[Membership], turn: Turn, wiring: Wiring
+    loop: Loop,
+    batch: Batch,
+    own: Sequence[Membership],
+    following: str,
+    now: float,
+    wiring: Wiring,
 ) -> bool:
-    """Whether only people or slow checks are waited for here, for a while already."""
+    """Whether only people or slow checks are waited for here, for a while already.
+
+    An action that is due comes after it, at the next turn; so that it is not put off each time,
+    there is twice the time between such reports.
+    """
     onboarding = batch.onboarding
-    return (
-        loop.reports
-        and onboarding is not None
-        and "interim" not in onboarding.published
-        and turn.wait_seconds >= wiring.configuration.timing.longest_wait
-        and all(membership.status in SLOW for membership in own)
-    )
+    if not loop.reports or onboarding is None or "interim" in onboarding.published:
+        return False
+    if any(membership.status not in SLOW for membership in own):
+        return False
+    began = min(membership.taken_at for membership in own)
+    lasts = now - max(membership.transitions[-1].at for membership in own)
+    put_off = following is not Action.WAIT and now - began < 2 * (loop.reported_at - began)
+    return lasts >= wiring.configuration.timing.longest_wait and not put_off
 
 
 def _only(loop: Loop, accounts: Iterable[AccountId]) -> Loop:
@@ -192,7 +203,7 @@ def _only(loop: Loop, accounts: Iterable[AccountId]) -> Loop:
 def _each_answer(
     accounts: Sequence[AccountId],
     call: Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]],
-    region: str,
+    target: Target,
 ) -> dict[AccountId, Answer]:
     """One call for all; where the service refuses it, one for each, so that no account suffers
     for another. After a call that was not answered no other is made.
@@ -204,20 +215,26 @@ def _each_answer(
         return dict(call(accounts))
     except ServiceRefused as refusal:
         if len(accounts) == 1:
-            return {accounts[0]: _refusal(refusal, region)}
+            return {accounts[0]: _of_one(refusal, target)}
     except Permanent as error:
-        return dict.fromkeys(accounts, _refusal(error, region))
+        return dict.fromkeys(accounts, _refusal(error, target.region))
     except Retryable as error:
         return dict.fromkeys(accounts, Answer(Verdict.UNANSWERED, str(error)))
     for account in accounts:
-        given |= _each_answer([account], call, region)
+        given |= _each_answer([account], call, target)
         if given[account].verdict is Verdict.UNANSWERED:
             break
     return given
 
 
+def _of_one(refusal: ServiceRefused, target: Target) -> Answer:
+    """What a refused call about one account means: what is known of the words, or the end."""
+    answer = read_error(target.service, refusal)
+    return _refusal(refusal, target.region) if answer.verdict is Verdict.UNKNOWN else answer
+
+
 def _refusal(error: Permanent, region: str) -> Answer:
-    return Answer(Verdict.PERMANENT, str(error), code_of(error, region))
+    return Answer(Verdict.PERMANENT, str(error), reason_code_of(error, region))
 
 
 def target_keys(target: Target, accounts: Iterable[AccountId]) -> list[MembershipKey]:

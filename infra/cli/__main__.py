@@ -1,29 +1,81 @@
-"""``python -m infra.cli``: one module per verb."""
+"""``rollcall``, or ``python -m infra.cli``: one module per verb.
+
+A verb's module has ``EXAMPLES`` and ``run``: its parameters are the options, its docstring is the
+help, and it returns the exit status. What is wrong with arguments is said in one line, status 2.
+"""
 
 from __future__ import annotations
 
-import argparse
 import sys
-from typing import NoReturn
+import textwrap
+import tomllib
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from infra.cli import local, redrive
+import typer
+
+from infra.cli import redrive
+from infra.cli.local import verb as local
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+NAME = "rollcall"
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line; ``--help`` has the rest."""
+def _epilog(examples: str) -> str:
+    # A paragraph that begins with \b is not wrapped.
+    return f"\b\nExamples:\n{textwrap.indent(examples, '  ')}"
 
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}\n")
+
+app = typer.Typer(
+    epilog=_epilog("rollcall redrive --dry-run\nrollcall redrive --help"),
+    # Plain text, so that help reads the same in a file as on a terminal.
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
+)
+
+
+def _add(name: str, run: Callable[..., int], examples: str) -> None:
+    app.command(name, epilog=_epilog(examples))(run)
+
+
+_add("local", local.run, local.EXAMPLES)
+_add("redrive", redrive.run, redrive.EXAMPLES)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        project = tomllib.loads(PYPROJECT.read_text())["project"]
+        print(f"{NAME} {project['version']}")
+        raise typer.Exit
+
+
+@app.callback()
+def _rollcall(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Enrol accounts, call the roll."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run a verb; returns its exit status."""
-    parser = _Parser(prog="rollcall", description="Enrol accounts, call the roll.")
-    verbs = parser.add_subparsers(title="verbs", required=True, metavar="VERB")
-    for verb in (local, redrive):
-        verb.add_to(verbs)
-    chosen = parser.parse_args(arguments)
-    status: int = chosen.run(chosen)
+    try:
+        status: int = app(arguments, prog_name=NAME, standalone_mode=False)
+    except typer.TyperException as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else NAME
+        # Typer passes on how Pydantic begins what a ValueError says.
+        told = error.format_message().replace("Value error, ", "")
+        print(f"{command}: {' '.join(told.split())} (try --help)", file=sys.stderr)
+        return error.exit_code
     return status
 
 

@@ -12,12 +12,14 @@ from rich.live import Live
 from rich.text import Text
 
 from functions.enrolment.membership import Outcome
+from functions.enrolment.results import Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from rich.console import Console
 
+    from functions.aws.ledger import Ledger
     from functions.enrolment.membership import Membership
 
 COLOURS = {
@@ -30,6 +32,14 @@ COLOURS = {
 _WIDTHS = (12, 12, 14)
 _INDENT = 16
 _TIMES = re.compile(r"[0-9T:-]{19}Z( \([^)]*\))?")
+
+
+def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
+    """Every membership a run is about, as far as it is, with what is left to other runs."""
+    found = ledger.findings(onboarding_id)
+    if found is None:
+        return ()
+    return Result(found.onboarding, found.own, time.time(), left=found.left).all
 
 
 def follow(

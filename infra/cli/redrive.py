@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 import sys
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from typer import BadParameter, Option
 
 from functions.intake.arrivals import ARRIVALS
+from infra.cli.stack import NotDeployed, stack_outputs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-STACK = "Rollcall"
 # Longer than a redrive takes, so that it sees every message once.
 HIDDEN_SECONDS = 600
 # Long polling asks all of a queue's servers, so that an empty answer means an empty queue.
@@ -28,28 +28,10 @@ _EVENT_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5})
 
-_DESCRIPTION = """\
-Start a run of the state machine for every event in a dead-letter queue, and delete the event once
-the run is accepted. EventBridge takes events of AWS services from AWS only, so the events cannot be
-put back on the bus. A run is named after its event: to redrive an event twice starts it once. What
-cannot be read stays in the queue and is named.
-
-The queue and the state machine are those of the stack Rollcall, unless they are given. The queue of
-RollcallOrganizationEvents is in the management account: give its URL, and in --queue-profile a
-profile of that account.
-
-Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
-nothing was done, because the command is wrong or there are no such credentials, stack, queue or
-state machine."""
-_EPILOG = """\
-examples:
-  python -m infra.cli redrive --dry-run
-  python -m infra.cli redrive --queue-profile management \\
-    --queue-url https://sqs.us-east-1.amazonaws.com/999988887777/Undelivered"""
-
-
-class NotAsked(Exception):
-    """Nothing could be tried; the message says why."""
+EXAMPLES = """\
+rollcall redrive --dry-run
+rollcall redrive --queue-profile management \\
+  --queue-url https://sqs.us-east-1.amazonaws.com/999988887777/Undelivered"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,37 +49,84 @@ class Redriven:
     left: str | None = None
 
 
-def add_to(verbs: Any) -> None:
-    """Add this verb to the command line."""
-    parser = verbs.add_parser(
-        "redrive",
-        help="start runs for events that could not be delivered",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("--queue-url", help="the dead-letter queue; default: that of the stack")
-    parser.add_argument("--queue-profile", help="the AWS profile to read the queue with")
-    parser.add_argument("--queue-region", help="default: as the URL says, or your AWS settings")
-    parser.add_argument("--state-machine-arn", help="default: that of the stack")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be redriven")
-    parser.add_argument("--json", action="store_true", help="print one JSON document")
-    parser.set_defaults(run=run)
+def _checked_queue_url(url: str | None) -> str | None:
+    if url is not None and not url.startswith(("https://", "http://")):
+        raise BadParameter(f"takes the URL of a queue, not {url!r}")
+    return url
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Redrive and report; the exit status."""
+def _checked_profile(name: str | None) -> str | None:
+    if name is not None:
+        try:
+            boto3.Session(profile_name=name)
+        except ProfileNotFound as error:
+            raise BadParameter(f"takes one of your AWS profiles: {error}") from None
+    return name
+
+
+def _checked_machine_arn(arn: str | None) -> str | None:
+    if arn is not None:
+        parts = arn.split(":")
+        if len(parts) != 7 or parts[2] != "states" or parts[5] != "stateMachine":
+            raise BadParameter(f"takes the ARN of a state machine, not {arn!r}")
+    return arn
+
+
+def run(
+    queue_url: Annotated[
+        str | None,
+        Option(
+            metavar="URL",
+            callback=_checked_queue_url,
+            help="The dead-letter queue; default: that of the stack.",
+        ),
+    ] = None,
+    queue_profile: Annotated[
+        str | None,
+        Option(
+            metavar="NAME",
+            callback=_checked_profile,
+            help="The AWS profile to read the queue with.",
+        ),
+    ] = None,
+    queue_region: Annotated[
+        str | None,
+        Option(metavar="REGION", help="Default: as the URL says, or your AWS settings."),
+    ] = None,
+    state_machine_arn: Annotated[
+        str | None,
+        Option(metavar="ARN", callback=_checked_machine_arn, help="Default: that of the stack."),
+    ] = None,
+    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be redriven.")] = False,
+    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+) -> int:
+    """Start runs for events that could not be delivered.
+
+    Starts a run of the state machine for every event in a dead-letter queue, and deletes the event
+    once the run is accepted. EventBridge takes events of AWS services from AWS only, so the events
+    cannot be put back on the bus. A run is named after its event: to redrive an event twice starts
+    it once. What cannot be read stays in the queue and is named.
+
+    The queue and the state machine are those of the stack Rollcall, unless they are given. The
+    queue of RollcallOrganizationEvents is in the management account: give its URL, and in
+    --queue-profile a profile of that account.
+
+    Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
+    nothing was done, because the command is wrong or there are no such credentials, stack, queue
+    or state machine; 130: ended by Ctrl-C.
+    """
     done: list[Redriven] = []
     failure = None
     try:
-        for one in _redrive_as_asked(arguments):
+        place = _place(queue_url, queue_profile, queue_region, state_machine_arn)
+        for one in redrive(*place, dry_run=dry_run, wait=LAST_LOOK_SECONDS):
             done.append(one)
-    except (NotAsked, BotoCoreError, ClientError) as error:
+    except (NotDeployed, BotoCoreError, ClientError) as error:
         failure = str(error)
     if done or not failure:
-        _report(done, dry_run=arguments.dry_run, as_json=arguments.json)
+        _report(done, dry_run=dry_run, as_json=as_json)
     if failure:
-        print(f"redrive: {failure}", file=sys.stderr)
+        print(f"rollcall redrive: {failure}", file=sys.stderr)
         return 1 if done else 2
     return 1 if any(one.left is not None for one in done) else 0
 
@@ -142,42 +171,30 @@ def redrive(
                 )
 
 
-def _redrive_as_asked(arguments: argparse.Namespace) -> Iterator[Redriven]:
-    session = boto3.Session()
-    outputs: dict[str, str] = {}
-    if not arguments.queue_url or not arguments.state_machine_arn:
-        outputs = _outputs(session)
-    machine_arn = arguments.state_machine_arn or outputs["StateMachineArn"]
-    queue_url = arguments.queue_url or outputs["UndeliveredEventsUrl"]
-    machines: Any = session.client(
-        "stepfunctions", region_name=_machine_region(machine_arn), config=_RETRIES
-    )
+def _place(
+    queue_url: str | None, profile: str | None, region: str | None, machine_arn: str | None
+) -> tuple[Any, Any, str, str]:
+    """Clients of queue and state machine, the queue's URL and the state machine's ARN.
+
+    Raises:
+        NotDeployed: the stack does not name what is not given.
+        BotoCoreError: there is no Region, or no credentials.
+        ClientError: there is no such stack or state machine, or a call was refused.
+    """
+    session, queue_session = boto3.Session(), boto3.Session(profile_name=profile)
+    if not queue_url or not machine_arn:
+        cloudformation: Any = session.client("cloudformation", config=_RETRIES)
+        outputs = stack_outputs(cloudformation, "StateMachineArn", "UndeliveredEventsUrl")
+        machine_arn = machine_arn or outputs["StateMachineArn"]
+        queue_url = queue_url or outputs["UndeliveredEventsUrl"]
+    machine_region = machine_arn.split(":")[3]
+    machines: Any = session.client("stepfunctions", region_name=machine_region, config=_RETRIES)
     said = _QUEUE_REGION.match(queue_url)
-    region = arguments.queue_region or (said[1] if said else None)
-    queues: Any = boto3.Session(profile_name=arguments.queue_profile).client(
-        "sqs", region_name=region, config=_RETRIES
-    )
+    queue_region = region or (said[1] if said else None)
+    queues: Any = queue_session.client("sqs", region_name=queue_region, config=_RETRIES)
     # Asked first, so that a wrong ARN is one refusal and not one for every event.
     machines.describe_state_machine(stateMachineArn=machine_arn)
-    place = (queues, machines, queue_url, machine_arn)
-    return redrive(*place, dry_run=arguments.dry_run, wait=LAST_LOOK_SECONDS)
-
-
-def _outputs(session: boto3.Session) -> dict[str, str]:
-    stacks: Any = session.client("cloudformation", config=_RETRIES)
-    (stack,) = stacks.describe_stacks(StackName=STACK)["Stacks"]
-    outputs = {o["OutputKey"]: o["OutputValue"] for o in stack.get("Outputs", ())}
-    for wanted in ("StateMachineArn", "UndeliveredEventsUrl"):
-        if wanted not in outputs:
-            raise NotAsked(f"the stack {STACK} has no output {wanted}")
-    return outputs
-
-
-def _machine_region(arn: str) -> str:
-    parts = arn.split(":")
-    if len(parts) != 7 or parts[2] != "states" or parts[5] != "stateMachine":
-        raise NotAsked(f"--state-machine-arn: takes the ARN of a state machine, not {arn!r}")
-    return parts[3]
+    return queues, machines, queue_url, machine_arn
 
 
 def _receive(queues: Any, queue_url: str, wait: int) -> list[dict[str, Any]]:

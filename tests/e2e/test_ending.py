@@ -16,7 +16,7 @@ BAD_CONFIGURATION = """
 import sys
 from dataclasses import replace
 from infra.cli.__main__ import main
-from infra.cli.scenarios import SCENARIOS
+from infra.cli.local.scenarios import SCENARIOS
 
 SCENARIOS["creation"] = replace(SCENARIOS["creation"], timing={"hold": "soon"})
 sys.exit(main(["local"]))

@@ -19,8 +19,8 @@ import pytest
 from functions.aws.ledger import Ledger
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Status
-from infra.cli.deployment import Deployer, Place
-from infra.cli.scenarios import (
+from infra.cli.local.deployment import Deployer, Place
+from infra.cli.local.scenarios import (
     ADMINISTRATOR,
     HOME_REGION,
     INVITED,

@@ -7,8 +7,8 @@ from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
-from infra.cli.arrivals import FIRST, LAST, LATER
-from infra.cli.scenarios import (
+from infra.cli.local.arrivals import FIRST, LAST, LATER
+from infra.cli.local.scenarios import (
     HEALTHY,
     NEVER_ANSWERS,
     NOT_OPTED_IN,

@@ -11,7 +11,8 @@ from functions.enrolment.decide import Circumstances
 from functions.enrolment.documents import Loop
 from functions.enrolment.membership import Action, Answer, Membership, Observation, Status, Verdict
 from functions.enrolment.records import OnboardingRecord
-from functions.enrolment.target import ServiceName, Target, Traits
+from functions.enrolment.target import ServiceName, Target
+from functions.services.registry import TRAITS
 
 ADMINISTRATOR = AccountId("111122223333")
 MANAGEMENT = AccountId("999988887777")
@@ -21,14 +22,6 @@ EMAIL = "root@example.com"
 NOW = 1_800_000_000.0
 RUN = "onboarding-1"
 TARGET = Target(ServiceName.GUARDDUTY, "eu-west-1")
-
-TRAITS = {
-    ServiceName.SECURITYHUB: Traits(create_invites=False, restarts=frozenset()),
-    ServiceName.GUARDDUTY: Traits(create_invites=False, restarts=frozenset({Status.DISABLED})),
-    ServiceName.DETECTIVE: Traits(
-        create_invites=True, restarts=frozenset({Status.ACCEPTED_BUT_DISABLED})
-    ),
-}
 
 
 def a_membership(

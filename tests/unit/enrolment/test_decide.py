@@ -6,7 +6,7 @@ import pytest
 
 from functions.enrolment.account import Mode
 from functions.enrolment.configuration import Timing
-from functions.enrolment.decide import GONE, Decision, decide
+from functions.enrolment.decide import GONE_SECONDS, Decision, decide
 from functions.enrolment.membership import (
     STEP_SECONDS,
     Action,
@@ -380,14 +380,85 @@ def test_where_guardduty_did_not_come_detective_is_restarted_once_and_then_given
     assert f"GuardDuty in eu-west-1 {outcome}: it left" in given_up.reason.text
 
 
+@pytest.mark.parametrize("verdict", [Verdict.RETRY, Verdict.UNKNOWN, Verdict.UNANSWERED])
+def test_detective_is_not_given_up_by_a_restart_that_was_not_carried_out(verdict: Verdict) -> None:
+    failed = {ACCOUNT: guardduty(Status.RESIGNED, Outcome.FAILED, after=1000)}
+    restarted = tried(volume_unknown(810), Action.RESTART, verdict, at=NOW + 1000)
+    due = 120 if verdict is Verdict.UNANSWERED else 15
+
+    decision = decide(restarted, circumstances(DT, 1001, awaited=failed))
+
+    assert decision == Decision(Action.WAIT, until=NOW + 1000 + due)
+    later = circumstances(DT, 1000 + due, awaited=failed)
+    assert decide(restarted, later) == Decision(Action.RESTART)
+
+
+def test_detective_is_not_given_up_where_guardduty_may_be_on_or_come_yet() -> None:
+    reason = Reason(ReasonCode.OTHER_ADMINISTRATOR, "another has it")
+    elsewhere = a_membership(Status.INVITED).settled(Outcome.FAILED, reason, NOW)
+    rests_on = circumstances(DT, 2 * 86400 - 1, awaited={ACCOUNT: elsewhere})
+
+    assert decide(volume_unknown(0), rests_on).outcome is None
+
+
+@pytest.mark.parametrize("status", [Status.UNKNOWN, Status.ABSENT])
+def test_one_odd_reading_does_not_end_what_detective_is_waited_for(status: Status) -> None:
+    odd = volume_unknown(0).seen(Observation(ACCOUNT, status, str(status)), NOW + 20 * 3600)
+
+    assert decide(odd, circumstances(DT, 20 * 3600)).outcome is None
+
+
+def test_a_member_that_was_removed_and_is_created_by_rollcall_is_invited() -> None:
+    """It was invited before: that invitation is not one that was declined."""
+    removed = a_membership(Status.INVITED, INV).seen(
+        Observation(ACCOUNT, Status.REMOVED, "Removed"), NOW + 60
+    )
+    created = tried(removed, Action.CREATE, at=NOW + 60).seen(
+        Observation(ACCOUNT, Status.CREATED, "Created"), NOW + 75
+    )
+
+    assert decide(created, circumstances(GD, 75)) == Decision(Action.INVITE)
+
+
+def test_an_invitation_that_no_reading_saw_is_gone_as_well() -> None:
+    verified = tried(a_membership(Status.ABSENT, INV), Action.CREATE).seen(
+        Observation(ACCOUNT, Status.VERIFYING, "VERIFICATION_IN_PROGRESS"), NOW + 15
+    )
+    gone = verified.seen(Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW + 60)
+
+    decision = decide(gone, circumstances(DT, 60 + GONE_SECONDS))
+
+    assert decision.outcome is Outcome.FAILED
+    assert decision.reason is not None
+    assert decision.reason.code is ReasonCode.DECLINED
+
+
+def test_a_removed_member_is_invited_though_creating_it_was_answered_in_unknown_words() -> None:
+    created = tried(a_membership(Status.REMOVED, INV), Action.CREATE, Verdict.UNKNOWN)
+
+    assert due_after(created, Action.INVITE) == 120
+
+
+def test_what_the_facts_do_not_say_is_not_claimed_of_a_disabled_region() -> None:
+    """A Region that needs opting in, of which nobody could say whether the account has it."""
+    disabled = tried(a_membership(Status.ABSENT, INV), Action.CREATE).seen(
+        Observation(ACCOUNT, Status.REGION_DISABLED, "RegionDisabled"), NOW + 15
+    )
+
+    decision = decide(disabled, circumstances(GD, 15))
+
+    assert decision.outcome is Outcome.FAILED
+    assert "enabled when the run began" not in str(decision.reason)
+
+
 def test_an_invitation_that_is_gone_is_waited_for_a_while_and_not_sent_again() -> None:
     invited = tried(a_membership(Status.INVITED, INV), Action.CREATE)
     gone = invited.seen(Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW + 60)
 
     before = decide(gone, circumstances(DT, 60))
-    after = decide(gone, circumstances(DT, 60 + GONE))
+    after = decide(gone, circumstances(DT, 60 + GONE_SECONDS))
 
-    assert before == Decision(Action.WAIT, until=NOW + 60 + GONE)
+    assert before == Decision(Action.WAIT, until=NOW + 60 + GONE_SECONDS)
     assert after.outcome is Outcome.FAILED
     assert after.reason is not None
     assert after.reason.code is ReasonCode.DECLINED

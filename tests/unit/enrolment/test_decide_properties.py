@@ -27,7 +27,8 @@ from functions.enrolment.membership import (
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import begin, take_answers, take_turn
-from tests.support.builders import ACCOUNT, NOW, TRAITS, a_membership
+from functions.services.registry import TRAITS
+from tests.support.builders import ACCOUNT, NOW, a_membership
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

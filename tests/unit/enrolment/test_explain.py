@@ -12,20 +12,17 @@ from functions.enrolment.account import Mode
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
-    Conflict,
     CredentialsRefused,
     ServiceRefused,
-    ServiceUnavailable,
-    Throttled,
 )
-from functions.enrolment.explain import code_of, explained, refused, waiting_for
+from functions.enrolment.explain import explained, reason_code_of, refused, waiting_for
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import ServiceName, Target
 from tests.support.builders import ACCOUNT, EMAIL, NOW, a_membership, tried
 
 if TYPE_CHECKING:
-    from functions.enrolment.errors import RollcallError
+    from functions.enrolment.errors import Permanent
     from functions.enrolment.membership import Membership
 
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
@@ -36,7 +33,7 @@ CODES = {
     Status.CREATED: {ORG: "left-half-way", INV: "not-invited"},
     Status.INVITED: {ORG: "left-half-way", INV: "not-accepted"},
     Status.VERIFYING: {ORG: "being-verified", INV: "being-verified"},
-    Status.VERIFICATION_FAILED: {ORG: "left-half-way", INV: "wrong-email"},
+    Status.VERIFICATION_FAILED: {ORG: "not-verified", INV: "wrong-email"},
     Status.DISABLED: {ORG: "monitoring-off", INV: "monitoring-off"},
     Status.PAUSED: {ORG: "monitoring-off", INV: "monitoring-off"},
     Status.ACCEPTED_BUT_DISABLED: {ORG: "volume-unknown", INV: "volume-unknown"},
@@ -186,8 +183,9 @@ def test_a_reason_names_the_services_call_and_the_region() -> None:
 
     assert waiting_for(membership, NOW).text == (
         "the member account left by itself, which Rollcall does not override; Resigned since"
-        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; delete the member (securityhub"
-        " DeleteMembers in us-east-1 of the administrator account), and start again"
+        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; take the member out"
+        " (securityhub DisassociateMembers in us-east-1 of the administrator account), and start"
+        " again"
     )
 
 
@@ -234,9 +232,10 @@ def test_an_answer_that_ends_a_membership_is_told_once() -> None:
 
     assert refused(membership, answer, NOW) == Reason(
         ReasonCode.MEMBER_LIMIT,
-        "the administrator has as many members as GuardDuty allows: the quota is 5000; Absent since"
-        " 2027-01-15T08:00:00Z (0 s); last tried: create at 2027-01-15T08:00:00Z; to do: raise the"
-        " quota or delete members, and start again",
+        "the administrator has as many members, or as much data, as GuardDuty allows: the quota is"
+        " 5000; Absent since 2027-01-15T08:00:00Z (0 s);"
+        " last tried: create at 2027-01-15T08:00:00Z;"
+        " to do: raise the quota or delete members, and start again",
     )
 
 
@@ -302,10 +301,7 @@ def test_an_address_is_left_out_and_the_rest_stays() -> None:
         (AccessDenied("no"), "me-south-1", "access-denied"),
         (AdministratorNotReady("no"), "me-south-1", "administrator-not-ready"),
         (ServiceRefused("no"), "me-south-1", "refused"),
-        (Throttled("no"), "eu-west-1", "unavailable"),
-        (ServiceUnavailable("no"), "eu-west-1", "unavailable"),
-        (Conflict("no"), "eu-west-1", "unavailable"),
     ],
 )
-def test_an_error_on_a_call_has_its_code(error: RollcallError, region: str, expected: str) -> None:
-    assert code_of(error, region) == expected
+def test_an_error_on_a_call_has_its_code(error: Permanent, region: str, expected: str) -> None:
+    assert reason_code_of(error, region) == expected

@@ -34,6 +34,7 @@ CODES = {
     "removed",
     "not-created",
     "not-enabled",
+    "not-verified",
     "left-half-way",
     "not-invited",
     "not-accepted",
@@ -53,7 +54,7 @@ CODES = {
     "run-ended",
     "other",
 }
-NAMES = {"account", "service", "name", "region", "status", "said", "also"}
+NAMES = {"service", "name", "region", "status", "said", "also", "take_out", "fix"}
 # There is nothing to be done, or it is said with the rest.
 WITHOUT_REMEDY = {
     ReasonCode.ADMINISTRATOR,

@@ -310,6 +310,19 @@ def test_a_word_that_only_a_later_version_knows_does_not_stop_this_one(
     assert {name: getattr(membership, name) for name in read} == read
 
 
+def test_a_code_is_believed_only_beside_the_reason_it_was_written_with() -> None:
+    """The version before kept codes, which it did not know, beside the reasons that it wrote."""
+    ended = a_membership().settled(Outcome.FAILED, Reason(ReasonCode.RESIGNED, "it left"), NOW)
+    item = membership_to_item(ended, NOW)
+
+    rewritten = membership_from_item(item | {"reason": "still Invited after 14 d"})
+    enabled = membership_from_item({k: v for k, v in item.items() if k != "reason"})
+
+    assert membership_from_item(item).reason == ended.reason
+    assert rewritten.reason == Reason(ReasonCode.OTHER, "still Invited after 14 d")
+    assert enabled.reason is None
+
+
 @given(st.emails(), st.text())
 def test_an_email_is_never_kept(email: str, text: str) -> None:
     said = f"{text} {email} {text}"

@@ -282,7 +282,7 @@ GUARDDUTY_ENDED = a_membership(Status.RESIGNED, account_id=OTHER).settled(
         (CHECKED, (), "volume-unknown", "see that GuardDuty is enabled for it in eu-west-1"),
         (CHECKED, (INVITED,), "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted"),
         (CHECKED, (GUARDDUTY_ENDED,), "guardduty-not-enabled", "eu-west-1 failed: it left"),
-        (CHECKED, (ended(Outcome.ENABLED, OTHER),), "volume-unknown", "VOLUME_UNKNOWN"),
+        (CHECKED, (ended(Outcome.ENABLED, OTHER),), "volume-unknown", "does not ingest"),
     ],
     ids=[
         "invited",

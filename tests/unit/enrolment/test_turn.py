@@ -29,12 +29,12 @@ from functions.enrolment.turn import (
     take_turn,
     wait_after,
 )
+from functions.services.registry import TRAITS
 from tests.support.builders import (
     ACCOUNT,
     NOW,
     OTHER,
     TARGET,
-    TRAITS,
     a_membership,
     circumstances,
     tried,

@@ -14,7 +14,7 @@ from functions.aws.executions import Ended, Executions
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
-from functions.enrolment.errors import AdministratorNotReady
+from functions.enrolment.errors import AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services.registry import TRAITS
 from functions.steps import wiring
@@ -83,7 +83,7 @@ class Service:
     """A security service: what it is asked, in ``calls``, and what it ``says``, which may raise.
 
     ``resource`` is the administrator's, looked up ``lookups`` times; any other is gone, and so is
-    that one where ``gone`` is set.
+    that one where ``gone`` is set. Calls with what is gone are refused by ``refuses``.
     """
 
     name: ServiceName = TARGET.service
@@ -93,6 +93,7 @@ class Service:
         self.resource = "detector-1"
         self.lookups = 0
         self.gone = False
+        self.refuses: type[Permanent] = AdministratorNotReady
         self.statuses: dict[AccountId, Status] = {}
         self.says: Says = lambda accounts: dict.fromkeys(accounts, TAKEN)
         self.calls: list[tuple[str, list[AccountId]]] = []
@@ -106,7 +107,7 @@ class Service:
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
         self.calls.append(("observe", list(accounts)))
         if self.gone or resource != self.resource:
-            raise AdministratorNotReady(f"no {resource}: GuardDuty CreateDetector first")
+            raise self.refuses(f"no {resource}: GuardDuty CreateDetector first")
         found = {account: self.statuses.get(account, Status.ABSENT) for account in accounts}
         return tuple(Observation(each, status, str(status)) for each, status in found.items())
 
@@ -223,10 +224,11 @@ class Wired(Wiring):
         return self.target
 
 
-def wired(rows: MemoryRows | None = None, now: float = NOW) -> Wired:
+def wired(rows: MemoryRows | None = None, now: float = NOW, **configured: Any) -> Wired:
     """The wiring of a step at one time; on a table of its own, if none is given."""
     errors: Errors = {}
-    settings = Settings(ADMINISTRATOR, "aws", a_configuration(), "table", "bus", "topic", "results")
+    configuration = a_configuration(**configured)
+    settings = Settings(ADMINISTRATOR, "aws", configuration, "table", "bus", "topic", "results")
     return Wired(
         settings=settings,
         clients=cast("Clients", None),

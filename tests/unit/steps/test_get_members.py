@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import Account, Mode
-from functions.enrolment.configuration import Timing
+from functions.enrolment.configuration import Invitation, Timing
 from functions.enrolment.documents import loop_to_json
-from functions.enrolment.errors import AdministratorNotReady, InvalidInput
+from functions.enrolment.errors import (
+    AccessDenied,
+    AdministratorNotReady,
+    InvalidInput,
+    Permanent,
+    ServiceRefused,
+    Throttled,
+)
 from functions.enrolment.membership import Action, Outcome, Status
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.plan import Plan
@@ -225,9 +232,14 @@ def test_each_target_has_its_own_resource() -> None:
     assert turn(wiring, target=DETECTIVE)["resource"] == "graph-1"
 
 
+@pytest.mark.parametrize("refuses", [AdministratorNotReady, ServiceRefused, AccessDenied])
 @pytest.mark.parametrize("handed_on", [None, "detector-0"], ids=["remembered", "handed on"])
-def test_a_resource_that_is_gone_is_looked_up_again(handed_on: str | None) -> None:
+def test_a_resource_that_is_gone_is_looked_up_again(
+    handed_on: str | None, refuses: type[Permanent]
+) -> None:
+    """In what words a service says so is not known of every service."""
     wiring = wired(now=LATER)
+    wiring.target.refuses = refuses
     begin(wiring, UNREAD)
     wiring.ledger.keep_resource(TARGET, "detector-0")
 
@@ -248,6 +260,20 @@ def test_where_the_same_resource_is_found_again_the_service_says_that_it_is_not_
     reason = rows(wiring)[ACCOUNT].reason
     assert reason is not None
     assert reason.code is ReasonCode.ADMINISTRATOR_NOT_READY
+
+
+def test_where_nothing_can_be_looked_up_the_refusal_itself_is_the_reason() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.ledger.keep_resource(TARGET, "detector-0")
+    wiring.target.refuses = AccessDenied
+    wiring.errors["resource"] = iter([Throttled("too many")])
+
+    turn(wiring)
+
+    reason = rows(wiring)[ACCOUNT].reason
+    assert reason is not None
+    assert reason.code is ReasonCode.ACCESS_DENIED
 
 
 def test_a_resource_with_which_nothing_can_be_read_is_not_remembered() -> None:
@@ -355,6 +381,19 @@ def test_where_only_people_are_waited_for_that_is_reported_once(
         wiring.ledger.mark_published(RUN, channel, "1")
 
     assert turn(wiring, mode=Mode.INVITATION, **changes)["next"] == following
+
+
+def test_a_report_comes_before_the_acceptance_that_is_due_and_does_not_put_it_off_again() -> None:
+    accepts = Invitation(member_role="Member", external_id="id")
+    wiring = wired(now=NOW + TIMING.longest_wait, invitation=accepts)
+    begin(wiring, a_membership(Status.INVITED, Mode.INVITATION))
+    wiring.target.statuses = {ACCOUNT: Status.INVITED}
+
+    first = turn(wiring, mode=Mode.INVITATION, reports=True)
+    second = run(get_members.handler, first, wiring)
+
+    assert (first["next"], first["reported_at"]) == ("report", NOW + TIMING.longest_wait)
+    assert second["next"] == "accept"
 
 
 def test_a_document_that_is_no_targets_loop_is_refused() -> None:

@@ -16,7 +16,7 @@ from functions.enrolment.errors import (
     CredentialsRefused,
     ServiceRefused,
 )
-from functions.enrolment.explain import code_of, waiting_for
+from functions.enrolment.explain import reason_code_of, waiting_for
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
 from functions.enrolment.plan import Facts, make_plan
 from functions.enrolment.reason import MEANINGS, WAITING, ReasonCode
@@ -27,6 +27,7 @@ from functions.enrolment.scope import Scope
 from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import SLOW, take_answers, take_refusal, take_turn
 from functions.services.answers import BY_SERVICE
+from functions.services.registry import TRAITS
 from functions.steps import fail_target, publish_results
 from tests.support.builders import (
     ACCOUNT,
@@ -35,7 +36,6 @@ from tests.support.builders import (
     MANAGEMENT,
     NOW,
     RUN,
-    TRAITS,
     a_configuration,
     a_loop,
     a_membership,
@@ -57,7 +57,7 @@ DAY = 86400
 REFUSALS = (AdministratorNotReady, AccessDenied, CredentialsRefused, ServiceRefused)
 REGIONS = ("eu-west-1", "me-south-1")
 # The codes of errors on a call that no retry mends.
-REFUSED = {code_of(kind("no"), region) for kind, region in product(REFUSALS, REGIONS)}
+REFUSED = {reason_code_of(kind("no"), region) for kind, region in product(REFUSALS, REGIONS)}
 DETAILS = (None, "VOLUME_UNKNOWN", "VOLUME_TOO_HIGH")
 GUARDDUTY = (
     None,

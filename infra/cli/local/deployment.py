@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from infra.cli.stack import STACK, stack_outputs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from infra.local.process import LocalAws
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
 
 
@@ -44,13 +46,12 @@ class Deployment:
 
 
 class Deployer:
-    """Bootstraps places and deploys stacks to them; ``folder`` keeps assembly and outputs."""
+    """Bootstraps places and deploys stacks to them; ``folder`` keeps the assembly."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws
         self._folder = folder
         self._assembly = folder / "cdk.out"
-        self._outputs = folder / "outputs.json"
 
     def bootstrap_and_synthesise(self, configuration: dict[str, Any], *places: Place) -> None:
         """``cdk bootstrap`` of every place and ``cdk synth``, side by side.
@@ -70,18 +71,15 @@ class Deployer:
             for command in commands:
                 _finish(command)
 
-    def deploy(self, place: Place, *stacks: str) -> dict[str, str]:
-        """``cdk deploy`` of stacks of one account; returns the first one's outputs.
+    def deploy(self, place: Place, *stacks: str) -> None:
+        """``cdk deploy`` of stacks of one account.
 
         Raises:
             DeploymentFailed: it failed.
         """
-        where = ("--app", self._assembly, "--outputs-file", self._outputs)
-        options = ("--require-approval", "never", "--exclusively")
-        with self._cdk(place, "deploy", *stacks, *where, *options) as deploying:
+        options = ("--app", self._assembly, "--require-approval", "never", "--exclusively")
+        with self._cdk(place, "deploy", *stacks, *options) as deploying:
             _finish(deploying)
-        outputs: dict[str, str] = json.loads(self._outputs.read_text())[stacks[0]]
-        return outputs
 
     def deploy_rollcall(self, place: Place) -> Deployment:
         """Deploy the stack ``Rollcall``.
@@ -89,7 +87,10 @@ class Deployer:
         Raises:
             DeploymentFailed: it failed.
         """
-        outputs = self.deploy(place, "Rollcall")
+        self.deploy(place, STACK)
+        cloudformation = self._aws.client("cloudformation", place.account_id, place.region)
+        wanted = ("StateMachineArn", "BusName", "TableName", "TopicArn")
+        outputs = stack_outputs(cloudformation, *wanted)
         return Deployment(
             machine_arn=outputs["StateMachineArn"],
             bus_name=outputs["BusName"],

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from infra.cli.results import ledger_of
-from infra.cli.scenarios import ADMINISTRATOR, CONTROL_TOWER_REGION, HOME_REGION, MANAGEMENT
+from infra.cli.local.results import ledger_of
+from infra.cli.local.scenarios import ADMINISTRATOR, CONTROL_TOWER_REGION, HOME_REGION, MANAGEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from functions.enrolment.records import OnboardingRecord
-    from infra.cli.deployment import Deployment
+    from infra.cli.local.deployment import Deployment
     from infra.local.process import LocalAws
 
-SAMPLES = Path(__file__).parents[1] / "local" / "events"
+SAMPLES = Path(__file__).parents[2] / "local" / "events"
 CREATED = "444455556666"
 INVITED = "555566667777"
 _SAMPLES_MANAGEMENT = "111122223333"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from functions.enrolment.regions import is_opt_in
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from infra.local.process import LocalAws
+
+ScenarioName = Literal["creation", "invitation", "trouble", "organization"]
 
 ADMINISTRATOR = "111122223333"
 MANAGEMENT = "999988887777"
@@ -71,7 +73,7 @@ class Scenario:
     """``prepare`` adds to the organisation and says what starts the run; without it the scenario
     is about many events. ``timing`` overrides ``TIMING``."""
 
-    name: str
+    name: ScenarioName
     about: str
     prepare: Callable[[LocalAws], Input | Creation] | None
     regions: tuple[str, ...] = REGIONS
@@ -185,7 +187,7 @@ def _trouble(aws: LocalAws) -> Input:
 
 TROUBLE_REGIONS = ("eu-west-1", "us-east-1", OPT_IN_REGION)
 
-SCENARIOS = {
+SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
         Scenario("creation", "an account is created in the organisation", _creation),

@@ -1,97 +1,45 @@
-"""``rollcall local``: deploy to an AWS on this machine, start a run, follow it to its result."""
+"""Playing a scenario: deploy, start a run, follow it to its result."""
 
 from __future__ import annotations
 
 import json
-import os
 import shlex
-import signal
 import sys
 import time
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-from rich.console import Console
-
 from functions.enrolment.membership import Outcome
-from infra.cli.arrivals import CREATED, play_arrivals
-from infra.cli.deployment import Deployer, DeploymentFailed, Place, deploy_member_role
-from infra.cli.follow import by_reason, follow
-from infra.cli.results import Subscriber, ledger_of, memberships_of
-from infra.cli.scenarios import (
+from infra.cli.follow import by_reason, follow, memberships_of
+from infra.cli.local.arrivals import CREATED, play_arrivals
+from infra.cli.local.deployment import Deployer, Place, deploy_member_role
+from infra.cli.local.results import Subscriber, ledger_of
+from infra.cli.local.scenarios import (
     ADMINISTRATOR,
     CONTROL_TOWER_REGION,
     HOME_REGION,
     INVITED_WITH_ROLE,
     MANAGEMENT,
-    SCENARIOS,
     Input,
     found_organization,
 )
-from infra.local.process import LocalAwsFailed, local_aws
+from infra.local.process import LocalAwsFailed
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from functions.enrolment.membership import Membership
-    from infra.cli.deployment import Deployment
-    from infra.cli.scenarios import Creation, Scenario
+    from infra.cli.local.deployment import Deployment
+    from infra.cli.local.scenarios import Creation, Scenario
     from infra.local.process import LocalAws
 
-LOG = Path(__file__).parents[2] / ".build" / "local" / "aws.log"
+LOG = Path(__file__).parents[3] / ".build" / "local" / "aws.log"
 RUN_SECONDS = 120
 START_SECONDS = 30
 RESULT_SECONDS = 10
 _ENABLED = (Outcome.ENABLED, Outcome.ALREADY_ENABLED)
-
-
-def add_to(verbs: Any) -> None:
-    """Add this verb to the command line."""
-    parser = verbs.add_parser(
-        "local",
-        help="deploy to an AWS on this machine and follow a run",
-        description="Deploy to an AWS on this machine, start a run and follow it to its result. "
-        "Exit status 0: every membership is Enabled and the result arrived; 1: not so; 2: bad "
-        "arguments; 130: ended by Ctrl-C, unless the run was over and kept.",
-        epilog="example: python -m infra.cli local --scenario invitation",
-    )
-    about = "; ".join(f"{scenario.name}: {scenario.about}" for scenario in SCENARIOS.values())
-    parser.add_argument("--scenario", choices=SCENARIOS, default="creation", help=about)
-    parser.add_argument("--keep", action="store_true", help="leave it running until Ctrl-C")
-    parser.set_defaults(run=run)
-
-
-def run(arguments: argparse.Namespace) -> int:
-    """Play a scenario; whatever was started is stopped, also on Ctrl-C and on failure."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
-    terminal = sys.stdout.isatty()
-    console = Console(highlight=False, soft_wrap=not terminal)
-    LOG.parent.mkdir(parents=True, exist_ok=True)
-    # A run that is being kept goes on writing to the log it began.
-    LOG.unlink(missing_ok=True)
-    try:
-        with TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as folder:
-            # Whatever the CDK, the local AWS and its workers write goes when they have gone.
-            os.environ["TMPDIR"] = folder
-            with local_aws(LOG) as aws:
-                play = Play(console, aws, SCENARIOS[arguments.scenario], Path(folder))
-                return play.run(keep=arguments.keep)
-    except KeyboardInterrupt:
-        console.print("Stopped.")
-        return 130
-    except (DeploymentFailed, LocalAwsFailed, OSError, BotoCoreError, ClientError) as error:
-        errors = Console(stderr=True, highlight=False, soft_wrap=True)
-        errors.print(str(error), style="red", markup=False)
-        return 1
-
-
-def _end(number: int, _: object) -> None:
-    signal.signal(number, signal.SIG_IGN)
-    sys.exit(128 + number)
 
 
 class Play:

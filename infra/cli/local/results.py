@@ -7,12 +7,10 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.ledger import Ledger
-from functions.enrolment.results import Result
-from infra.cli.scenarios import ADMINISTRATOR, HOME_REGION
+from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
 
 if TYPE_CHECKING:
-    from functions.enrolment.membership import Membership
-    from infra.cli.deployment import Deployment
+    from infra.cli.local.deployment import Deployment
     from infra.local.process import LocalAws
 
 
@@ -21,14 +19,6 @@ def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
     session = aws.session(ADMINISTRATOR, HOME_REGION)
     tables = session.resource("dynamodb", endpoint_url=aws.url)
     return Ledger(tables.Table(deployment.table_name))
-
-
-def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
-    """Every membership a run is about, as far as it is, with what is left to other runs."""
-    found = ledger.findings(onboarding_id)
-    if found is None:
-        return ()
-    return Result(found.onboarding, found.own, time.time(), left=found.left).all
 
 
 class Subscriber:

@@ -1,0 +1,1 @@
+"""``rollcall local`` and what serves only it."""

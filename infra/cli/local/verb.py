@@ -1,0 +1,74 @@
+"""``rollcall local``: deploy to an AWS on this machine, start a run, follow it to its result."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from typer import Option
+
+from infra.cli.local.deployment import DeploymentFailed
+from infra.cli.local.play import LOG, Play
+from infra.cli.local.scenarios import SCENARIOS, ScenarioName
+from infra.cli.stack import NotDeployed
+from infra.local.process import LocalAwsFailed, local_aws
+
+EXAMPLES = """\
+rollcall local --scenario invitation
+rollcall local --keep"""
+
+_ABOUT = "; ".join(f"{scenario.name}: {scenario.about}" for scenario in SCENARIOS.values())
+
+
+def run(
+    scenario: Annotated[
+        ScenarioName, Option(metavar="NAME", help=f"What is played; {_ABOUT}.")
+    ] = "creation",
+    keep: Annotated[bool, Option("--keep", help="Leave it running until Ctrl-C.")] = False,
+) -> int:
+    """Deploy to an AWS on this machine and follow a run.
+
+    Sets up an AWS on this machine, deploys to it, starts a run and follows it to its result.
+    Whatever was started is stopped, also on Ctrl-C and on failure.
+
+    Exit status 0: every membership is Enabled and the result arrived; 1: not so; 2: bad arguments;
+    130: ended by Ctrl-C, unless the run was over and kept.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+    terminal = sys.stdout.isatty()
+    console = Console(highlight=False, soft_wrap=not terminal)
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    # A run that is being kept goes on writing to the log it began.
+    LOG.unlink(missing_ok=True)
+    try:
+        with TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as folder:
+            # Whatever the CDK, the local AWS and its workers write goes when they have gone.
+            os.environ["TMPDIR"] = folder
+            with local_aws(LOG) as aws:
+                return Play(console, aws, SCENARIOS[scenario], Path(folder)).run(keep=keep)
+    except KeyboardInterrupt:
+        console.print("Stopped.")
+        return 130
+    except (
+        DeploymentFailed,
+        NotDeployed,
+        LocalAwsFailed,
+        OSError,
+        BotoCoreError,
+        ClientError,
+    ) as error:
+        errors = Console(stderr=True, highlight=False, soft_wrap=True)
+        errors.print(str(error), style="red", markup=False)
+        return 1
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_IGN)
+    sys.exit(128 + number)
