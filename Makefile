@@ -1,23 +1,23 @@
 # make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization,
 #              KEEP=1)
-# make test    every check
-# make setup   what deploying takes; make local and make test do it first
-# make lock    pin and hash what requirements/*.in ask for
+# make test    run all checks
+# make setup   install what deploying needs; make local and make test run it first
+# make lock    update requirements/*.txt, with versions and hashes, from requirements/*.in
 
 PYTHON  ?= python3
 BIN     := .venv/bin
 SCENARIO ?= creation
 
-# jsii works with Node 20 and says at length that it will not for ever.
+# jsii still supports Node 20 and prints a long warning about its end of life.
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
-# Nothing is compiled when it is installed, since little of it is ever imported; what the first import compiles is kept.
+# Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help setup ready local test lint pytest lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
-# Two parts at a time; each says what it does, once.
+# Two targets at a time; each prints what it does, once.
 setup:
 	@$(MAKE) --no-print-directory --jobs 2 ready
 
@@ -31,24 +31,24 @@ ready: $(READY)
 	@$(PYTHON) -c 'import sys; sys.exit("Rollcall needs Python 3.11 or newer; this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	$(SAY) a Python environment, and uv to fill it
 	@$(PYTHON) -m venv .venv
-	@# Without a wheel for this machine uv would have to be compiled, which takes Rust; pip does without it.
+	@# If there is no wheel of uv for this machine, pip is used: compiling uv needs Rust.
 	@$(BIN)/pip install -qqq --disable-pip-version-check --only-binary :all: --require-hashes -r $< || true
 	@touch $@
 
 .venv/.run: requirements/run.txt pyproject.toml .venv/.uv
-	$(SAY) the CDK and what the command line takes
+	$(SAY) the CDK and the packages of the command line
 	@requirements/install .venv run
-	@# The command rollcall: .venv/bin/rollcall runs what is in this folder.
+	@# The command .venv/bin/rollcall, an editable install of this folder.
 	@$(BIN)/pip install -qqq --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Holds what run.txt pins, too, so that it adds to it and changes nothing.
+# Contains the pins of run.txt, too, so that it only adds packages.
 .venv/.dev: requirements/dev.txt .venv/.run
-	$(SAY) what tests and checks take
+	$(SAY) the packages for tests and checks
 	@requirements/install .venv dev
 	@touch $@
 
-# MiniStack pins a botocore of its own, so the local AWS has an environment of its own.
+# MiniStack pins another botocore, so the local AWS has an environment of its own.
 .venv-local/.ready: requirements/local.txt .venv/.uv
 	$(SAY) MiniStack, the local AWS
 	@$(PYTHON) -m venv --without-pip .venv-local
@@ -56,13 +56,13 @@ ready: $(READY)
 	@touch $@
 
 node_modules/.ready: package-lock.json
-	$(SAY) "the CDK's" command line
+	$(SAY) the CDK CLI
 	@npm ci --silent
 	@touch $@
 
-# What Lambda runs, so that synthesising needs no network.
+# The Lambda asset, built here so that synthesis needs no network.
 .build/.ready: requirements/lambda.txt .venv/.run
-	$(SAY) what Lambda runs
+	$(SAY) the code of the Lambda functions
 	@mkdir -p .build
 	@$(BIN)/python -m infra.asset
 	@touch $@
@@ -76,14 +76,14 @@ lint: .venv/.dev
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 
-# Lint takes a minute and the tests four: side by side they take four.
+# Lint takes one minute and the tests four: in parallel they take four.
 test:
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: .venv/.dev $(READY)
 	$(BIN)/pytest
 
-# Versions stay as they are where the .in files allow it. Every list that is the base of another comes before it.
+# Versions are kept where the .in files allow it. A list that another one is based on comes first.
 LISTS := uv lambda local run dev
 lock: .venv/.uv
 	@for list in $(LISTS); do \

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from functions.aws import archive, directory, executions, ledger, publisher, sessions
-from functions.enrolment.target import ServiceName
+from functions.services.registry import SERVICES as SECURITY_SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ BUILD = ROOT / ".build" / "lambda"
 # for every service that is called but one.
 _BY_PREFIX = {"states": "stepfunctions"}
 SERVICES = sorted(
-    {str(service) for service in ServiceName}
+    {service.name for service in SECURITY_SERVICES}
     | {
         _BY_PREFIX.get(prefix := action.partition(":")[0], prefix)
         for module in (archive, directory, executions, ledger, publisher, sessions)

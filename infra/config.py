@@ -1,4 +1,4 @@
-"""What a deployment is told: the context ``rollcall`` of cdk.json, checked at synth."""
+"""The configuration of a deployment: the context ``rollcall`` of cdk.json, checked at synth."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from functions.enrolment.document import (
 )
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.turn import longest_run, most_turns
-from infra.organization import Organization, an_organization
+from functions.services.registry import SERVICES
+from infra.organization import OrganizationConfig, an_organization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,20 +26,20 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Timing
 
 _DEADLINES = ("organization_deadline", "invitation_deadline", "volume_deadline")
-# What a turn with an action adds to its execution's history (two tasks of 5 events, Choice and Wait
-# of 2), and how many of the 25,000 events all may come to: steps that are retried add some.
+# The events that a turn with an action adds to the execution's history (two tasks of 5 events each,
+# Choice and Wait of 2 each), and how many of the 25,000 events the turns may use: retries add some.
 EVENTS_OF_A_TURN = 14
 MOST_EVENTS = 24_000
-# A year is the most an execution may take.
+# An execution may last for a year.
 LONGEST_RUN_DAYS = 364
 _BUSES = {"own": "own", "default": "default"}
-# What CloudWatch Logs takes (botocore ``logs.PutRetentionPolicy``), up to ten years.
+# The values that CloudWatch Logs accepts (botocore ``logs.PutRetentionPolicy``), up to ten years.
 RETENTION_DAYS = (
     1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922,
     3288, 3653,
 )  # fmt: skip
 
-# Lambda's limit is 4 KB for all variables with their names; table, bus and topic are some more.
+# Lambda's limit is 4 KB for all environment variables; table, bus and topic need the rest.
 MOST_CONFIGURATION_BYTES = 3500
 # IAM's patterns (botocore, iam CreateRole and sts AssumeRole).
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -47,11 +48,11 @@ _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """How the state machine takes a step again that failed for a while; seconds.
+    """How the state machine retries a step after a transient error; seconds.
 
-    Waits double from ``first_wait`` to ``longest_wait``: with the defaults for about half an hour.
-    The ``account_…`` ones are for an account Organizations does not know as active yet: the same.
-    A first wait is shorter than the longest.
+    Waits double from ``first_wait`` to ``longest_wait``; the default retries last about half an
+    hour. The ``account_…`` fields apply while Organizations does not report an account as active
+    yet. The first wait must be shorter than the longest.
     """
 
     first_wait: int = 2
@@ -64,25 +65,25 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class DeploymentConfig:
-    """One deployment. ``configuration`` is what the steps are told.
+    """One deployment. ``configuration`` is the part that is passed to the steps.
 
     ``bus`` is ``own``, or ``default`` where the organisation's management account administers the
-    services itself. Without ``organization`` nothing outside the account may put events on the bus.
+    services itself. Without ``organization`` no other account may put events on the bus.
     """
 
     configuration: Configuration
     bus: str = "own"
-    organization: Organization | None = None
+    organization: OrganizationConfig | None = None
     retry: Retry = Retry()
     log_retention_days: int = 365
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_config(value: object) -> DeploymentConfig:
-    """Read the context: an object, or such an object as JSON text (``-c rollcall='{…}'``).
+    """Read the context: an object, or one as JSON text (``-c rollcall='{…}'``).
 
     Raises:
-        InvalidInput: naming the key and what it takes.
+        InvalidInput: a value is invalid; the message names the key and the allowed values.
     """
     if isinstance(value, str):
         try:
@@ -92,7 +93,7 @@ def read_config(value: object) -> DeploymentConfig:
     document = Document(value, "rollcall")
     bus = document.optional("bus", one_of(_BUSES), "own")
     config = DeploymentConfig(
-        configuration=read_configuration(document),
+        configuration=read_configuration(document, SERVICES),
         bus=bus,
         organization=document.optional("organization", an_organization(bus), None),
         retry=document.optional("retry", _retry, Retry()),
@@ -100,12 +101,12 @@ def read_config(value: object) -> DeploymentConfig:
         tags=document.optional("tags", _tags, {}),
     )
     document.close()
-    _check_what_is_deployed(config.configuration)
+    _check_values_for_aws(config.configuration)
     return config
 
 
-def _check_what_is_deployed(configuration: Configuration) -> None:
-    """What AWS would refuse only in the middle of a deployment."""
+def _check_values_for_aws(configuration: Configuration) -> None:
+    """Check values that AWS would otherwise refuse in the middle of a deployment."""
     invitation = configuration.invitation
     if not _ROLE_NAME.fullmatch(invitation.member_role or "role"):
         raise InvalidInput(
@@ -137,7 +138,9 @@ def _check_timing(timing: Timing) -> None:
             refuse("grace", f"takes less than {deadline}")
     longest = max(_DEADLINES, key=lambda name: int(getattr(timing, name)))
     if longest_run(timing) > LONGEST_RUN_DAYS * 86400:
-        refuse(longest, f"takes less: with volume_deadline a run has {LONGEST_RUN_DAYS} days")
+        refuse(
+            longest, f"takes less: with volume_deadline a run lasts over {LONGEST_RUN_DAYS} days"
+        )
     if most_turns(timing) * EVENTS_OF_A_TURN > MOST_EVENTS:
         refuse(longest, "takes less with this first_wait: an execution's history has 25,000 events")
 

@@ -1,4 +1,4 @@
-"""The organisation's events: which are wanted, where they appear, and where they go."""
+"""The organisation's events: which are needed, where AWS publishes them, where they are sent."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
 
 CONTROL_TOWER = "aws.controltower"
-# Organizations is global in each partition, and tells its events in one Region (botocore's
+# Organizations is global in each partition and publishes its events in one Region (botocore's
 # endpoints.json, the credential scope of ``organizations``).
 _ORGANIZATIONS = {"us-gov-": "us-gov-west-1", "cn-": "cn-northwest-1"}
 _COMMERCIAL = "us-east-1"
 
 
 def wanted_patterns(configuration: Configuration) -> dict[str, dict[str, Any]]:
-    """The event patterns this configuration has a use for, by the event's name.
+    """The event patterns that this configuration needs, by the event's name.
 
-    A move matters only where the scope goes by organizational units, a Region's opt-in only for the
-    Regions that are enrolled in and need it.
+    Moves are needed only if the scope has paths of organizational units, opt-ins only for the
+    configured opt-in Regions.
     """
     opt_in = [region for region in configuration.regions if is_opt_in(region)]
     wanted: dict[str, dict[str, Any]] = {}
@@ -37,42 +37,42 @@ def wanted_patterns(configuration: Configuration) -> dict[str, dict[str, Any]]:
         if arrival.region is not None:
             field = arrival.region.removeprefix("detail.")
             pattern["detail"] = pattern["detail"] | {field: opt_in}
-        unused = arrival.moves and not configuration.scope.looks_at_paths
+        unused = arrival.moves and not configuration.scope.uses_paths
         if not unused and (arrival.region is None or opt_in):
             wanted[name] = pattern
     return wanted
 
 
 def organizations_region(region: str) -> str:
-    """The Region in which Organizations tells its events, in the partition of ``region``."""
+    """The Region in which Organizations publishes events, in the partition of ``region``."""
     found = (home for prefix, home in _ORGANIZATIONS.items() if region.startswith(prefix))
     return next(found, _COMMERCIAL)
 
 
 @dataclass(frozen=True, slots=True)
 class Forwarder:
-    """A stack in the management account; its role has its name, so that the bus can admit it."""
+    """A stack in the management account. Its role has the same name, for the bus policy."""
 
     name: str
     region: str
 
 
 @dataclass(frozen=True, slots=True)
-class Organization:
-    """``control_tower_region`` is Control Tower's home Region, where it is used."""
+class OrganizationConfig:
+    """``control_tower_region`` is Control Tower's home Region; None if it is not used."""
 
     management_account: AccountId
     administrator_account: AccountId
     home_region: str
     control_tower_region: str | None = None
 
-    def tells(self, source: str, region: str) -> bool:
-        """Whether events of a source appear in a Region of the management account."""
+    def publishes(self, source: str, region: str) -> bool:
+        """Whether events of a source are published in a Region of the management account."""
         origin = organizations_region(self.home_region)
         return region == (self.control_tower_region if source == CONTROL_TOWER else origin)
 
     def forwarders(self, bus: str) -> tuple[Forwarder, ...]:
-        """One for each Region in which events appear that do not appear on the bus by themselves.
+        """One for each Region whose events AWS does not publish on Rollcall's bus itself.
 
         ``bus`` is ``own`` or ``default``.
         """
@@ -80,18 +80,20 @@ class Organization:
         regions = {origin: "RollcallOrganizationEvents"}
         if self.control_tower_region is not None:
             regions.setdefault(self.control_tower_region, "RollcallControlTowerEvents")
-        heard = self.home_region if bus == "default" else None
-        return tuple(Forwarder(name, region) for region, name in regions.items() if region != heard)
+        direct = self.home_region if bus == "default" else None
+        return tuple(
+            Forwarder(name, region) for region, name in regions.items() if region != direct
+        )
 
 
-def an_organization(bus: str) -> Callable[[object, str], Organization]:
-    """Reads the ``organization`` of a deployment that listens on ``bus``.
+def an_organization(bus: str) -> Callable[[object, str], OrganizationConfig]:
+    """Reads the key ``organization`` of a deployment with this ``bus``.
 
-    Its own bus can be anywhere. The default bus is the management account's, where Organizations
-    tells its events.
+    With a bus of its own the home Region is free. The default bus must be the management account's,
+    in the Region in which Organizations publishes its events.
     """
 
-    def read(value: object, path: str) -> Organization:
+    def read(value: object, path: str) -> OrganizationConfig:
         document = Document(value, path)
         control_tower = document.optional("control_tower_region", a_region, None)
         management = document.required("management_account", an_account_id)
@@ -110,9 +112,9 @@ def an_organization(bus: str) -> Callable[[object, str], Organization]:
         if bus == "default" and home != organizations_region(home):
             raise InvalidInput(
                 document.path("home_region"),
-                f"takes {organizations_region(home)} where bus is default: the organisation's"
-                " events appear there; with bus own it takes any Region",
+                f"takes {organizations_region(home)} where bus is default: AWS publishes the"
+                " organisation's events there; with bus own it takes any Region",
             )
-        return Organization(management, administrator, home, control_tower)
+        return OrganizationConfig(management, administrator, home, control_tower)
 
     return read

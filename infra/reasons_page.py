@@ -1,4 +1,4 @@
-"""docs/reasons.md, made from the table of reasons: ``python -m infra.reasons_page`` writes it."""
+"""Generates docs/reasons.md from the table of reasons: ``python -m infra.reasons_page``."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ PAGE = Path(__file__).parents[1] / "docs" / "reasons.md"
 _INTRODUCTION = f"""\
 # Reasons
 
-Made from `functions/enrolment/reason.py` by `python -m infra.reasons_page`.
+Generated from `functions/enrolment/reason.py` by `python -m infra.reasons_page`.
 
 Every entry of a result that is not enabled has a `reason_code` for programs and a `reason` for
-people. A code is never renamed, and new ones may be added. A reason says what is the case; since
-when, and what was tried last, where the status lasts; and what you can do (`to do: ...`).
+people. Codes are never renamed, and new ones may be added. A reason contains what is the case; if
+the status lasts, since when and what was tried last; and what you can do (`to do: ...`).
 
-*{WAITING}* is said in interim results, of what has no outcome yet. *…* stands for what else is
-known, most often the words of AWS.
+*{WAITING}*: in interim results, for memberships that have no outcome yet. *…* stands for further
+detail, usually the error message of AWS.
 """
 _SHOWN = {
     "service": "*service*",
@@ -33,9 +33,9 @@ _SHOWN = {
 
 
 def reasons_page() -> str:
-    """The page: every code with the outcomes it comes with, what it says, and the remedy."""
+    """The page: every code with its outcomes, meaning and remedy."""
     rows = [
-        ("Code", "Outcome", "What it says", "What you can do"),
+        ("Code", "Outcome", "Meaning", "What you can do"),
         ("---", "---", "---", "---"),
         *(_row(code) for code in ReasonCode),
     ]
@@ -50,7 +50,7 @@ def _row(code: ReasonCode) -> tuple[str, str, str, str]:
 
 
 def _readable(template: str) -> str:
-    """A template with what stands for its names."""
+    """A template with placeholders for its fields."""
     return template.format(**_SHOWN)
 
 

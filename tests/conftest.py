@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.enrolment.configuration import Configuration, Invitation
-from functions.enrolment.target import ServiceName
+from functions.services import registry
+from tests.support.made_once import read_models_once
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 ROOT = Path(__file__).parents[1]
 ACCEPTING = Configuration(
     regions=("eu-west-1", "us-east-1"),
-    services=tuple(ServiceName),
+    services=registry.SERVICES,
     invitation=Invitation(member_role="RollcallMember", external_id="rollcall-test"),
 )
 
@@ -24,6 +28,21 @@ def cdk_json() -> dict[str, Any]:
     """The context that CDK's command line gives the app: with the same feature flags."""
     context: dict[str, Any] = json.loads((ROOT / "cdk.json").read_text())["context"]
     return context
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environment_of_steps() -> Iterator[None]:
+    """What Powertools reads as the stack sets it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Rollcall")
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _models_read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        read_models_once(patch)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +67,13 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def template(assembly: Path) -> dict[str, Any]:
     """The template of the stack Rollcall."""
     read: dict[str, Any] = json.loads((assembly / "Rollcall.template.json").read_text())
+    return read
+
+
+@pytest.fixture(scope="session")
+def member_role(assembly: Path) -> dict[str, Any]:
+    """The template of the stack RollcallMemberRole."""
+    read: dict[str, Any] = json.loads((assembly / "RollcallMemberRole.template.json").read_text())
     return read
 
 

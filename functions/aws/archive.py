@@ -1,4 +1,4 @@
-"""The archive: every run's whole result, also one that no event or message has room for."""
+"""The archive of complete results, including those too large for an event or a message."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 PREFIX = "onboardings/"
 
-ACTIONS: Mapping[str, tuple[str, ...]] = {"keep": ("s3:PutObject",)}
+ACTIONS: Mapping[str, tuple[str, ...]] = {"persist": ("s3:PutObject",)}
 
 
 class Archive:
-    """Keeps documents in one bucket, given by name."""
+    """Stores documents in one bucket, given by name."""
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
-    def keep(self, key: str, document: Mapping[str, Any]) -> str:
-        """Put the document as JSON in place of what the key had; return its ``s3://`` URI.
+    def persist(self, key: str, document: Mapping[str, Any]) -> str:
+        """Store the document as JSON, replacing an existing object; return its ``s3://`` URI.
 
         Raises:
             Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: the last also
-                where there is no such bucket.
+                if the bucket does not exist.
         """
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         # A lone surrogate, which UTF-8 cannot encode, becomes its JSON escape.

@@ -1,4 +1,4 @@
-"""How AWS is called: the clients' configuration, and what becomes of the errors of a call."""
+"""Calls of AWS: the clients' configuration, and the conversion of errors."""
 
 from __future__ import annotations
 
@@ -37,13 +37,14 @@ CLIENT_CONFIG = Config(
     read_timeout=20,
     user_agent_extra="rollcall",
 )
-# Members are called one after the other: none may take long. Accept Invitations counts with it.
+# Member accounts are called one after the other, so that no call may take long. The time limits of
+# Accept Invitations depend on this.
 MEMBER_CONFIG = CLIENT_CONFIG.merge(
     Config(retries={"mode": "standard", "total_max_attempts": 2}, read_timeout=10)
 )
 
 _BY_CODE: dict[str, type[RollcallError]] = {
-    # botocore/retries/standard.py; Security Hub says LimitExceededException when it throttles.
+    # botocore/retries/standard.py; Security Hub returns LimitExceededException when it throttles.
     "BandwidthLimitExceeded": Throttled,
     # SNS, of an encrypted topic (botocore, sns KMSThrottlingException).
     "KMSThrottling": Throttled,
@@ -101,7 +102,7 @@ _BY_STATUS: dict[int, type[RollcallError]] = {
     429: Throttled,
 }
 
-# What AWS says of credentials it does not know, whatever the code.
+# AWS's message for unknown credentials, with any error code.
 _UNKNOWN_TOKEN = "security token included in the request is invalid"  # noqa: S105 (AWS's words)
 
 _LONGEST_TEXT = 500
@@ -109,11 +110,11 @@ _LONGEST_TEXT = 500
 
 @contextmanager
 def calling(service: str, operation: str) -> Iterator[None]:
-    """Raise the errors of the AWS call within as ours; ``service`` is the name people know.
+    """Convert the errors of the AWS call within; ``service`` is the display name.
 
     Raises:
         Throttled, ServiceUnavailable, Conflict, AccessDenied, CredentialsRefused, ServiceRefused:
-            with the message ``GuardDuty GetMembers: BadRequestException: <the service's words>``.
+            with the message ``GuardDuty GetMembers: BadRequestException: <the service's text>``.
     """
     try:
         yield
@@ -122,19 +123,19 @@ def calling(service: str, operation: str) -> Iterator[None]:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         words = error.response.get("Error", {}).get("Message", "")
         parts = (f"{service} {operation}", code or f"HTTP {status}", words)
-        kind = error_class(code, status)
-        if kind is AccessDenied and _UNKNOWN_TOKEN in words:
-            kind = CredentialsRefused
-        raise kind(publishable(": ".join(filter(None, parts)))) from error
+        error_type = error_class(code, status)
+        if error_type is AccessDenied and _UNKNOWN_TOKEN in words:
+            error_type = CredentialsRefused
+        raise error_type(redacted_line(": ".join(filter(None, parts)))) from error
     except (BotoCoreError, ResponseParserError) as error:
         name = type(error).__name__
-        raise _kind_without_answer(error)(
-            publishable(f"{service} {operation}: {name}: {error}")
+        raise _error_class_without_response(error)(
+            redacted_line(f"{service} {operation}: {name}: {error}")
         ) from error
 
 
 def error_class(code: str, status: int) -> type[RollcallError]:
-    """The class of error that an error code, or else an HTTP status, stands for."""
+    """The error class for an error code or, if the code is unknown, for an HTTP status."""
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status >= 500:
@@ -143,12 +144,12 @@ def error_class(code: str, status: int) -> type[RollcallError]:
 
 
 def code_of(error: RollcallError) -> str:
-    """The service's own error code behind an error that ``calling`` raised, or ""."""
+    """The AWS error code of an error that ``calling`` raised, or ""."""
     cause = error.__cause__
     return _code(cause) if isinstance(cause, ClientError) else ""
 
 
-def publishable(text: str) -> str:
+def redacted_line(text: str) -> str:
     """``text`` as one line without e-mail addresses, at most 500 characters."""
     return one_line(redact(text), _LONGEST_TEXT)
 
@@ -157,8 +158,8 @@ def _code(error: ClientError) -> str:
     return error.response.get("Error", {}).get("Code", "")
 
 
-def _kind_without_answer(error: Exception) -> type[RollcallError]:
-    """What it means that a call was not answered, or not in a way that can be read."""
+def _error_class_without_response(error: Exception) -> type[RollcallError]:
+    """The error class for a call without a response, or with one that cannot be parsed."""
     # botocore parses the response before it raises, so the call may have taken effect.
     lost = HTTPClientError | ConnectionError | IncompleteReadError | ResponseParserError
     if isinstance(error, lost | CredentialRetrievalError):

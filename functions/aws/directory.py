@@ -1,4 +1,4 @@
-"""What Organizations and Account Management say of accounts."""
+"""Looks up accounts in Organizations and Account Management."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class Organization:
 
 
 class Directory:
-    """The organisation's accounts, as its management account or a delegated administrator sees it.
+    """The organisation's accounts, as seen by the management account or a delegated administrator.
 
     Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict`` or ``ServiceRefused``,
-    and ``AccessDenied`` unless it says otherwise.
+    and ``AccessDenied`` unless stated otherwise.
     """
 
     def __init__(self, organizations: OrganizationsClient, account: AccountClient) -> None:
@@ -43,7 +43,7 @@ class Directory:
         self._account = account
 
     def organization(self) -> Organization | None:
-        """The organisation, None where this account belongs to none."""
+        """The organisation, None if this account belongs to none."""
         with calling("Organizations", "DescribeOrganization"):
             try:
                 found = self._organizations.describe_organization()["Organization"]
@@ -52,9 +52,9 @@ class Directory:
         return Organization(found["Id"], AccountId(found["MasterAccountId"]))
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
-        """An account of the organisation, None where it is not one.
+        """An account of the organisation, None if it does not belong to it.
 
-        Organizations may not know an account for a moment after it was created.
+        Organizations may not return an account for a short time after its creation.
         """
         exceptions = self._organizations.exceptions
         with calling("Organizations", "DescribeAccount"):
@@ -88,7 +88,7 @@ class Directory:
             }
 
     def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
-        """Whether the account is a service's delegated administrator; None where access is denied.
+        """Whether the account is a service's delegated administrator; None if access is denied.
 
         ``service_principal`` is, for example, ``guardduty.amazonaws.com``.
         """
@@ -109,10 +109,11 @@ class Directory:
                 return None
 
     def enabled_regions(self, account_id: AccountId) -> frozenset[str] | None:
-        """The Regions enabled for an account; None where Account Management does not tell.
+        """The Regions enabled for an account; None if Account Management refuses the request.
 
-        It tells a delegated administrator (or the management account) of ``account`` about members
-        and nobody about others. What it answers for those is not documented: both refusals count.
+        Only the management account and a delegated administrator of ``account`` may look up
+        accounts, and only those of the organisation. AWS does not document which of the two errors
+        it returns otherwise.
         """
         exceptions = self._account.exceptions
         paginator = self._account.get_paginator("list_regions")

@@ -1,4 +1,4 @@
-"""The state of other executions of this machine."""
+"""The state of other executions of the state machine."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ STOPPED = frozenset({"ABORTED", "TIMED_OUT"})
 class Ended:
     """How and when (epoch seconds) an execution ended.
 
-    Children of one that was stopped may finish what they had begun (Step Functions guide, "Map
-    Run").
+    Child executions of a stopped execution may finish what they have begun (Step Functions guide,
+    "Map Run").
     """
 
     status: str
@@ -30,7 +30,7 @@ class Ended:
 
     @property
     def stopped(self) -> bool:
-        """Whether it was stopped from outside, or by its time limit."""
+        """Whether it was aborted or timed out."""
         return self.status in STOPPED
 
 
@@ -42,13 +42,13 @@ class Executions:
         self._states = states
 
     def ended(self, execution_arn: str) -> Ended | None:
-        """How an execution ended; None while it runs, or where Step Functions does not know it."""
+        """How an execution ended; None while it runs, or if Step Functions does not know it."""
         unknown = self._states.exceptions.ExecutionDoesNotExist
         with calling("Step Functions", "DescribeExecution"):
             try:
-                told = self._states.describe_execution(executionArn=execution_arn)
+                found = self._states.describe_execution(executionArn=execution_arn)
             except unknown:
                 return None
-        if "stopDate" not in told:
+        if "stopDate" not in found:
             return None
-        return Ended(told["status"], told["stopDate"].timestamp())
+        return Ended(found["status"], found["stopDate"].timestamp())

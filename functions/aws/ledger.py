@@ -1,22 +1,22 @@
-"""What is remembered in DynamoDB: runs and memberships. The table is what every step starts from.
+"""The DynamoDB table of runs and memberships. Every step begins with what is stored there.
 
 One table with the keys ``pk`` and ``sk``::
 
-    account#<id>      membership#<service>#<region>     what its last run saw and did, and that run
-    onboarding#<id>   onboarding                        a run, and the lease of all that it owns
-    onboarding#<id>   plan                              what it covers, and what not and why
-    onboarding#<id>   waiting                           since when it waits for Organizations
+    account#<id>      membership#<service>#<region>     a membership, and the run that took it last
+    onboarding#<id>   onboarding                        a run and its lease
+    onboarding#<id>   plan                              what it covers, what it does not, and why
+    onboarding#<id>   waiting                           when it began to wait for Organizations
     onboarding#<id>   membership#<account>#<service>#<region>
-                                                        what a dry run found, or how a membership
-                                                        ended that another run has taken since
-    administrator     resource#<service>#<region>       its detector id or behavior graph ARN there
+                                                        a membership of a dry run, or one that
+                                                        another run took after this run ended it
+    administrator     resource#<service>#<region>       its detector id or behavior graph ARN
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
 time-to-live attribute.
 
-A membership belongs to the run its row names until the row has an outcome (see
-``functions.enrolment.ownership``). Its row is only ever written as a whole, on condition that its
-``revision`` is the one that was read.
+A membership belongs to the run named in its row until the row has an outcome (see
+``functions.enrolment.ownership``). A row is always written as a whole, on condition that its
+``revision`` has not changed since it was read.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from functions.enrolment.records import (
     onboarding_from_item,
     onboarding_to_item,
 )
-from functions.enrolment.target import ServiceName
+from functions.enrolment.service import find_service
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -45,11 +45,13 @@ if TYPE_CHECKING:
     from functions.aws.rows import Item
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.plan import Plan
+    from functions.enrolment.service import Service
     from functions.enrolment.target import Target
 
 BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
-APART_KEPT = 30 * 86400  # seconds; longer than any run with the default deadlines
+# Of what is stored beside a run; longer than any run with the default deadlines.
+BESIDE_RUN_SECONDS = 30 * 86400
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
@@ -60,11 +62,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "recent": ("dynamodb:Query",),
     "mark_published": ("dynamodb:UpdateItem",),
     "extend_lease": ("dynamodb:UpdateItem",),
-    "keep_plan": ("dynamodb:PutItem",),
+    "persist_plan": ("dynamodb:PutItem",),
     "plan": ("dynamodb:GetItem",),
-    "began_waiting": ("dynamodb:PutItem", "dynamodb:GetItem"),
-    "keep_resource": ("dynamodb:PutItem",),
-    "keep_apart": ("dynamodb:BatchWriteItem",),
+    "waiting_since": ("dynamodb:PutItem", "dynamodb:GetItem"),
+    "persist_resource": ("dynamodb:PutItem",),
+    "persist_dry_run": ("dynamodb:BatchWriteItem",),
     "findings": ("dynamodb:Query", "dynamodb:BatchGetItem"),
     "read": ("dynamodb:BatchGetItem",),
     "read_with_onboarding": ("dynamodb:BatchGetItem",),
@@ -75,11 +77,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """What the table knows of a run: its record, its plan, and every membership it covers.
+    """A run as stored in the table: its record, its plan, and every membership it covers.
 
-    ``own`` are its memberships as it last saw them, with those that its plan ended, ``left`` those
-    that are another run's, as that run last saw them, ``missing`` those the table does not know.
-    ``plan`` is None where the run ended before it was made, or an earlier version made it.
+    ``own`` are its memberships, including those that its plan settled; ``left`` are those that
+    belong to another run, as that run last recorded them; ``missing`` have no row. ``plan`` is None
+    if the run ended before it was planned, or an earlier version planned it.
     """
 
     onboarding: OnboardingRecord
@@ -91,9 +93,9 @@ class Findings:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A run's record, None where there is none, and rows of memberships, whosever they are.
+    """A run's record, None if there is none, and rows of memberships of any run.
 
-    ``resource`` is the administrator's detector id or behavior graph ARN, as a run found it last.
+    ``resource`` is the administrator's detector id or behavior graph ARN that a run found last.
     """
 
     onboarding: OnboardingRecord | None
@@ -105,16 +107,17 @@ class Ledger:
     """The table. Times are epoch seconds.
 
     Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict``, ``AccessDenied`` or
-    ``ServiceRefused``, and may be called again after any of them.
+    ``ServiceRefused``, and can be retried after any of them.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, services: Sequence[Service]) -> None:
         self._rows = Rows(table)
+        self._services = services
 
     def open(self, record: OnboardingRecord) -> OnboardingRecord:
-        """Begin a run, and return its record: as it stands where the run was begun before.
+        """Begin a run and return its record: the stored one if the run was begun before.
 
-        An older run that had the same id is forgotten.
+        The record of an older run with the same id is replaced.
         """
         item = onboarding_to_item(record)
         begun = self._rows.put_if(
@@ -133,7 +136,7 @@ class Ledger:
         *,
         lease_until: float | None = None,
     ) -> None:
-        """End a run, and its lease then or at ``lease_until``; nothing where there is no record."""
+        """End a run, and its lease at ``at`` or ``lease_until``; no effect without a record."""
         self._rows.update(
             _onboarding_key(onboarding_id),
             "SET outcome = :outcome, counts = :counts, closed_at = :at, lease_until = :lease",
@@ -147,7 +150,7 @@ class Ledger:
         )
 
     def end(self, onboarding_id: str, at: float) -> float:
-        """The time that all that is published of a run's end gives: the first that was set."""
+        """Set the end time that a run's results contain, unless set; return the stored time."""
         _, item = self._rows.update(
             _onboarding_key(onboarding_id),
             "SET ended_at = if_not_exists(ended_at, :at)",
@@ -162,20 +165,20 @@ class Ledger:
         return None if item is None else onboarding_from_item(item)
 
     def onboardings(self, onboarding_ids: Iterable[str]) -> dict[str, OnboardingRecord]:
-        """Several runs, by id; those that are not there are left out."""
+        """Several runs by id, without those that do not exist."""
         items = self._rows.get_all(_onboarding_key(each) for each in dict.fromkeys(onboarding_ids))
         records = (onboarding_from_item(item) for item in items)
         return {record.id: record for record in records}
 
     def recent(self, limit: int) -> tuple[OnboardingRecord, ...]:
-        """The runs that began last, newest first; the very newest may be missing yet."""
+        """The runs that began last, newest first; eventually consistent."""
         items = self._rows.newest(BY_TIME, Key("kind").eq("onboarding"), limit)
         return tuple(onboarding_from_item(item) for item in items)
 
     def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
-        """Remember what was published on a channel; False where something was before.
+        """Store the id published on a channel; False if there was one before.
 
-        ``channel`` is an attribute's name: letters, digits and underscores.
+        ``channel`` is used in an attribute's name: letters, digits and underscores.
         """
         first, _ = self._rows.update(
             _onboarding_key(onboarding_id),
@@ -186,7 +189,7 @@ class Ledger:
         return first
 
     def extend_lease(self, onboarding_id: str, until: float) -> bool:
-        """Extend the lease of all that a run owns, never shorten it; False once it is closed."""
+        """Extend a run's lease, never shorten it; False if the run is closed."""
         extended, item = self._rows.update(
             _onboarding_key(onboarding_id),
             "SET lease_until = :until",
@@ -195,20 +198,24 @@ class Ledger:
         )
         return extended or bool(item and "closed_at" not in item)
 
-    def keep_plan(self, record: OnboardingRecord, plan: Plan) -> None:
-        """Remember what a run covers, over what it meant to cover before."""
+    def persist_plan(self, record: OnboardingRecord, plan: Plan) -> None:
+        """Store the plan of a run, replacing an earlier one."""
         key = {"pk": f"onboarding#{record.id}", "sk": _PLAN}
         item = {"plan": plan_to_text(plan), "planned_at": record.started_at}
         self._rows.put(key | item)
 
     def plan(self, record: OnboardingRecord) -> Plan | None:
-        """What a run covers; None where it is not planned yet, or an earlier version planned it."""
-        return _plan_of(record, self._rows.get({"pk": f"onboarding#{record.id}", "sk": _PLAN}))
+        """The plan of a run; None if it is not planned yet, or an earlier version planned it."""
+        return self._plan_of(record, self._rows.get({"pk": f"onboarding#{record.id}", "sk": _PLAN}))
 
-    def began_waiting(self, onboarding_id: str, started_at: float, now: float) -> float:
-        """When a run that started then began to wait for Organizations: at first, now."""
+    def waiting_since(self, onboarding_id: str, started_at: float, now: float) -> float:
+        """When a run began to wait for Organizations; the first call stores ``now``."""
         key = {"pk": f"onboarding#{onboarding_id}", "sk": "waiting"}
-        item = {"run_started_at": started_at, "since": now, EXPIRES_AT: int(now) + APART_KEPT}
+        item = {
+            "run_started_at": started_at,
+            "since": now,
+            EXPIRES_AT: int(now) + BESIDE_RUN_SECONDS,
+        }
         first = self._rows.put_if(
             key | item,
             "attribute_not_exists(pk) OR run_started_at < :started",
@@ -217,41 +224,41 @@ class Ledger:
         found = None if first else self._rows.get(key)
         return now if found is None else float(found["since"])
 
-    def keep_resource(self, target: Target, resource: str) -> None:
-        """Remember the administrator's detector id or behavior graph ARN."""
+    def persist_resource(self, target: Target, resource: str) -> None:
+        """Store the administrator's detector id or behavior graph ARN."""
         self._rows.put(_resource_key(target) | {"resource": resource})
 
-    def keep_apart(self, memberships: Iterable[Membership], now: float) -> None:
-        """Remember for a month what a dry run found, beside what is known."""
+    def persist_dry_run(self, memberships: Iterable[Membership], now: float) -> None:
+        """Store the memberships of a dry run for 30 days, apart from the rows of memberships."""
         self._rows.put_all(_apart(membership, now) for membership in memberships)
 
     def findings(self, onboarding_id: str) -> Findings | None:
-        """All that is known of a run; None where there is no record of it."""
-        kept = self._kept(onboarding_id)
-        if _ONBOARDING not in kept:
+        """Everything stored about a run; None if there is no record of it."""
+        items = self._items_of(onboarding_id)
+        if _ONBOARDING not in items:
             return None
-        record = onboarding_from_item(kept[_ONBOARDING])
-        plan = _plan_of(record, kept.get(_PLAN))
+        record = onboarding_from_item(items[_ONBOARDING])
+        plan = self._plan_of(record, items.get(_PLAN))
         if plan is None:
-            own = _apart_of(record, kept)
+            own = self._apart_of(record, items)
             return Findings(record, None, (*own.values(), *self._owned(record, own)))
-        return self._as_planned(record, plan, kept)
+        return self._findings_of_plan(record, plan, items)
 
-    def _kept(self, onboarding_id: str) -> dict[str, Item]:
+    def _items_of(self, onboarding_id: str) -> dict[str, Item]:
         """The items of a run, by sort key."""
         items = self._rows.query(Key("pk").eq(f"onboarding#{onboarding_id}"))
         return {item["sk"]: item for item in items}
 
-    def _as_planned(
-        self, record: OnboardingRecord, plan: Plan, kept: Mapping[str, Item]
+    def _findings_of_plan(
+        self, record: OnboardingRecord, plan: Plan, items: Mapping[str, Item]
     ) -> Findings:
-        own = _apart_of(record, kept)
+        own = self._apart_of(record, items)
         sought = [m for m in plan.covered if m.key not in own]
         rows = {} if record.dry_run else self.read(m.key for m in sought)
         own |= {k: r for k, r in rows.items() if r.belongs_to(record.id, record.started_at)}
         if rows.keys() - own.keys():
-            # What another run has taken since is kept beside this run by now.
-            own |= _apart_of(record, self._kept(record.id))
+            # Memberships that another run took since the query are stored under this run by now.
+            own |= self._apart_of(record, self._items_of(record.id))
         return Findings(
             record,
             plan,
@@ -263,27 +270,28 @@ class Ledger:
     def _owned(
         self, record: OnboardingRecord, known: Mapping[MembershipKey, Membership]
     ) -> Iterator[Membership]:
-        """What the rows of a run's accounts say is its own, where its plan is not known."""
+        """The memberships that a run without a stored plan owns, from the rows of its accounts."""
         for account_id in () if record.dry_run else record.accounts:
             condition = Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(_MEMBERSHIP)
             for item in self._rows.query(condition):
-                if item["service"] not in set(ServiceName):
-                    continue  # a later version's
-                row = membership_from_item(item)
+                if find_service(self._services, item["service"]) is None:
+                    continue  # written by a later version
+                row = self._membership(item)
                 if row.belongs_to(record.id, record.started_at) and row.key not in known:
                     yield row
 
     def read(self, keys: Iterable[MembershipKey]) -> dict[MembershipKey, Membership]:
-        """What is known of memberships, from whichever run."""
+        """The rows of memberships, of any run."""
         items = self._rows.get_all(_row_key(key) for key in dict.fromkeys(keys))
-        rows = (membership_from_item(item) for item in items)
+        rows = map(self._membership, items)
         return {row.key: row for row in rows}
 
     def read_with_onboarding(
         self, onboarding_id: str, keys: Iterable[MembershipKey], target: Target | None = None
     ) -> Known:
-        """A run's record, the rows of memberships and, where a target is given, the administrator's
-        resource there: one request for each 100 of them.
+        """A run's record, rows of memberships and, for a ``target``, the administrator's resource.
+
+        Sends one request per 100 items.
         """
         wanted = [_onboarding_key(onboarding_id), *map(_row_key, dict.fromkeys(keys))]
         if target is not None:
@@ -295,7 +303,7 @@ class Ledger:
             elif item["pk"] == _ADMINISTRATOR:
                 resource = str(item["resource"])
             else:
-                row = membership_from_item(item)
+                row = self._membership(item)
                 rows[row.key] = row
         return Known(record, rows, resource)
 
@@ -305,10 +313,10 @@ class Ledger:
         now: float,
         apart: Sequence[Membership] = (),
     ) -> frozenset[MembershipKey]:
-        """Write all rows, or none: then the keys of those that are not as they were read.
+        """Write all rows or none; return the keys of the rows that changed since they were read.
 
-        ``apart`` are memberships to keep beside their run in the same transaction. No more than
-        100 of both.
+        ``apart`` are memberships to store under their run in the same transaction. No more than
+        100 of both together.
         """
         writes = [_write(membership, now) for membership in memberships]
         writes += [Write(_apart(membership, now)) for membership in apart]
@@ -318,25 +326,25 @@ class Ledger:
     def record(
         self, memberships: Iterable[Membership], now: float
     ) -> tuple[dict[MembershipKey, Membership], dict[MembershipKey, Membership | None]]:
-        """Write every row that is still as it was read.
+        """Write every row that has not changed since it was read.
 
-        Returns the memberships as they are in the table now, and those that somebody else has
-        written meanwhile, as they are now.
+        Returns the written memberships as they are in the table now, and the current state of those
+        that another writer has changed.
         """
         wanted = {membership.key: membership for membership in memberships}
         written: dict[MembershipKey, Membership] = {}
         lost: dict[MembershipKey, Membership | None] = {}
         while wanted:
-            some = list(wanted.values())[:MOST_TRANSACTED]
-            refused = self.write(some, now)
+            batch = list(wanted.values())[:MOST_TRANSACTED]
+            refused = self.write(batch, now)
             found = self.read(refused) if refused else {}
-            for membership in some:
+            for membership in batch:
                 after = replace(membership, revision=membership.revision + 1)
                 if not refused:
                     written[membership.key] = after
                 elif membership.key in refused:
-                    # A write that took effect and was answered with an error is repeated.
-                    if found.get(membership.key) == _stored(after, now):
+                    # The row may contain this write, if it took effect but returned an error.
+                    if found.get(membership.key) == self._stored(after, now):
                         written[membership.key] = after
                     else:
                         lost[membership.key] = found.get(membership.key)
@@ -344,6 +352,26 @@ class Ledger:
                     continue
                 del wanted[membership.key]
         return written, lost
+
+    def _membership(self, item: Item) -> Membership:
+        return membership_from_item(item, self._services)
+
+    def _plan_of(self, record: OnboardingRecord, item: Item | None) -> Plan | None:
+        """A run's plan, unless it is that of an older run with the same id."""
+        if item is None or float(item["planned_at"]) < record.started_at:
+            return None
+        return plan_from_text(item["plan"], self._services, record.id, record.started_at)
+
+    def _apart_of(
+        self, record: OnboardingRecord, items: Mapping[str, Item]
+    ) -> dict[MembershipKey, Membership]:
+        """The memberships stored under a run, without those of an older run with the same id."""
+        apart = [self._membership(item) for sk, item in items.items() if sk.startswith(_MEMBERSHIP)]
+        return {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
+
+    def _stored(self, membership: Membership, now: float) -> Membership:
+        """The membership as it would be read from the table."""
+        return self._membership(membership_to_item(membership, now))
 
 
 _ONBOARDING = "onboarding"
@@ -354,13 +382,6 @@ _MEMBERSHIP = "membership#"
 
 def _onboarding_key(onboarding_id: str) -> Item:
     return {"pk": f"onboarding#{onboarding_id}", "sk": _ONBOARDING}
-
-
-def _plan_of(record: OnboardingRecord, item: Item | None) -> Plan | None:
-    """A run's plan; an older run of the same id may have left one."""
-    if item is None or float(item["planned_at"]) < record.started_at:
-        return None
-    return plan_from_text(item["plan"], record.id, record.started_at)
 
 
 def _resource_key(target: Target) -> Item:
@@ -384,18 +405,5 @@ def _apart(membership: Membership, now: float) -> dict[str, Any]:
         "pk": f"onboarding#{membership.onboarding_id}",
         "sk": f"{_MEMBERSHIP}{account_id}#{target.key}",
         **membership_to_item(membership, now),
-        EXPIRES_AT: int(now) + APART_KEPT,
+        EXPIRES_AT: int(now) + BESIDE_RUN_SECONDS,
     }
-
-
-def _apart_of(
-    record: OnboardingRecord, kept: Mapping[str, Item]
-) -> dict[MembershipKey, Membership]:
-    """The memberships kept beside a run; an older run of the same id may have left some."""
-    apart = [membership_from_item(item) for sk, item in kept.items() if sk.startswith(_MEMBERSHIP)]
-    return {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
-
-
-def _stored(membership: Membership, now: float) -> Membership:
-    """The membership as it comes back from the table."""
-    return membership_from_item(membership_to_item(membership, now))

@@ -1,4 +1,4 @@
-"""Taking memberships for a run: read whose they are, decide, write on condition, look again."""
+"""Takes memberships for a run: reads their owners, decides, writes conditionally, repeats."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a run owns now, and what it leaves to other runs, as those last saw it.
+    """The memberships a run owns now, and those it leaves to other runs, as these recorded them.
 
-    ``ending`` are the runs among them that were stopped and may yet finish what they had begun.
+    ``ending`` are the other runs that were stopped and may still finish what they had begun.
     """
 
     own: dict[MembershipKey, Membership] = field(default_factory=dict)
@@ -44,46 +44,46 @@ def take(
     *,
     look: Callable[[OnboardingRecord], OnboardingRecord] = lambda record: record,
 ) -> Taken:
-    """Take every membership that is free; all of one account at once, up to 100.
+    """Take every membership that is free; those of one account in one transaction, up to 100.
 
-    ``covered`` are memberships of which nothing is known yet. ``look`` gives the record of another
-    run, as closed where its execution has ended.
+    ``covered`` are memberships without a status. ``look`` takes the record of another run and
+    returns it, closed if the run's execution has ended.
 
     Raises:
-        Conflict: memberships kept changing hands.
+        Conflict: other runs changed memberships in each of ``MOST_ROUNDS`` rounds.
     """
     taken = Taken()
-    open_ones = {membership.key: membership for membership in covered}
+    remaining = {membership.key: membership for membership in covered}
     lookup = _Holders(look)
     for _ in range(MOST_ROUNDS):
-        rows = ledger.read(open_ones)
+        rows = ledger.read(remaining)
         holders = ledger.onboardings({row.onboarding_id for row in rows.values()})
         free: list[Membership] = []
-        for key, fresh in list(open_ones.items()):
+        for key, fresh in list(remaining.items()):
             row, claim = rows.get(key), claims[key[0]]
             holder = holders.get(row.onboarding_id) if row else None
             found, ending = lookup.standing(row, holder, claim, now)
             if row is None or found is Standing.FREE:
                 free.append(row or fresh)
                 continue
-            del open_ones[key]
+            del remaining[key]
             (taken.own if found is Standing.OWN else taken.left)[key] = row
             if ending:
                 taken.ending.add(row.onboarding_id)
         for group in _groups(free, holders):
-            ours = _ours(group.taken, claims, now)
-            if not ledger.write(ours, now, group.apart):
-                for membership in ours:
+            own = _taken(group.taken, claims, now)
+            if not ledger.write(own, now, group.apart):
+                for membership in own:
                     written = replace(membership, revision=membership.revision + 1)
                     taken.own[membership.key] = written
-                    del open_ones[membership.key]
-        if not open_ones:
+                    del remaining[membership.key]
+        if not remaining:
             return taken
-    raise Conflict("memberships keep changing hands")
+    raise Conflict("other runs keep changing these memberships")
 
 
 class _Holders:
-    """The runs that others' memberships belong to, each looked at once."""
+    """The runs that own memberships, each looked up once."""
 
     def __init__(self, look: Callable[[OnboardingRecord], OnboardingRecord]) -> None:
         self._look = look
@@ -92,20 +92,20 @@ class _Holders:
     def standing(
         self, row: Membership | None, holder: OnboardingRecord | None, claim: Claim, now: float
     ) -> tuple[Standing, bool]:
-        """What a claim finds, and whether the run at work was stopped and is about to end."""
+        """The ownership that a claim finds, and whether the owner was stopped but may still act."""
         found = standing(row, holder, claim, now)
-        if found is not Standing.AT_WORK or holder is None:
+        if found is not Standing.IN_PROGRESS or holder is None:
             return found, False
         if holder.id not in self._seen:
             self._seen[holder.id] = self._look(holder)
         holder = self._seen[holder.id]
         found = standing(row, holder, claim, now)
-        return found, found is Standing.AT_WORK and holder.closed_at is not None
+        return found, found is Standing.IN_PROGRESS and holder.closed_at is not None
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """What is taken in one transaction, and what is kept beside its run in the same."""
+    """The memberships to take, and those to store under their previous run, in one transaction."""
 
     taken: list[Membership] = field(default_factory=list)
     apart: list[Membership] = field(default_factory=list)
@@ -114,34 +114,34 @@ class _Group:
         return len(self.taken) + len(self.apart)
 
 
-def _ours(
+def _taken(
     memberships: Iterable[Membership], claims: Mapping[AccountId, Claim], now: float
 ) -> list[Membership]:
-    ours = []
+    taken = []
     for membership in memberships:
         claim = claims[membership.account_id]
         # Lambda's clock may be behind that of Step Functions.
         taken_at = max(now, claim.started_at)
-        ours.append(membership.taken(claim.onboarding_id, claim.mode, taken_at))
-    return ours
+        taken.append(membership.taken(claim.onboarding_id, claim.mode, taken_at))
+    return taken
 
 
 def _groups(
     memberships: Iterable[Membership], holders: Mapping[str, OnboardingRecord]
 ) -> Iterator[_Group]:
-    """The memberships of one account are taken together, as long as they fit a transaction."""
+    """The memberships of one account are in one group, if they fit in a transaction."""
     by_account: dict[AccountId, _Group] = {}
     for membership in memberships:
-        mine = by_account.setdefault(membership.account_id, _Group())
-        mine.taken.append(membership)
-        if _is_still_to_publish(membership, holders.get(membership.onboarding_id)):
-            mine.apart.append(membership)
+        of_account = by_account.setdefault(membership.account_id, _Group())
+        of_account.taken.append(membership)
+        if _is_unpublished(membership, holders.get(membership.onboarding_id)):
+            of_account.apart.append(membership)
     group = _Group()
-    for mine in by_account.values():
-        if len(group) and len(group) + len(mine) > MOST_TRANSACTED:
+    for of_account in by_account.values():
+        if len(group) and len(group) + len(of_account) > MOST_TRANSACTED:
             yield group
             group = _Group()
-        group = _Group(group.taken + mine.taken, group.apart + mine.apart)
+        group = _Group(group.taken + of_account.taken, group.apart + of_account.apart)
         while len(group) > MOST_TRANSACTED:
             first = group.taken[: MOST_TRANSACTED // 2]
             yield _Group(first, [m for m in group.apart if m in first])
@@ -152,8 +152,8 @@ def _groups(
         yield group
 
 
-def _is_still_to_publish(membership: Membership, holder: OnboardingRecord | None) -> bool:
-    """Whether another run has ended it and has yet to publish that: its row is all there is."""
+def _is_unpublished(membership: Membership, holder: OnboardingRecord | None) -> bool:
+    """Whether another run has ended it but not published that yet: only the row contains it."""
     return (
         membership.outcome is not None
         and holder is not None

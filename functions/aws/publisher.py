@@ -1,4 +1,4 @@
-"""Publishing how an onboarding ended, or how far it is: one event, one message."""
+"""Publishes the result of an onboarding, final or interim: one event and one message."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.calls import calling, error_class, publishable
+from functions.aws.calls import calling, error_class, redacted_line
 from functions.enrolment.errors import ServiceRefused
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 class Publisher:
     """Publishes to one event bus (by name or ARN) and one topic (by ARN).
 
-    Both methods return the id AWS gave and raise ``Throttled``, ``ServiceUnavailable``,
-    ``AccessDenied`` or ``ServiceRefused``, the last also for what exceeds ``MOST_BYTES``.
+    Both methods return the id assigned by AWS and raise ``Throttled``, ``ServiceUnavailable``,
+    ``AccessDenied`` or ``ServiceRefused``, the last also if ``MOST_BYTES`` is exceeded.
     """
 
     def __init__(self, events: EventBridgeClient, sns: SNSClient, bus: str, topic: str) -> None:
@@ -60,7 +60,7 @@ class Publisher:
         if answer["FailedEntryCount"]:
             code = entry.get("ErrorCode", "")
             words = entry.get("ErrorMessage", "")
-            raise error_class(code, 400)(publishable(f"EventBridge PutEvents: {code}: {words}"))
+            raise error_class(code, 400)(redacted_line(f"EventBridge PutEvents: {code}: {words}"))
         return entry["EventId"]
 
     def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:
@@ -78,7 +78,7 @@ class Publisher:
 
 
 def subject_line(text: str) -> str:
-    """The text as a subject SNS takes: ASCII, one line, no control characters, not too long."""
+    """The text as a valid SNS subject: one line of printable ASCII, at most 99 characters."""
     ascii_text = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
     line = re.sub(r"[\x00-\x20\x7f]+", " ", ascii_text).strip() or "Rollcall"
     return line if len(line) <= MOST_SUBJECT else f"{line[: MOST_SUBJECT - 3]}..."

@@ -1,4 +1,4 @@
-"""Items of a DynamoDB table: plain values in and out, conditions told apart from errors."""
+"""Items of a DynamoDB table as plain values; a failed condition is a result, not an error."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ MOST_TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """An item to put; ``seen`` is the ``revision`` it must have now, 0 for none, None for any."""
+    """An item to put; ``seen`` is the ``revision`` it must have now: 0 for no row, None for any."""
 
     item: Item
     seen: int | None = None
 
 
 class Rows:
-    """The items of a table with the keys ``pk`` and ``sk``. Every read is consistent.
+    """The items of a table with the keys ``pk`` and ``sk``. Reads are strongly consistent.
 
-    What DynamoDB leaves over of a batch is tried again at once ``MOST_TRIES`` times; then
-    ``Throttled`` is raised and the step is taken again later.
+    The unprocessed part of a batch is retried at once, up to ``MOST_TRIES`` requests; then
+    ``Throttled`` is raised and the step is retried later.
     """
 
     def __init__(self, table: Table) -> None:
@@ -49,12 +49,12 @@ class Rows:
             return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
 
     def put(self, item: Item) -> None:
-        """Write one item over whatever was there."""
+        """Write one item, replacing an existing one."""
         with calling("DynamoDB", "PutItem"):
             self._table.put_item(Item=to_dynamodb(item))
 
     def put_if(self, item: Item, condition: str, values: Mapping[str, Any]) -> bool:
-        """Write one item over whatever was there if a condition holds; whether it did."""
+        """Write one item if a condition holds, replacing an existing one; return whether it did."""
         refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
         with calling("DynamoDB", "PutItem"):
             try:
@@ -68,12 +68,12 @@ class Rows:
         return True
 
     def transact(self, writes: Sequence[Write]) -> frozenset[int]:
-        """Do all of up to 100 writes, or none: then the numbers of those whose item was another.
+        """Do all of up to 100 writes or none; return the indexes of those whose condition failed.
 
-        boto3 gives the request a token, so that repeating one that took effect changes nothing.
+        boto3 adds a token to the request, so that repeating one that took effect changes nothing.
 
         Raises:
-            Conflict: another transaction was under way on one of the items, time and again.
+            Conflict: in every try, another transaction was in progress on one of the items.
         """
         canceled = self._table.meta.client.exceptions.TransactionCanceledException
         puts: Any = [{"Put": self._put(write)} for write in writes]
@@ -98,7 +98,7 @@ class Rows:
     def _put(self, write: Write) -> dict[str, Any]:
         put: dict[str, Any] = {"TableName": self._table.name, "Item": to_dynamodb(write.item)}
         if write.seen == 0:
-            # Also the rows of versions that counted no revisions.
+            # Also matches rows of versions that did not count revisions.
             put["ConditionExpression"] = "attribute_not_exists(revision)"
         elif write.seen is not None:
             put["ConditionExpression"] = "revision = :seen"
@@ -108,7 +108,7 @@ class Rows:
     def update(
         self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
     ) -> tuple[bool, Item]:
-        """Whether the condition held, and the item: as updated, or as it stood in the way."""
+        """Whether the condition held, and the item: updated if it did, else as it is."""
         refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
         with calling("DynamoDB", "UpdateItem"):
             try:
@@ -125,7 +125,7 @@ class Rows:
         return True, dict(answer["Attributes"])
 
     def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterable[Item]:
-        """All items whose keys meet a condition, page after page; ``only`` filters them."""
+        """All items whose keys match a condition, from all pages; ``only`` filters them."""
         request: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
         if only is not None:
             request["FilterExpression"] = only
@@ -138,7 +138,7 @@ class Rows:
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
-        """Up to ``limit`` items of an index, newest first, as of a moment ago."""
+        """Up to ``limit`` items of an index, newest first; eventually consistent."""
         with calling("DynamoDB", "Query"):
             return self._table.query(
                 IndexName=index,
@@ -148,7 +148,7 @@ class Rows:
             )["Items"]
 
     def get_all(self, keys: Iterable[Item]) -> Iterable[Item]:
-        """The items of these keys that are there, in no order."""
+        """The existing items with these keys, in no particular order."""
         wanted = list(keys)
         for start in range(0, len(wanted), MOST_READ):
             request: Any = {
@@ -168,7 +168,7 @@ class Rows:
                 raise Throttled("DynamoDB left keys of a batch unread")
 
     def put_all(self, items: Iterable[Item]) -> None:
-        """Write items over whatever was there; no key may occur twice."""
+        """Write items, replacing existing ones; no key may occur twice."""
         puts = [{"PutRequest": {"Item": to_dynamodb(item)}} for item in items]
         for start in range(0, len(puts), MOST_WRITTEN):
             request: Any = {self._table.name: puts[start : start + MOST_WRITTEN]}
@@ -183,7 +183,7 @@ class Rows:
 
 
 def to_dynamodb(value: Any) -> Any:
-    """The value as boto3 takes it: floats as ``Decimal``, by their shortest spelling."""
+    """The value in boto3's types: floats as ``Decimal``, in their shortest representation."""
     if isinstance(value, float):
         return Decimal(repr(value))
     if isinstance(value, dict):
@@ -194,7 +194,7 @@ def to_dynamodb(value: Any) -> Any:
 
 
 def _plain(response: Mapping[str, Any]) -> Item:
-    """The item in a refusal, which boto3 leaves in DynamoDB's own types."""
+    """The item in a failed condition's response, which boto3 leaves in DynamoDB's own types."""
     return {
         name: TypeDeserializer().deserialize(value)
         for name, value in response.get("Item", {}).items()

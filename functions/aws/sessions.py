@@ -1,4 +1,4 @@
-"""Clients: made late, made once, as this account or as a member account."""
+"""boto3 clients of this account and of member accounts, created on first use and reused."""
 
 from __future__ import annotations
 
@@ -26,20 +26,19 @@ if TYPE_CHECKING:
     from mypy_boto3_sts import STSClient
 
     from functions.enrolment.account import AccountId
-    from functions.enrolment.target import ServiceName
 
 SESSION_NAME = "rollcall"
-SESSION_SECONDS = 900  # the least STS gives
-RENEWAL_SECONDS = 120  # no call is begun with credentials closer to their end than this
+SESSION_SECONDS = 900  # the minimum of STS
+RENEWAL_SECONDS = 120  # credentials are renewed this long before they expire
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {"as_member": ("sts:AssumeRole",)}
 
 
 class Clients:
-    """The clients of one identity; each is made once, for making one is slow.
+    """The clients of one identity; each is created once, because that is slow.
 
-    A member's clients come from the same session with other credentials, so that botocore reads
-    each service's model once. ``clock`` gives epoch seconds.
+    A member's clients use the same session with other credentials, so that botocore loads each
+    service's model once. ``clock`` returns epoch seconds.
     """
 
     def __init__(
@@ -56,8 +55,6 @@ class Clients:
         self._made: dict[tuple[str, str], Any] = {}
         self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
 
-    @overload
-    def client(self, service: ServiceName, region: str) -> Any: ...
     @overload
     def client(self, service: Literal["account"], region: str) -> AccountClient: ...
     @overload
@@ -78,11 +75,13 @@ class Clients:
     def client(self, service: Literal["stepfunctions"], region: str) -> SFNClient: ...
     @overload
     def client(self, service: Literal["sts"], region: str) -> STSClient: ...
+    @overload
+    def client(self, service: str, region: str) -> Any: ...
     def client(self, service: Any, region: str) -> Any:
         """The client of a service in a Region."""
         if (service, region) not in self._made:
             make: Any = self._session.client
-            # STS is called for members only, and counts among their calls.
+            # STS is called for members only, with the same limits as their calls.
             config = MEMBER_CONFIG if service == "sts" else self._config
             self._made[service, region] = make(
                 service, region_name=region, config=config, **self._credentials
@@ -101,10 +100,10 @@ class Clients:
     def as_member(
         self, account_id: AccountId, role_name: str, external_id: str, partition: str
     ) -> Clients:
-        """Clients that act as a member account's role, from STS in the session's own Region.
+        """Clients with a member account's role, assumed through STS in the session's own Region.
 
         Raises:
-            AccessDenied: the role may not be assumed, or is not there (STS does not say which).
+            AccessDenied: the role may not be assumed or does not exist (STS does not say which).
             CredentialsRefused: STS does not know this identity's credentials.
         """
         key = (account_id, role_name, external_id, partition)

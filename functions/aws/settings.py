@@ -1,4 +1,4 @@
-"""What a step is told by its environment."""
+"""The settings of a step, from its environment variables."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from functions.enrolment.document import Document, a_string
 from functions.enrolment.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from functions.enrolment.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """A step's settings. What only some steps are given is read through a property."""
+    """A step's settings. Those that only some steps have are read through properties."""
 
     administrator_id: AccountId
     partition: str
@@ -28,17 +30,19 @@ class Settings:
     results_bucket_name: str = ""
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> Settings:
+    def from_environment(cls, environ: Mapping[str, str], services: Sequence[Service]) -> Settings:
         """Read the ``ROLLCALL_…`` variables.
 
         Raises:
-            InvalidInput: naming the variable and what it takes.
+            InvalidInput: a value is invalid; the message names the variable and what is allowed.
         """
         document = Document(dict(environ))
         return cls(
             administrator_id=document.required("ROLLCALL_ADMINISTRATOR", _an_account_id),
             partition=document.required("ROLLCALL_PARTITION", a_string(32)),
-            configuration=document.required("ROLLCALL_CONFIGURATION", _a_configuration),
+            configuration=document.required(
+                "ROLLCALL_CONFIGURATION", lambda v, path: _a_configuration(v, path, services)
+            ),
             table_name=environ.get("ROLLCALL_TABLE", ""),
             bus_name=environ.get("ROLLCALL_BUS", ""),
             topic_arn=environ.get("ROLLCALL_TOPIC", ""),
@@ -78,11 +82,11 @@ def _an_account_id(value: object, path: str) -> AccountId:
     return AccountId(value)
 
 
-def _a_configuration(value: object, path: str) -> Configuration:
+def _a_configuration(value: object, path: str, services: Sequence[Service]) -> Configuration:
     try:
         document = Document(json.loads(str(value)), path)
     except json.JSONDecodeError as error:
         raise InvalidInput(path, "takes JSON") from error
-    configuration = read_configuration(document)
+    configuration = read_configuration(document, services)
     document.close()
     return configuration

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import NewType
 
 AccountId = NewType("AccountId", str)
-# What one call of the member APIs takes, and so one run.
+# The limit of one call of the member APIs, and therefore of one run.
 MOST_ACCOUNTS = 50
 
 
@@ -30,9 +30,9 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """An account to enrol, its e-mail where one is known, and the mode found for it.
+    """An account to enrol, its e-mail address if known, and its mode.
 
-    ``regions_known`` says whether it was found out which Regions it has enabled.
+    ``regions_known`` says whether its enabled Regions could be looked up.
     """
 
     id: AccountId
@@ -43,9 +43,9 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationAccount:
-    """What Organizations says of an account (``DescribeAccount``). ``state`` is its own word.
+    """An account as Organizations returns it (``DescribeAccount``). ``state`` is the raw value.
 
-    ``joined_at`` is when it joined (``JoinedTimestamp``, epoch seconds): anew when it comes back.
+    ``joined_at`` (``JoinedTimestamp``, epoch seconds) changes if the account leaves and rejoins.
     """
 
     id: AccountId

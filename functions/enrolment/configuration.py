@@ -1,4 +1,4 @@
-"""What a deployment is configured to do: read once at synth, read again by the steps."""
+"""A deployment's configuration, read at synthesis and again by the steps."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from functions.enrolment.document import (
 )
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.scope import Scope, read_scope
-from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from functions.enrolment.service import Service
 
 MOST_REGIONS = 40
 
@@ -29,10 +30,10 @@ MOST_REGIONS = 40
 class Invitation:
     """How accounts outside the organisation are invited.
 
-    ``message`` goes into the e-mail AWS sends and is only sent where not empty; ``send_email`` says
-    whether AWS sends that e-mail at all (GuardDuty and Detective take both; Security Hub neither).
-    ``member_role`` is the name of the role through which Rollcall accepts in the member account,
-    with ``external_id``; without one, people accept.
+    ``message`` is the text of the e-mail that AWS sends, left out of the request if empty;
+    ``send_email`` says whether AWS sends that e-mail (GuardDuty and Detective support both,
+    Security Hub neither). ``member_role`` is the name of the role that Rollcall assumes with
+    ``external_id`` to accept invitations in the member account; without a role, people accept.
     """
 
     message: str = ""
@@ -45,17 +46,17 @@ class Invitation:
 class Timing:
     """Waits and deadlines in seconds; each deadline counts from the membership's first reading.
 
-    A wait between readings is as long as the status has lasted: at least ``first_wait``, at first
-    no more than ``longest_wait`` (twelve times that for what people or slow checks end), later a
-    twelfth of the status's age and at most ``longest_slow_wait``. ``grace`` is
-    how long a reading may lag behind an action: before that none is repeated that may have taken
-    effect. ``most_attempts`` is how often an action is done that the service takes and no reading
-    shows. ``refusal`` is how long readings may be refused in the middle of a wait before what was
-    waited for has failed. ``volume_deadline`` counts from when Detective does not know the volume,
-    or from when GuardDuty is Enabled. ``hold`` is how long Detective waits for GuardDuty in its
-    Region. ``visibility`` is how long a person's start waits for Organizations to show an account
-    before it counts as one outside.
-    ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
+    The wait between readings equals the age of the status, but is at least ``first_wait``, at first
+    at most ``longest_wait`` (twelve times that while waiting for people or slow checks), later at
+    most a twelfth of the age, and never more than ``longest_slow_wait``. ``grace`` is how long a
+    reading may lag behind an action: an action that may have taken effect is not repeated earlier.
+    ``most_attempts`` limits how often an action is done that the service accepts but no reading
+    shows. ``refusal`` is how long readings may be refused during a wait before the memberships
+    fail. ``volume_deadline`` counts from when Detective reports the volume as unknown, or from when
+    GuardDuty is Enabled. ``hold`` is how long Detective waits for GuardDuty in its Region.
+    ``visibility`` is how long a run started by hand waits for Organizations to return an account
+    before the account counts as outside the organisation. ``duplicate_window`` is how long an event
+    about an account that ended Enabled is a duplicate.
     """
 
     first_wait: int = 15
@@ -74,10 +75,10 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the steps need to know of the deployment."""
+    """The configuration that the steps use; ``services`` are in the order of enrolment."""
 
     regions: tuple[str, ...]
-    services: tuple[ServiceName, ...]
+    services: tuple[Service, ...]
     invitation: Invitation = Invitation()
     timing: Timing = Timing()
     scope: Scope = field(default_factory=Scope)
@@ -90,28 +91,31 @@ class Configuration:
         }
         return {
             "regions": list(self.regions),
-            "services": [str(service) for service in self.services],
+            "services": [service.name for service in self.services],
             "invitation": {k: v for k, v in asdict(self.invitation).items() if v != ""},
             "timing": durations,
             "scope": self.scope.to_json(),
         }
 
 
-SERVICES = {str(name): name for name in ServiceName}
+# An explicit list, so that an upgrade never enrols accounts in a service that it adds.
+DEFAULT_SERVICES: tuple[str, ...] = ("securityhub", "guardduty", "detective")
 
 
-def read_configuration(document: Document) -> Configuration:
+def read_configuration(document: Document, services: Sequence[Service]) -> Configuration:
     """Read ``regions``, ``services``, ``invitation``, ``timing``, ``scope``; the caller closes.
 
+    ``services`` are all supported services, in the order of enrolment.
+
     Raises:
-        InvalidInput: naming the key and what it takes.
+        InvalidInput: a value is invalid; the message names the key and the allowed values.
     """
+    names = {service.name: service.name for service in services}
+    wanted = document.optional("services", a_list(one_of(names), len(names)), DEFAULT_SERVICES)
     invitation = document.optional("invitation", _invitation, Invitation())
     return Configuration(
         regions=document.required("regions", a_list(a_region, MOST_REGIONS)),
-        services=document.optional(
-            "services", a_list(one_of(SERVICES), len(SERVICES)), tuple(ServiceName)
-        ),
+        services=tuple(service for service in services if service.name in wanted),
         invitation=invitation,
         timing=document.optional("timing", _timing, Timing()),
         scope=document.optional("scope", read_scope, Scope()),

@@ -1,6 +1,6 @@
-"""What to do next for a membership. Pure: facts in, one action out.
+"""Decides the next action for a membership. Pure: facts in, one action out.
 
-The same decision serves a real run, a dry run and every later question of the kind "why".
+Real runs and dry runs use the same decision.
 """
 
 from __future__ import annotations
@@ -21,22 +21,20 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Timing
     from functions.enrolment.membership import Attempt, Membership
     from functions.enrolment.reason import Reason
-    from functions.enrolment.target import Traits
 
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """What a decision rests on besides the membership.
+    """The facts that a decision depends on besides the membership.
 
     ``now`` is in epoch seconds. ``accepts`` says whether Rollcall may accept invitations through
     a member role. ``opted_in`` are the accounts that are known to have the Region enabled.
-    ``awaited`` are GuardDuty's memberships in the Region, by account, where Detective comes after
-    it: of this run, or of another that is at work on them.
+    ``awaited`` are, for a target that comes after GuardDuty (Detective), GuardDuty's memberships in
+    the Region by account: those of this run, or of another run that is working on them.
     """
 
     now: float
     timing: Timing
-    traits: Traits
     accepts: bool
     opted_in: frozenset[AccountId] = frozenset()
     awaited: Mapping[AccountId, Membership] = field(default_factory=lambda: MappingProxyType({}))
@@ -46,7 +44,7 @@ class Circumstances:
 class Decision:
     """The next action; with ``STOP``, the outcome and its reason.
 
-    ``until`` is when an action falls due that is waited for with ``WAIT``, in epoch seconds.
+    With ``WAIT``, ``until`` is when an action becomes due, in epoch seconds; None if none does.
     """
 
     action: Action
@@ -56,12 +54,14 @@ class Decision:
 
 
 WAIT = Decision(Action.WAIT)
-_PACE = 8
-_SLOW_PACE = 2
-# Seconds for which an invitation has to be gone before it counts as declined or deleted.
+# An action is retried after this part of the status's age: an eighth if it did not succeed, half
+# if it succeeded without effect.
+_RETRY_DIVISOR = 8
+_REPEAT_DIVISOR = 2
+# How many seconds an invitation must be missing before it counts as declined or deleted.
 GONE_SECONDS = 900
-# GuardDuty may be on in the account, or come yet, though its membership ended so.
-_GUARDDUTY_MAY_COME = frozenset(
+# GuardDuty may be, or may become, enabled in an account although its membership ended like this.
+_GUARDDUTY_MAY_BE_ON = frozenset(
     {
         ReasonCode.OTHER_ADMINISTRATOR,
         ReasonCode.NOT_ENABLED,
@@ -72,7 +72,7 @@ _GUARDDUTY_MAY_COME = frozenset(
     }
 )
 
-_ENDS: Mapping[Status, Outcome] = MappingProxyType(
+_OUTCOMES: Mapping[Status, Outcome] = MappingProxyType(
     {
         Status.RESIGNED: Outcome.FAILED,
         Status.VERIFICATION_FAILED: Outcome.FAILED,
@@ -87,9 +87,9 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     """The next action for a membership that has been read at least once.
 
     Never acts on ``Enabled`` or ``Resigned`` and never invites an account of the organisation. An
-    invitation is sent again only where it is not known whether it was sent and the service still
-    says, after the grace time, that there is none. What may heal is tried again until the deadline,
-    further and further apart.
+    invitation is repeated only if it is unknown whether it was sent and the service still reports
+    none after the grace time. Actions that may yet succeed are retried until the deadline at
+    growing intervals.
     """
     if membership.outcome is not None:
         return Decision(Action.STOP, membership.outcome, membership.reason)
@@ -100,39 +100,39 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     outcome = _end(membership, circumstances)
     if outcome is not None:
         awaited = circumstances.awaited.get(membership.account_id)
-        healed = _has_healed(membership, circumstances)
-        reason = waiting_for(membership, circumstances.now, awaited, healed=healed)
+        outdated = _is_outdated(membership, circumstances)
+        reason = waiting_for(membership, circumstances.now, awaited, healed=outdated)
         return Decision(Action.STOP, outcome, reason)
     return _act(membership, circumstances)
 
 
 def deadline(membership: Membership, circumstances: Circumstances) -> float:
-    """When waiting for this membership, read at least once, ends; in epoch seconds.
+    """When the wait for this membership, read at least once, ends; in epoch seconds.
 
-    What Detective does not know is waited for from when it says so, or GuardDuty is Enabled; a
-    reading in between that says otherwise does not end that.
+    The time for Detective's volume check counts from when Detective reports the volume as unknown,
+    or GuardDuty's membership has its outcome; a different status in between does not end the wait.
     """
     timing, last = circumstances.timing, membership.transitions[-1]
     invited = membership.mode is Mode.INVITATION
     allowed = timing.invitation_deadline if invited else timing.organization_deadline
-    in_time = membership.transitions[0].at + allowed
+    regular = membership.transitions[0].at + allowed
     if not membership.was_accepted:
-        return in_time
+        return regular
     awaited = circumstances.awaited.get(membership.account_id)
-    known = awaited.settled_at if awaited is not None else last.at
-    in_any_case = in_time + timing.volume_deadline
-    if known is None or membership.status is not Status.ACCEPTED_BUT_DISABLED:
-        return in_any_case
-    return min(max(last.at, known) + timing.volume_deadline, in_any_case)
+    begin = awaited.settled_at if awaited is not None else last.at
+    latest = regular + timing.volume_deadline
+    if begin is None or membership.status is not Status.ACCEPTED_BUT_DISABLED:
+        return latest
+    return min(max(last.at, begin) + timing.volume_deadline, latest)
 
 
 def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None:
-    """How the membership ends now, if it does."""
+    """The outcome if the membership ends now."""
     now = circumstances.now
     invited = membership.mode is Mode.INVITATION
-    ends = _ENDS.get(membership.status) if membership.status else None
-    if ends is not None and not _has_healed(membership, circumstances):
-        return ends
+    outcome = _OUTCOMES.get(membership.status) if membership.status else None
+    if outcome is not None and not _is_outdated(membership, circumstances):
+        return outcome
     if membership.status is Status.ACCEPTED_BUT_DISABLED:
         if membership.detail == "VOLUME_TOO_HIGH":
             return Outcome.FAILED
@@ -146,10 +146,10 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
     return Outcome.TIMED_OUT if now >= deadline(membership, circumstances) else None
 
 
-def _has_healed(membership: Membership, circumstances: Circumstances) -> bool:
-    """Whether the facts say otherwise than the service: it may say what once was.
+def _is_outdated(membership: Membership, circumstances: Circumstances) -> bool:
+    """Whether the facts contradict the status: a service may report an outdated one.
 
-    An account of the organisation that is not ACTIVE is never enrolled, and needs no address.
+    Accounts of the organisation are enrolled only if ACTIVE, and need no e-mail verification.
     """
     match membership.status:
         case Status.ACCOUNT_SUSPENDED | Status.VERIFICATION_FAILED:
@@ -161,22 +161,24 @@ def _has_healed(membership: Membership, circumstances: Circumstances) -> bool:
 
 
 def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float | None:
-    """When Detective is given up because GuardDuty did not come: after a restart that did not help.
-    None where GuardDuty may come yet, or has come, or Detective was not restarted since.
+    """When Detective fails because GuardDuty is not enabled: after a restart that did not help.
+
+    None if GuardDuty is or may become enabled, or if Detective was not restarted after GuardDuty's
+    membership ended.
     """
     awaited = circumstances.awaited.get(membership.account_id)
     if awaited is None or awaited.outcome is None or awaited.outcome in ENABLED:
         return None
-    if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_COME:
+    if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_BE_ON:
         return None
     restart = membership.attempts.get(Action.RESTART)
     if restart is None or not restart.done or restart.at < (awaited.settled_at or 0):
         return None
-    return restart.over_at + circumstances.timing.grace
+    return restart.ended_by + circumstances.timing.grace
 
 
 def _act(membership: Membership, circumstances: Circumstances) -> Decision:
-    if membership.status in circumstances.traits.restarts:
+    if membership.status in membership.target.service.restarts:
         return _restart(membership, circumstances)
     if membership.mode is Mode.INVITATION:
         return _act_outside(membership, circumstances)
@@ -186,22 +188,22 @@ def _act(membership: Membership, circumstances: Circumstances) -> Decision:
         case Status.CREATED | Status.INVITED | Status.VERIFICATION_FAILED:
             return _create_again(membership, circumstances)
         case Status.ACCOUNT_SUSPENDED | Status.REGION_DISABLED:
-            # Inferred: what CreateMembers does for a Removed member it does here.
-            return _until_it_helps(Action.CREATE, membership, circumstances)
+            # Inferred: CreateMembers has the same effect here as for a Removed member.
+            return _until_deadline(Action.CREATE, membership, circumstances)
         case _:
             return WAIT
 
 
 def _act_outside(membership: Membership, circumstances: Circumstances) -> Decision:
-    """What to do for an account outside the organisation."""
-    invites = circumstances.traits.create_invites
+    """The next action for an account outside the organisation."""
+    invites = membership.target.service.create_invites
     match membership.status:
         case Status.ABSENT | Status.DELETED | Status.CREATED if membership.was_invited:
             return Decision(Action.WAIT, until=membership.transitions[-1].at + GONE_SECONDS)
         case Status.ABSENT | Status.DELETED:
             return _create(membership, circumstances)
         case Status.REGION_DISABLED if not invites:
-            return _until_it_helps(Action.CREATE, membership, circumstances)
+            return _until_deadline(Action.CREATE, membership, circumstances)
         case Status.REMOVED if not invites:
             return _create_and_invite(membership, circumstances)
         case Status.CREATED if not invites:
@@ -213,17 +215,17 @@ def _act_outside(membership: Membership, circumstances: Circumstances) -> Decisi
 
 
 def _create(membership: Membership, circumstances: Circumstances) -> Decision:
-    """Create, again after the grace time; where creating invites, never again once taken."""
+    """Create, and repeat after the grace time; if creating also invites, never repeat a success."""
     return _repeat(
         Action.CREATE,
         membership,
         circumstances,
-        once=circumstances.traits.create_invites and membership.mode is Mode.INVITATION,
+        once=membership.target.service.create_invites and membership.mode is Mode.INVITATION,
     )
 
 
 def _create_again(membership: Membership, circumstances: Circumstances) -> Decision:
-    """An organisation account enables itself; one that somebody left half-way is created again."""
+    """An organisation account becomes Enabled by itself; create it again after the grace time."""
     due_at = membership.transitions[-1].at + circumstances.timing.grace
     if circumstances.now < due_at:
         return Decision(Action.WAIT, until=due_at)
@@ -231,13 +233,13 @@ def _create_again(membership: Membership, circumstances: Circumstances) -> Decis
 
 
 def _create_and_invite(membership: Membership, circumstances: Circumstances) -> Decision:
-    """A member that was disassociated: created again, and invited unless that already helped.
+    """Create a disassociated member again, and invite it unless creating was sufficient.
 
-    GuardDuty takes a former account of the organisation by CreateMembers only, and an invited one
-    by InviteMembers (botocore, ``InviteMembers``); which it was is not to be seen.
+    GuardDuty adds a former account of the organisation with CreateMembers only, and an invited
+    account with InviteMembers (botocore, ``InviteMembers``); the status does not show which it was.
     """
     created = membership.attempts.get(Action.CREATE)
-    if created is None or not created.count or not _may_be_all(created):
+    if created is None or not created.count or not _may_have_succeeded(created):
         return _repeat(Action.CREATE, membership, circumstances)
     due_at = created.at + circumstances.timing.grace
     if circumstances.now < due_at:
@@ -245,8 +247,8 @@ def _create_and_invite(membership: Membership, circumstances: Circumstances) -> 
     return _repeat(Action.INVITE, membership, circumstances)
 
 
-def _may_be_all(created: Attempt) -> bool:
-    """Whether creating a removed member may have done what it can: unknown words may say so."""
+def _may_have_succeeded(created: Attempt) -> bool:
+    """Whether creating a removed member may have succeeded: an unknown text may say so."""
     answer = created.answer
     return created.done or (answer is not None and answer.verdict is Verdict.UNKNOWN)
 
@@ -254,68 +256,70 @@ def _may_be_all(created: Attempt) -> bool:
 def _repeat(
     action: Action, membership: Membership, circumstances: Circumstances, *, once: bool = False
 ) -> Decision:
-    """An action for the first time, or again; ``once``: never again after it was done."""
+    """Do an action, or repeat it; with ``once``, never repeat it after it was done."""
     attempt, timing = membership.attempts.get(action), circumstances.timing
     if attempt is None:
         return Decision(action)
     if attempt.count == 0:
-        return _from(attempt.over_at + timing.grace, action, circumstances)
+        return _when_due(attempt.ended_by + timing.grace, action, circumstances)
     if attempt.done:
         if once or action is Action.INVITE or attempt.count >= timing.most_attempts:
             return WAIT
-        return _from(attempt.at + timing.grace, action, circumstances)
-    return _again(action, attempt, membership, circumstances)
+        return _when_due(attempt.at + timing.grace, action, circumstances)
+    return _retry(action, attempt, membership, circumstances)
 
 
-def _again(
+def _retry(
     action: Action,
     attempt: Attempt,
     membership: Membership,
     circumstances: Circumstances,
     since: float = 0,
 ) -> Decision:
-    """What did not succeed, further and further apart: after an eighth of the time that it could
-    have, which is the status's age or begins with ``since``.
+    """Retry an action that did not succeed, at growing intervals.
+
+    The interval is an eighth of the status's age at the last attempt, or of the time since
+    ``since`` if that is later.
     """
     timing = circumstances.timing
     age = attempt.at - max(membership.transitions[-1].at, since)
-    distance = min(max(timing.first_wait, age / _PACE), timing.longest_slow_wait)
+    interval = min(max(timing.first_wait, age / _RETRY_DIVISOR), timing.longest_slow_wait)
     if attempt.unanswered:
-        distance = max(distance, timing.grace)
-    return _from(attempt.over_at + distance, action, circumstances)
+        interval = max(interval, timing.grace)
+    return _when_due(attempt.ended_by + interval, action, circumstances)
 
 
-def _from(due_at: float, action: Action, circumstances: Circumstances) -> Decision:
+def _when_due(due_at: float, action: Action, circumstances: Circumstances) -> Decision:
     if circumstances.now >= due_at:
         return Decision(action)
     return Decision(Action.WAIT, until=due_at)
 
 
 def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
-    """Until it helps, and at once when GuardDuty's membership there has ended."""
+    """Restart until it helps, and at once when GuardDuty's membership in the Region has ended."""
     attempt = membership.attempts.get(Action.RESTART)
     awaited = circumstances.awaited.get(membership.account_id)
     ended = awaited.settled_at if awaited is not None else None
     if attempt is not None and ended is not None and ended <= circumstances.now:
         if attempt.at < ended:
-            return _from(attempt.over_at, Action.RESTART, circumstances)
+            return _when_due(attempt.ended_by, Action.RESTART, circumstances)
         if not attempt.done:
-            return _again(Action.RESTART, attempt, membership, circumstances, since=ended)
+            return _retry(Action.RESTART, attempt, membership, circumstances, since=ended)
         due_at = _gives_up_at(membership, circumstances)
         if due_at is not None:
             return Decision(Action.WAIT, until=due_at)
-    return _until_it_helps(Action.RESTART, membership, circumstances)
+    return _until_deadline(Action.RESTART, membership, circumstances)
 
 
-def _until_it_helps(
+def _until_deadline(
     action: Action, membership: Membership, circumstances: Circumstances
 ) -> Decision:
-    """Soon, then further and further apart until the deadline: what blocks it heals by itself."""
+    """Repeat at growing intervals until the deadline: the cause may disappear by itself."""
     attempt = membership.attempts.get(action)
     if attempt is None:
         return Decision(action)
     if not attempt.done:
-        return _again(action, attempt, membership, circumstances)
+        return _retry(action, attempt, membership, circumstances)
     age = attempt.at - membership.transitions[-1].at
-    distance = max(circumstances.timing.grace, age / _SLOW_PACE)
-    return _from(attempt.at + distance, action, circumstances)
+    interval = max(circumstances.timing.grace, age / _REPEAT_DIVISOR)
+    return _when_due(attempt.at + interval, action, circumstances)

@@ -1,4 +1,4 @@
-"""Reading JSON documents people write: every refusal names the field and what it takes."""
+"""Reads JSON documents written by people. Errors name the field and the allowed values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]{1,2}")
 
 
 class Document:
-    """A JSON object at a path; reads its fields and refuses those it does not know."""
+    """A JSON object at a path; reads its fields and refuses unknown ones."""
 
     def __init__(self, value: object, path: str = "") -> None:
         """
@@ -32,18 +32,18 @@ class Document:
         self._known: set[str] = set()
 
     def path(self, key: str) -> str:
-        """The path of a field, as refusals name it."""
+        """The path of a field, as error messages name it."""
         return _path_of(key, self._path)
 
     def required(self, key: str, read: Callable[[object, str], T]) -> T:
-        """The field's value, read by ``read``; it must be there."""
+        """The value of a field that must be present, read by ``read``."""
         self._known.add(key)
         if key not in self._fields:
             raise InvalidInput(self.path(key), "is required")
         return read(self._fields[key], self.path(key))
 
     def optional(self, key: str, read: Callable[[object, str], T], default: T) -> T:
-        """The field's value, or ``default`` where it is absent or null."""
+        """The value of a field, or ``default`` if it is absent or null."""
         self._known.add(key)
         if self._fields.get(key) is None:
             return default
@@ -58,7 +58,7 @@ class Document:
 
 
 def _path_of(key: object, parent: str) -> str:
-    """A field's path; its key may have been written by anybody."""
+    """A field's path; its key is untrusted and is made printable."""
     shown = printable_key(str(key))
     return f"{parent}.{shown}" if parent else shown
 
@@ -93,7 +93,7 @@ def a_whole_number(least: int, most: int) -> Callable[[object, str], int]:
 
 
 def a_duration(value: object, path: str) -> int:
-    """Reads a duration such as 90s, 15m, 1h or 14d; seconds, one at least, a year at most."""
+    """Reads a duration such as 90s, 15m, 1h or 14d, in seconds: from one to a year."""
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", value) if isinstance(value, str) else None
     seconds = int(match[1]) * _UNIT_SECONDS[match[2]] if match else 0
     if not 1 <= seconds <= 365 * 86400:
@@ -102,14 +102,14 @@ def a_duration(value: object, path: str) -> int:
 
 
 def a_region(value: object, path: str) -> str:
-    """Reads a Region's name by its form; whether the Region exists is not looked up."""
+    """Reads a Region's name. Checks its form, not whether the Region exists."""
     if not isinstance(value, str) or not _REGION.fullmatch(value):
         raise InvalidInput(path, "takes the name of a Region such as eu-west-1")
     return value
 
 
 def one_of(choices: Mapping[str, T]) -> Callable[[object, str], T]:
-    """Reads one of the given words."""
+    """Reads one of the keys of ``choices`` and returns its value."""
 
     def read(value: object, path: str) -> T:
         if not isinstance(value, str) or value not in choices:
@@ -120,7 +120,7 @@ def one_of(choices: Mapping[str, T]) -> Callable[[object, str], T]:
 
 
 def a_map(read: Callable[[object, str], T], most: int) -> Callable[[object, str], dict[str, T]]:
-    """Reads a JSON object of 1 to ``most`` fields with names of any kind."""
+    """Reads a JSON object of 1 to ``most`` fields with any names."""
 
     def read_map(value: object, path: str) -> dict[str, T]:
         if not isinstance(value, dict) or not 1 <= len(value) <= most:

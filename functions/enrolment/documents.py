@@ -1,8 +1,8 @@
-"""The documents that travel between the states, and the plan as the table keeps it.
+"""The documents that the states pass on, and the plan as it is stored in the table.
 
-They carry addresses and what is next; what is known of memberships is in the table. A run lives for
-weeks and Lambda's code changes under it: documents of earlier versions are understood, what is
-missing gets its default, and what is unknown is handed on.
+They contain e-mail addresses and the next action; the state of memberships is in the table. A run
+can take weeks, and Lambda's code may be updated meanwhile: documents of earlier versions are
+accepted, missing fields get their defaults, and unknown fields are passed on.
 """
 
 from __future__ import annotations
@@ -16,37 +16,77 @@ from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan, waits_for
-from functions.enrolment.records import reason_from
+from functions.enrolment.records import epoch_seconds, reason_from
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target, read_target
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from functions.enrolment.membership import MembershipKey
     from functions.enrolment.reason import Reason
+    from functions.enrolment.service import Service
 
-# Next to the actions: a state of the loop that publishes what is done while people are waited for.
+# What the state machine passes to a step about its run, and what the map passes to each target's
+# loop: the JSONPath or value of each field.
+RUN: Mapping[str, str] = MappingProxyType(
+    {
+        "input": "$$.Execution.Input",
+        "onboarding_id": "$$.Execution.Name",
+        "started_at": "$$.Execution.StartTime",
+        "execution_arn": "$$.Execution.Id",
+    }
+)
+LOOP: Mapping[str, str | bool] = MappingProxyType(
+    {
+        "onboarding_id": "$.onboarding_id",
+        "dry_run": "$.dry_run",
+        "accounts": "$.accounts",
+        "target": "$$.Map.Item.Value",
+        "reports": True,
+    }
+)
+# A value of ``Loop.next`` besides the actions: publish an interim result while waiting for people.
 REPORT = "report"
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """A run as its execution describes it: ``started_at`` in epoch seconds, ``input`` unchecked."""
+
+    onboarding_id: str
+    started_at: float
+    input: object
+    execution_arn: str = ""
+
+
+def run_from_json(document: Mapping[str, Any]) -> Run:
+    """Read a run from what the state machine passes: see ``RUN``."""
+    return Run(
+        document["onboarding_id"],
+        epoch_seconds(document["started_at"]),
+        document["input"],
+        document.get("execution_arn", ""),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class Loop:
-    """What the states of one target's loop hand on.
+    """The document that the states of one target's loop pass on.
 
     ``resource`` is the administrator's detector id or behavior graph ARN, once found. ``next`` is
-    an action or ``report``; ``acting`` are the accounts it concerns; ``others_wait`` is how many
-    seconds the next reading may wait where the action achieves nothing. ``reports`` says whether
-    the execution's definition has a state for ``report``, ``reported_at`` when it was last there
-    in place of an action, ``refused_since`` when readings began to be refused (epoch seconds).
-    ``rest`` is what this version does not know.
+    an action or ``report``; ``acting`` are the accounts it applies to; ``others_wait`` is how many
+    seconds the next reading may wait if the action achieves nothing. ``reports`` says whether the
+    execution's definition has a state for ``report``, ``reported_at`` when that state last ran
+    instead of an action, ``refused_since`` when readings began to be refused (epoch seconds).
+    ``rest`` holds the fields that this version does not know.
     """
 
     onboarding_id: str
     target: Target
     accounts: tuple[Account, ...] = ()
     dry_run: bool = False
-    waits_for: ServiceName | None = None
+    waits_for: Service | None = None
     resource: str | None = None
     next: str = Action.WAIT
     acting: tuple[AccountId, ...] = ()
@@ -59,19 +99,20 @@ class Loop:
 
     @property
     def emails(self) -> dict[AccountId, str | None]:
-        """The accounts' e-mail addresses, where known."""
+        """The accounts' e-mail addresses, None if unknown."""
         return {account.id: account.email for account in self.accounts}
 
     @property
     def opted_in(self) -> frozenset[AccountId]:
-        """The accounts known to have the Region enabled: no others are enrolled where it is known
-        which they have.
+        """The accounts known to have the Region enabled.
+
+        An account whose enabled Regions are known is not enrolled in any other Region.
         """
-        everybody = not is_opt_in(self.target.region)
-        return frozenset(a.id for a in self.accounts if everybody or a.regions_known)
+        by_default = not is_opt_in(self.target.region)
+        return frozenset(a.id for a in self.accounts if by_default or a.regions_known)
 
 
-# What this version knows, or an earlier one left behind.
+# The fields that this version uses, or an earlier one used.
 _KNOWN = frozenset(
     {
         *("onboarding_id", "target", "accounts", "dry_run", "resource", "next", "acting"),
@@ -82,15 +123,15 @@ _KNOWN = frozenset(
 
 
 def loop_to_json(loop: Loop) -> dict[str, Any]:
-    """The loop as the state machine carries it: of one size from the first turn to the last."""
+    """The loop as the states pass it on; its size does not grow from turn to turn."""
     return {
         **loop.rest,
         "onboarding_id": loop.onboarding_id,
         "target": {
-            "service": str(loop.target.service),
+            "service": loop.target.service.name,
             "region": loop.target.region,
             "left_out": [],
-            "waits_for": loop.waits_for,
+            "waits_for": _name(loop.waits_for),
         },
         "accounts": _accounts_to_json(loop.accounts),
         "dry_run": loop.dry_run,
@@ -105,31 +146,35 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
     }
 
 
-def loop_from_json(document: Mapping[str, Any]) -> Loop:
-    """The loop from the map's item, from what :func:`loop_to_json` made, or an earlier version did.
+def loop_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> Loop:
+    """Read a loop from the map's item or from the JSON of this version or an earlier one.
 
     Raises:
-        InvalidInput: it does not say which run or which target it is about.
+        InvalidInput: the run's id or the target is missing, or names none of these services.
     """
-    target = document.get("target")
-    place = _target(target)
-    if not isinstance(target, dict) or place is None or "onboarding_id" not in document:
+    item = document.get("target")
+    if not isinstance(item, dict) or "region" not in item or "onboarding_id" not in document:
         raise InvalidInput("target", "is required, with onboarding_id: this is no target's loop")
-    # An earlier version carried the memberships, and the ids of the accounts to act on as accounts.
+    awaited = item.get("waits_for") or document.get("waits_for")
+    try:
+        target = read_target(services, item.get("service"), item["region"])
+        waits_for = read_target(services, awaited, target.region).service if awaited else None
+    except ValueError as error:
+        raise InvalidInput("target", str(error)) from error
+    # An earlier version passed ``memberships``, and as ``accounts`` the ids to act on.
     former = document.get("memberships")
     accounts = document.get("accounts", ())
-    left_out = target.get("left_out", ())
-    awaited = target.get("waits_for") or document.get("waits_for")
+    left_out = item.get("left_out", ())
     return Loop(
         onboarding_id=document["onboarding_id"],
-        target=place,
+        target=target,
         accounts=tuple(
             account
             for account in _accounts_from_json(accounts if former is None else former)
             if account.id not in left_out
         ),
         dry_run=document.get("dry_run", False),
-        waits_for=ServiceName(awaited) if awaited else None,
+        waits_for=waits_for,
         resource=document.get("resource"),
         next=document.get("next", Action.WAIT),
         acting=tuple(document.get("acting", ()) if former is None else accounts),
@@ -145,17 +190,17 @@ def loop_from_json(document: Mapping[str, Any]) -> Loop:
 def enrolment_document(
     onboarding_id: str, plan: Plan, enrolled: Collection[MembershipKey], *, dry_run: bool
 ) -> dict[str, Any]:
-    """What planning hands on: the accounts, and every target where any of them is enrolled."""
+    """The output of planning: the accounts, and each target where at least one is enrolled."""
     targets = []
     for target in plan.targets:
         left_out = [a.id for a in plan.accounts if (a.id, target) not in enrolled]
         if len(left_out) < len(plan.accounts):
             targets.append(
                 {
-                    "service": str(target.service),
+                    "service": target.service.name,
                     "region": target.region,
                     "left_out": left_out,
-                    "waits_for": waits_for(target, plan.targets),
+                    "waits_for": _name(waits_for(target, plan.targets)),
                 }
             )
     return {
@@ -167,33 +212,37 @@ def enrolment_document(
     }
 
 
-def plan_from_document(document: Mapping[str, Any]) -> Plan:
-    """The plan of an earlier version, as far as :func:`enrolment_document`'s form tells it.
+def plan_from_document(document: Mapping[str, Any], services: Sequence[Service]) -> Plan:
+    """Read an earlier version's plan from the document that :func:`enrolment_document` makes.
 
-    What it left out of a target it had ended, and recorded, already.
+    The memberships in ``left_out`` were settled and recorded by planning; the document does not
+    contain their outcomes.
+
+    Raises:
+        ValueError: it has a target of none of these services.
     """
     accounts = _accounts_from_json(document.get("accounts", ()))
-    places = {
-        Target(ServiceName(t["service"]), t["region"]): t.get("left_out", ())
+    targets = {
+        read_target(services, t["service"], t["region"]): t.get("left_out", ())
         for t in document.get("targets", ())
     }
     left_out = tuple(
         Membership(account.id, target, account.mode)
-        for target, ids in places.items()
+        for target, ids in targets.items()
         for account in accounts
         if account.id in ids
     )
-    return Plan(accounts, tuple(places), left_out, tuple(document.get("notes", ())))
+    return Plan(accounts, tuple(targets), left_out, tuple(document.get("notes", ())))
 
 
 def plan_to_text(plan: Plan) -> str:
-    """The plan as the table keeps it: without e-mail addresses, each reason once."""
-    numbers = {account.id: number for number, account in enumerate(plan.accounts)}
-    places = {target: number for number, target in enumerate(plan.targets)}
+    """The plan as the table stores it: without e-mail addresses, each reason once."""
+    account_numbers = {account.id: number for number, account in enumerate(plan.accounts)}
+    target_numbers = {target: number for number, target in enumerate(plan.targets)}
     settled: dict[tuple[str, Reason | None], list[list[int]]] = {}
     for membership in plan.settled:
         ended = str(membership.outcome), membership.reason
-        pair = [numbers[membership.account_id], places[membership.target]]
+        pair = [account_numbers[membership.account_id], target_numbers[membership.target]]
         settled.setdefault(ended, []).append(pair)
     document = {
         "accounts": [{"id": account.id, "mode": str(account.mode)} for account in plan.accounts],
@@ -212,32 +261,35 @@ def plan_to_text(plan: Plan) -> str:
     return json.dumps(document, separators=(",", ":"))
 
 
-def plan_from_text(text: str, onboarding_id: str, settled_at: float) -> Plan:
-    """The plan back from what :func:`plan_to_text` made."""
+def plan_from_text(
+    text: str, services: Sequence[Service], onboarding_id: str, settled_at: float
+) -> Plan:
+    """Read a plan from the text that :func:`plan_to_text` made.
+
+    Raises:
+        ValueError: a target's service is not one of ``services``.
+    """
     document = json.loads(text)
     accounts = _accounts_from_json(document["accounts"])
-    targets = tuple(Target.of_key(key) for key in document["targets"])
+    targets = tuple(read_target(services, *key.split("#")) for key in document["targets"])
     settled = tuple(
         Membership(
-            accounts[number].id,
-            targets[place],
-            accounts[number].mode,
+            accounts[account_number].id,
+            targets[target_number],
+            accounts[account_number].mode,
             onboarding_id,
             taken_at=settled_at,
         ).settled(
             Outcome(ended["outcome"]), reason_from(ended["reason"], ended.get("code")), settled_at
         )
         for ended in document.get("settled", ())
-        for number, place in ended["memberships"]
+        for account_number, target_number in ended["memberships"]
     )
     return Plan(accounts, targets, settled, tuple(document.get("notes", ())))
 
 
-def _target(value: object) -> Target | None:
-    if not isinstance(value, dict) or "region" not in value:
-        return None
-    service = str(value.get("service"))
-    return Target(ServiceName(service), value["region"]) if service in set(ServiceName) else None
+def _name(service: Service | None) -> str | None:
+    return None if service is None else service.name
 
 
 def _accounts_to_json(accounts: Iterable[Account]) -> list[dict[str, Any]]:
@@ -248,7 +300,7 @@ def _accounts_to_json(accounts: Iterable[Account]) -> list[dict[str, Any]]:
 
 
 def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
-    """Accounts, also as an earlier version's memberships tell of them."""
+    """Read accounts, also from the memberships that an earlier version passed."""
     return tuple(
         Account(
             AccountId(account.get("id") or account["account_id"]),

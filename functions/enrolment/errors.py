@@ -2,12 +2,12 @@
 
 RollcallError
 ├── InvalidInput             the input of an onboarding is refused
-├── Retryable                may heal by itself: the state machine retries the step
+├── Retryable                a transient error: the state machine retries the step
 │   ├── Throttled            the service asks for fewer calls
 │   ├── ServiceUnavailable   the service failed (5xx) or did not answer
 │   ├── Conflict             another change is under way at the service
-│   └── AccountNotReady      Organizations does not know the account, or not as active, yet
-└── Permanent                will not heal by itself: the memberships concerned end as failed
+│   └── AccountNotReady      Organizations does not report the account, or not as active, yet
+└── Permanent                not transient: the memberships concerned end as failed
     ├── AdministratorNotReady  the administrator has no hub, detector or behavior graph there
     ├── AccessDenied           the call is not allowed
     │   └── CredentialsRefused   the Region does not know the caller's credentials
@@ -18,25 +18,25 @@ from __future__ import annotations
 
 from functions.enrolment.text import one_line
 
-# Room for a list of 40 Regions; a path is far shorter.
-_MOST_OF_A_REFUSAL = 1000
+# Enough for a list of 40 Regions; a path is much shorter.
+_LONGEST_MESSAGE = 1000
 
 
 class RollcallError(Exception):
-    """Base of all; ``str(error)`` is one line fit to be published."""
+    """Base class; ``str(error)`` is one line that can be published."""
 
 
 class InvalidInput(RollcallError):
-    """A field of the input is refused. ``field`` is its path, ``takes`` what it takes."""
+    """A field of the input is refused. ``field`` is its path, ``takes`` says what is allowed."""
 
     def __init__(self, field: str, takes: str) -> None:
-        super().__init__(one_line(f"{field}: {takes}", _MOST_OF_A_REFUSAL))
+        super().__init__(one_line(f"{field}: {takes}", _LONGEST_MESSAGE))
         self.field = field
         self.takes = takes
 
 
 class Retryable(RollcallError):
-    """May heal by itself."""
+    """A transient error."""
 
 
 class Throttled(Retryable):
@@ -52,15 +52,15 @@ class Conflict(Retryable):
 
 
 class AccountNotReady(Retryable):
-    """Organizations does not know the account, or not as active, yet."""
+    """Organizations does not report the account, or not as active, yet."""
 
 
 class Permanent(RollcallError):
-    """Will not heal by itself."""
+    """An error that is not transient."""
 
 
 class AdministratorNotReady(Permanent):
-    """The administrator has not set the service up there; the message names the call that would."""
+    """The administrator has not set up the service there; the message names the call to make."""
 
 
 class AccessDenied(Permanent):
@@ -68,9 +68,11 @@ class AccessDenied(Permanent):
 
 
 class CredentialsRefused(AccessDenied):
-    """The caller's credentials are not known there: where a Region needs opting in, usually
-    because the caller's account has not (AWS Account Management reference, inferred for others
-    than STS)."""
+    """The Region does not know the caller's credentials.
+
+    In an opt-in Region, usually because the caller's account has not opted in (AWS Account
+    Management reference; inferred for services other than STS).
+    """
 
 
 class ServiceRefused(Permanent):

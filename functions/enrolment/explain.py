@@ -1,4 +1,4 @@
-"""Why a membership is not Enabled: what is, since when, what was tried last, what to do."""
+"""Explains why a membership is not Enabled: the cause, since when, the last action, what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from functions.enrolment.errors import (
 from functions.enrolment.membership import ENABLED, Action, Status, Verdict
 from functions.enrolment.reason import MEANINGS, Reason, ReasonCode
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import ServiceName
 from functions.enrolment.text import one_line, redact
 from functions.enrolment.times import duration, iso
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from functions.enrolment.errors import Permanent
     from functions.enrolment.membership import Answer, Membership
 
-_MOST_OF_ANOTHER = 400
+_LONGEST_QUOTE = 400
 _BY_STATUS = {
     Status.RESIGNED: ReasonCode.RESIGNED,
     Status.VERIFICATION_FAILED: ReasonCode.WRONG_EMAIL,
@@ -34,50 +33,50 @@ _BY_STATUS = {
 }
 
 
-def explained(code: ReasonCode, membership: Membership, now: float, said: str = "") -> Reason:
-    """The reason in words for one membership; ``said`` is what else is known."""
+def explain(code: ReasonCode, membership: Membership, now: float, said: str = "") -> Reason:
+    """The reason for one membership; ``said`` is further detail."""
     meaning = MEANINGS[code]
     target = membership.target
     names = {
         "service": target.service.label,
-        "name": str(target.service),
+        "name": target.service.name,
         "region": target.region,
         "status": membership.raw,
         "said": said,
         "also": f" ({said})" if said else "",
-        "take_out": _take_out(membership),
+        "take_out": _removal(membership),
         "fix": _fix(membership),
     }
     parts = [meaning.what.format(**names)]
     if meaning.lasting:
-        is_said = "{said}" in meaning.what or "{also}" in meaning.what
-        parts += [_since(membership, now), _last_try(membership, said if is_said else "")]
+        contained = "{said}" in meaning.what or "{also}" in meaning.what
+        parts += [_since(membership, now), _last_action(membership, said if contained else "")]
     if meaning.remedy:
         parts.append(f"to do: {meaning.remedy.format(**names)}")
-    # A text may quote the configuration or a service, and those an address.
+    # The text may quote the configuration or a service, and thereby an e-mail address.
     return Reason(code, redact("; ".join(filter(None, parts))))
 
 
 def waiting_for(
     membership: Membership, now: float, awaited: Membership | None = None, *, healed: bool = False
 ) -> Reason:
-    """Why a membership that is waited for is not Enabled.
+    """Why a membership that has no outcome yet is not Enabled.
 
-    ``awaited`` is GuardDuty's membership of the account there, where Detective comes after it.
-    ``healed``: what was found out of the account when the run began says otherwise.
+    ``awaited`` is, for a target that comes after GuardDuty, the account's GuardDuty membership in
+    the Region. ``healed``: facts looked up when the run began contradict the status.
     """
     code = _code(membership, awaited)
-    said = _healed(code) if healed else _detail(code, membership, awaited, now)
-    return explained(code, membership, now, said)
+    said = _contradicting_fact(code) if healed else _detail(code, membership, awaited, now)
+    return explain(code, membership, now, said)
 
 
 def refused(membership: Membership, answer: Answer, now: float) -> Reason:
-    """Why an answer ends a membership."""
-    return explained(answer.code or ReasonCode.REFUSED, membership, now, answer.text)
+    """The reason for a membership that a service's answer ends."""
+    return explain(answer.code or ReasonCode.REFUSED, membership, now, answer.text)
 
 
 def reason_code_of(error: Permanent, region: str) -> ReasonCode:
-    """The reason that an error on a call of the administrator in a Region is."""
+    """The reason code for an error of a call in the administrator account in a Region."""
     match error:
         case CredentialsRefused() if is_opt_in(region):
             return ReasonCode.ADMINISTRATOR_REGION
@@ -94,7 +93,7 @@ def _detail(
 ) -> str:
     match code:
         case ReasonCode.GUARDDUTY if awaited is not None:
-            return _other_end(awaited, now)
+            return _awaited_state(awaited, now)
         case ReasonCode.DECLINED:
             transitions = reversed(membership.transitions)
             last = next(t for t in transitions if t.status != membership.raw)
@@ -105,7 +104,7 @@ def _detail(
             return membership.detail or ""
 
 
-def _healed(code: ReasonCode) -> str:
+def _contradicting_fact(code: ReasonCode) -> str:
     match code:
         case ReasonCode.ACCOUNT_SUSPENDED:
             return "Organizations said ACTIVE when the run began"
@@ -133,7 +132,7 @@ def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
 
 
 def _outside(membership: Membership) -> ReasonCode | None:
-    """What a status means of an account outside the organisation, and only of one."""
+    """The reason code of a status if it only applies to accounts outside the organisation."""
     match membership.status:
         case Status.ABSENT | Status.DELETED | Status.CREATED if membership.was_invited:
             return ReasonCode.DECLINED
@@ -151,7 +150,7 @@ def _outside(membership: Membership) -> ReasonCode | None:
 
 
 def _in_organization(membership: Membership) -> ReasonCode | None:
-    """What a status means of an account of the organisation, and only of one."""
+    """The reason code of a status if it only applies to accounts of the organisation."""
     match membership.status:
         case Status.VERIFICATION_FAILED:
             return ReasonCode.NOT_VERIFIED
@@ -170,29 +169,22 @@ def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:
     return ReasonCode.VOLUME_UNKNOWN
 
 
-def _other_end(awaited: Membership, now: float) -> str:
-    """How GuardDuty's membership ended, or what it waits for."""
+def _awaited_state(awaited: Membership, now: float) -> str:
+    """The outcome of GuardDuty's membership, or what it is waiting for."""
     word = str(awaited.outcome) if awaited.outcome is not None else "waits"
     what, *_ = str(awaited.reason or waiting_for(awaited, now)).split("; ")
-    return one_line(f"{word}: {what}", _MOST_OF_ANOTHER)
+    return one_line(f"{word}: {what}", _LONGEST_QUOTE)
 
 
-def _take_out(membership: Membership) -> str:
-    """The calls that take a member out, as far as its service has them.
-
-    Security Hub deletes no account of the organisation (botocore, ``DeleteMembers``).
-    """
-    match membership.target.service:
-        case ServiceName.DETECTIVE:
-            return "detective DeleteMembers"
-        case ServiceName.SECURITYHUB if membership.mode is Mode.ORGANIZATION:
-            return "securityhub DisassociateMembers"
-        case service:
-            return f"{service} DisassociateMembers and DeleteMembers"
+def _removal(membership: Membership) -> str:
+    """The calls that remove the member."""
+    service = membership.target.service
+    inside = membership.mode is Mode.ORGANIZATION
+    return f"{service.name} {(inside and service.organization_removal) or service.removal}"
 
 
 def _fix(membership: Membership) -> str:
-    """What to do where an action of this run was to help."""
+    """What to do about the last action of this run."""
     tried = [(a.at, a.done) for a in membership.attempts.values() if a.count]
     if not tried:
         return "start again"
@@ -209,8 +201,8 @@ def _since(membership: Membership, now: float) -> str:
     return f"{membership.raw} since {iso(at, 'seconds')} ({duration(now - at)})"
 
 
-def _last_try(membership: Membership, said: str) -> str:
-    """The last action of this run; what the service said of it, unless it is said already."""
+def _last_action(membership: Membership, said: str) -> str:
+    """The last action of this run and its result, unless the reason already contains that text."""
     tried = [(a.at, action, a) for action, a in membership.attempts.items() if a.count]
     if not tried:
         return ""

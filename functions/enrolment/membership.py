@@ -1,4 +1,4 @@
-"""Memberships: an account's relation to a target, what a run saw and did of it, and whose it is."""
+"""Memberships: an account's relation to a target, what a run has read and done, and the owner."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from functions.enrolment.reason import Reason, ReasonCode
     from functions.enrolment.target import Target
 
-# Transitions kept of a membership: the first, and the newest of the others.
+# How many transitions of a membership are stored: the first, and the newest of the others.
 MOST_TRANSITIONS = 12
-# The longest that a step's function may run: what it begins has ended by then.
+# The longest time a step's function may run: every call it begins has ended by then.
 STEP_SECONDS = 600
 
 
@@ -42,7 +42,7 @@ class Status(StrEnum):
 
 
 class Action(StrEnum):
-    """What the rules say to do next for a membership."""
+    """The next action for a membership, as the rules decide it."""
 
     CREATE = "create"
     INVITE = "invite"
@@ -62,19 +62,19 @@ class Outcome(StrEnum):
     SKIPPED = "skipped"
 
 
-# How a membership ended well, and how it did not.
+# The outcomes of success, and those of failure.
 ENABLED = frozenset({Outcome.ENABLED, Outcome.ALREADY_ENABLED})
-UNWELCOME = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
+UNSUCCESSFUL = frozenset({Outcome.FAILED, Outcome.TIMED_OUT})
 
 
 class Verdict(StrEnum):
-    """What a service's answer to an action means for one account.
+    """The meaning of a service's answer to an action for one account.
 
     ``TAKEN``: it was done. ``BENIGN``: it was done before. ``RETRY``: may work later.
-    ``PERMANENT``: will not work. ``OUT_OF_REACH``: will not work from the administrator's side, and
-    that is no failure (the management account before it enables the service itself).
-    ``UNANSWERED``: the call failed, and whether it took effect is not known. ``UNKNOWN``: a text no
-    table knows.
+    ``PERMANENT``: will not work. ``OUT_OF_REACH``: cannot work from the administrator account,
+    which is not a failure (the management account before it enables the service itself).
+    ``UNANSWERED``: the call failed, and it is unknown whether it took effect. ``UNKNOWN``: a text
+    that is in no table.
     """
 
     TAKEN = "taken"
@@ -90,8 +90,7 @@ class Verdict(StrEnum):
 class Answer:
     """A service's answer to an action for one account; ``text`` is the service's own.
 
-    ``code`` is the reason for which the membership ends if the answer ends it; None for the
-    action's own.
+    ``code`` is the reason code if the answer ends the membership; None stands for ``REFUSED``.
     """
 
     verdict: Verdict
@@ -101,10 +100,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What GetMembers says of one account; ``raw`` is the service's own spelling.
+    """The status of one account from GetMembers; ``raw`` is the service's own spelling.
 
-    ``detail`` is what the service adds, for example Detective's ``DisabledReason``. An account the
-    service does not return is ``ABSENT``.
+    ``detail`` is further information, for example Detective's ``DisabledReason``. An account that
+    the service does not return is ``ABSENT``.
     """
 
     account_id: AccountId
@@ -123,11 +122,10 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """How often this run began an action for a membership, and the last answer.
+    """How many times this run began an action for a membership, and the last answer.
 
-    ``at`` is when it was answered; while ``answer`` is None, when it was begun. An answer that is
-    still None later belongs to a step that was cut short. ``count`` is 0 where only an earlier run
-    began the action.
+    ``at`` is when it was answered or, while ``answer`` is None, when it began. If ``answer`` stays
+    None, the step was interrupted. ``count`` is 0 if only an earlier run began the action.
     """
 
     count: int
@@ -135,32 +133,32 @@ class Attempt:
     answer: Answer | None = None
 
     @property
-    def over_at(self) -> float:
-        """When it is over for certain: without an answer, when its step cannot run any more."""
+    def ended_by(self) -> float:
+        """When it has certainly ended: without an answer, when its step can no longer run."""
         return self.at + (STEP_SECONDS if self.answer is None else 0)
 
     @property
     def unanswered(self) -> bool:
-        """Whether it is not known if the action took effect."""
+        """Whether it is unknown if the action took effect."""
         return self.answer is None or self.answer.verdict is Verdict.UNANSWERED
 
     @property
     def done(self) -> bool:
-        """Whether the service said that the action was done, now or before."""
+        """Whether the service reported the action as done, now or before."""
         return self.answer is not None and self.answer.verdict in (Verdict.TAKEN, Verdict.BENIGN)
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """One account at one target, as far as the run that owns it has seen and done.
+    """One account at one target, as the run that owns it has recorded it.
 
     ``onboarding_id`` is the run that took it at ``taken_at``; it owns the membership until there is
-    an ``outcome``. ``revision`` counts the writes of its row, 0 where there is none. ``status`` is
-    None before the run's first reading. ``due`` is the action that was decided and not begun yet.
-    ``transitions`` keeps the first and the newest; ``transition_count`` counts them all.
-    ``settled_at`` is set with ``outcome``; ``reason`` is always set unless the outcome is enabled
-    or already enabled. ``unknown`` holds what a later version wrote into the row. Times are epoch
-    seconds. There is never an e-mail address in it.
+    an ``outcome``. ``revision`` counts the writes of its row, 0 if there is none. ``status`` is
+    None before the run's first reading. ``due`` is the action that was decided but not begun.
+    ``transitions`` holds the first and the newest; ``transition_count`` counts all of them.
+    ``settled_at`` is set with ``outcome``, and so is ``reason``, unless the outcome is enabled or
+    already enabled. ``unknown`` holds the attributes that a later version wrote to the row. Times
+    are epoch seconds. No field contains an e-mail address.
     """
 
     account_id: AccountId
@@ -183,47 +181,47 @@ class Membership:
 
     @property
     def key(self) -> MembershipKey:
-        """Which membership it is."""
+        """The account and the target, which identify it."""
         return self.account_id, self.target
 
     def is_acting(self, now: float) -> bool:
-        """Whether an action of the run may be under way."""
-        return any(each.count and each.over_at > now for each in self.attempts.values())
+        """Whether an action of the run may be in progress."""
+        return any(each.count and each.ended_by > now for each in self.attempts.values())
 
     @property
     def was_invited(self) -> bool:
-        """Whether the service was inviting the account before it said what it says now."""
+        """Whether an earlier status, since the last removal, shows an invitation."""
         return any(_plain(transition.status) in _INVITING for transition in self._earlier())
 
     @property
     def was_accepted(self) -> bool:
-        """Whether Detective has said that the account accepted, or was enabled, and no more."""
+        """Whether a reading has shown ``AcceptedButDisabled`` (Detective)."""
         return any(_plain(transition.status) == _ACCEPTED for transition in self.transitions)
 
     def _earlier(self) -> tuple[Transition, ...]:
-        """What was before the status of now, since the account was last removed."""
+        """The transitions before the current status, since the account was last removed."""
         earlier = self.transitions[:-1]
         removed = [n for n, t in enumerate(earlier) if _plain(t.status) == _REMOVED]
         return earlier[removed[-1] + 1 :] if removed else earlier
 
     def tries(self, action: Action) -> int:
-        """How often this run began an action."""
+        """How many times this run began an action."""
         attempt = self.attempts.get(action)
         return attempt.count if attempt else 0
 
     def belongs_to(self, onboarding_id: str, started_at: float) -> bool:
-        """Whether it is, or was last, of the run of this id that started then.
+        """Whether the run with this id and start time took it last.
 
-        An older run may have had the same id: names can be used again after 90 days.
+        An older run may have had the same id: execution names can be reused after 90 days.
         """
         return self.onboarding_id == onboarding_id and self.taken_at >= started_at
 
     def taken(self, onboarding_id: str, mode: Mode, now: float) -> Membership:
-        """This membership, taken by a run that begins anew.
+        """This membership, taken by a new run.
 
-        It remembers when it was last created or invited, so that nobody is invited twice.
+        Keeps when it was last created or invited, so that no account is invited twice.
         """
-        kept: dict[Action, Attempt] = {
+        attempts: dict[Action, Attempt] = {
             action: replace(attempt, count=0)
             for action, attempt in self.attempts.items()
             if action in (Action.CREATE, Action.INVITE) and (attempt.unanswered or attempt.done)
@@ -235,7 +233,7 @@ class Membership:
             onboarding_id,
             taken_at=now,
             revision=self.revision,
-            attempts=MappingProxyType(kept),
+            attempts=MappingProxyType(attempts),
             unknown=self.unknown,
         )
 
@@ -256,7 +254,7 @@ class Membership:
         )
 
     def begun(self, action: Action, now: float) -> Membership:
-        """This membership with the due action begun: to be recorded before the call."""
+        """This membership with an action begun; it must be recorded before the call."""
         return self._with_attempt(action, Attempt(self.tries(action) + 1, now), due=None)
 
     def answered(self, action: Action, answer: Answer, now: float) -> Membership:
@@ -265,7 +263,7 @@ class Membership:
         return self._with_attempt(action, attempt, due=None)
 
     def settled(self, outcome: Outcome, reason: Reason | None, now: float) -> Membership:
-        """This membership, ended."""
+        """This membership with its outcome."""
         return replace(self, outcome=outcome, reason=reason, settled_at=now, due=None)
 
     def _with_attempt(self, action: Action, attempt: Attempt, *, due: Action | None) -> Membership:
@@ -274,7 +272,7 @@ class Membership:
 
 
 def _plain(status: str) -> str:
-    """A status in one spelling for all services."""
+    """A status in a spelling that is the same for all services."""
     return status.casefold().replace("_", "").removeprefix("email")
 
 

@@ -1,12 +1,11 @@
-"""Whose a membership is: what a run may take, what it leaves to another. Pure.
+"""Ownership of memberships: which ones a run may take, and which it leaves to another run. Pure.
 
-A membership belongs to the run that took it last until it has an outcome; while it has none, that
-run is the only one that acts on it. It is taken from another run only when that run is dead
-(closed, or silent for longer than its lease) or enrols the account in another mode than the facts
-now give.
+A membership belongs to the run that took it last until it has an outcome; until then only that run
+acts on it. Another run may take it only if the owner is dead (closed, or its lease has expired) or
+enrols the account in a different mode than the facts now give.
 
-Every write of a membership's row depends on the row being as it was read (its ``revision``), so of
-several that take it at once one succeeds, and whoever lost it can neither act on nor write it.
+Every write of a membership's row requires that its ``revision`` has not changed since it was read.
+If several runs take a membership at once, one succeeds; the others can neither act on nor write it.
 """
 
 from __future__ import annotations
@@ -22,26 +21,26 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
 
-# How long a run owns what it owns after its last sign of life: longer than any step runs.
+# How long a run's lease lasts after its last extension: longer than any step runs.
 LEASE_SECONDS = 900
 
 
 class Standing(Enum):
-    """What a run finds of a membership it is to cover."""
+    """The ownership of a membership as a run finds it."""
 
-    FREE = "nobody is at work on it"
+    FREE = "no run is working on it"
     OWN = "the run has taken it before"
-    AT_WORK = "another run is at work on it in the same mode"
-    ENABLED_LATELY = "another run ended it enabled, and nothing has changed since"
+    IN_PROGRESS = "another run is working on it in the same mode"
+    RECENTLY_ENABLED = "another run ended it enabled, and nothing has changed since"
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """What a run wants with one account.
+    """A run's claim to the memberships of one account.
 
-    ``mode`` is what the facts give. ``enabled_since`` is where the duplicate window begins: None
-    where what is enabled is to be read again all the same. ``joined_at`` is when the account joined
-    the organisation, None outside it. Times are epoch seconds.
+    ``mode`` is what the facts give. ``enabled_since`` is when the duplicate window begins, None if
+    memberships that are enabled are to be read again. ``joined_at`` is when the account joined the
+    organisation, None outside it. Times are epoch seconds.
     """
 
     onboarding_id: str
@@ -54,31 +53,31 @@ class Claim:
 def standing(
     membership: Membership | None, holder: OnboardingRecord | None, claim: Claim, now: float
 ) -> Standing:
-    """What a claim finds. ``holder`` is the record of the run named in the row.
+    """The ownership that a claim finds. ``holder`` is the record of the run named in the row.
 
-    The row must have been read before the record: then a lease that was over when it was read
-    cannot belong to an action begun since.
+    The row must have been read before the record: then no action that began after the row was read
+    is covered by a lease that had expired when the record was read.
     """
     if membership is None:
         return Standing.FREE
     if membership.outcome is not None:
-        return Standing.ENABLED_LATELY if _enabled_lately(membership, claim) else Standing.FREE
+        return Standing.RECENTLY_ENABLED if _recently_enabled(membership, claim) else Standing.FREE
     if membership.mode is not claim.mode:
         return Standing.FREE
     if membership.belongs_to(claim.onboarding_id, claim.started_at):
         return Standing.OWN
-    # The record of a later run of the same id says nothing of the run that took it.
+    # The record may be that of a later run with the same id.
     if holder is None or not membership.belongs_to(holder.id, holder.started_at):
         return Standing.FREE
-    # A run that was closed begins nothing more, and may finish what it had begun.
+    # A closed run begins no further actions, but may finish those in progress.
     over = holder.lease_until <= now or (
         holder.outcome is not None and not membership.is_acting(now)
     )
-    return Standing.FREE if over else Standing.AT_WORK
+    return Standing.FREE if over else Standing.IN_PROGRESS
 
 
-def _enabled_lately(membership: Membership, claim: Claim) -> bool:
-    """Enabled in the same mode within the window, by an account that has not left since."""
+def _recently_enabled(membership: Membership, claim: Claim) -> bool:
+    """Whether it was enabled in the same mode within the window, and the account has not left."""
     ended = membership.settled_at
     if claim.enabled_since is None or ended is None or ended < claim.enabled_since:
         return False

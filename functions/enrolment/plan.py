@@ -1,4 +1,4 @@
-"""What an onboarding will do: accounts, modes and targets; what it will not do, and why."""
+"""Plans an onboarding: its accounts, modes and targets, and the memberships it does not enrol."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.explain import explained
+from functions.enrolment.explain import explain
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import ServiceName, Target, comes_before
+from functions.enrolment.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -19,31 +19,32 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
     from functions.enrolment.scope import Scope
+    from functions.enrolment.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What was found out before planning.
+    """The facts that a plan is based on.
 
-    ``management_id`` is None where there is no organisation. ``directory`` holds the accounts that
+    ``management_id`` is None if there is no organisation. ``directory`` holds the accounts that
     belong to it. ``delegated`` says whether this administrator is the delegated administrator of a
-    service, None where that cannot be told. ``regions`` holds the Regions enabled for an account,
-    None where that cannot be told; it is only looked at for Regions that need opting in. ``tags``
-    are only looked at where the scope goes by them.
+    service, None if unknown. ``regions`` holds the Regions enabled for an account, None if unknown;
+    it is used for opt-in Regions only. ``tags`` are used only if the scope contains tags.
     """
 
     administrator_id: AccountId
     management_id: AccountId | None
     directory: Mapping[AccountId, OrganizationAccount]
-    delegated: Mapping[ServiceName, bool | None]
+    delegated: Mapping[Service, bool | None]
     regions: Mapping[AccountId, frozenset[str] | None]
     tags: Mapping[AccountId, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every account at every target, but for the memberships that are ``settled``: those end before
-    they begin. ``notes`` say what could not be found out, and what is done all the same.
+    """Every account at every target, except the memberships that are ``settled`` from the start.
+
+    ``notes`` say what could not be looked up, and what is done nevertheless.
     """
 
     accounts: tuple[Account, ...]
@@ -53,7 +54,7 @@ class Plan:
 
     @property
     def covered(self) -> tuple[Membership, ...]:
-        """The memberships it covers, of which nothing is known yet, by account."""
+        """The memberships to enrol, without a status, ordered by account."""
         ended = {membership.key for membership in self.settled}
         return tuple(
             Membership(account.id, target, account.mode)
@@ -69,15 +70,15 @@ def make_plan(
     """Plan an onboarding.
 
     Raises:
-        InvalidInput: an account outside the organisation has no e-mail, or the mode asked for is
-            not the one the facts give.
+        InvalidInput: an account outside the organisation has no e-mail address, or the requested
+            mode is not the one the facts give.
     """
     accounts = tuple(_account(index, request, facts) for index in range(len(request.accounts)))
     services = request.services or configuration.services
     targets = tuple(
         Target(service, region)
         for region in request.regions or configuration.regions
-        for service in ServiceName
+        for service in configuration.services
         if service in services
     )
     settled = []
@@ -87,16 +88,16 @@ def make_plan(
             if ended is not None:
                 outcome, code, said = ended
                 membership = Membership(account.id, target, account.mode)
-                reason = explained(code, membership, now, said)
+                reason = explain(code, membership, now, said)
                 settled.append(membership.settled(outcome, reason, now))
     plan = Plan(accounts, targets, tuple(settled))
     return replace(plan, notes=tuple(_notes(plan, facts)))
 
 
-def waits_for(target: Target, targets: Collection[Target]) -> ServiceName | None:
-    """The service that is waited for at a target, if that is planned, too."""
-    first = comes_before(target)
-    return first.service if first in targets and first is not None else None
+def waits_for(target: Target, targets: Collection[Target]) -> Service | None:
+    """The service that a target waits for, if that service is planned in the Region too."""
+    first = target.comes_after
+    return first.service if first is not None and first in targets else None
 
 
 def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
@@ -128,12 +129,14 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
 def _not_enrolled(
     account: Account, target: Target, facts: Facts, scope: Scope
 ) -> tuple[Outcome, ReasonCode, str] | None:
-    """Why an account is not enrolled at a target at all, if so."""
+    """Outcome and reason if an account is not to be enrolled at a target."""
     if account.id == facts.administrator_id:
         return Outcome.SKIPPED, ReasonCode.ADMINISTRATOR, ""
-    out = _out_of_scope(account, facts, scope)
-    if out is not None:
-        return Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE, out
+    exclusion_reason = _out_of_scope(account, facts, scope)
+    if exclusion_reason is not None:
+        return Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE, exclusion_reason
+    if target.region in target.service.not_offered:
+        return Outcome.SKIPPED, ReasonCode.NOT_OFFERED, ""
     known = facts.directory.get(account.id)
     if known is not None and known.state == AccountState.PENDING_ACTIVATION:
         return Outcome.FAILED, ReasonCode.ACCOUNT_PENDING, known.state
@@ -150,8 +153,8 @@ def _not_enrolled(
 def _out_of_scope(account: Account, facts: Facts, scope: Scope) -> str | None:
     known = facts.directory.get(account.id)
     if known is not None:
-        return scope.why_out(account.id, known.path, facts.tags.get(account.id, {}))
-    # Outside the organisation there are neither paths nor tags to go by.
+        return scope.exclusion_reason(account.id, known.path, facts.tags.get(account.id, {}))
+    # An account outside the organisation has neither a path nor tags.
     excluded = account.id in scope.exclude_accounts
     return "the configuration excludes the account" if excluded else None
 

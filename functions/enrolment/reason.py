@@ -1,6 +1,6 @@
-"""Every reason why a membership is not Enabled: its stable code, its words, and the remedy.
+"""Every reason why a membership is not Enabled: its stable code, its text, and the remedy.
 
-docs/reasons.md is made from this table.
+docs/reasons.md is generated from this table.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ class ReasonCode(StrEnum):
     ACCOUNT_NOT_ACTIVE = "account-not-active"
     NOT_DELEGATED = "not-delegated"
     REGION_NOT_ENABLED = "region-not-enabled"
+    NOT_OFFERED = "service-not-offered"
     ADMINISTRATOR_NOT_READY = "administrator-not-ready"
     ADMINISTRATOR_REGION = "administrator-region-not-enabled"
     ACCESS_DENIED = "access-denied"
@@ -75,14 +76,15 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a reason says is the case, and what a person can do.
+    """The text of a reason: what is the case (``what``) and what a person can do (``remedy``).
 
-    Both may name ``{service}``, ``{name}`` (the service's name in calls), ``{region}``,
-    ``{status}``, ``{said}`` (what else is known, for example a service's own words), ``{also}``
-    (the same in brackets, or nothing), ``{take_out}`` (the calls that take a member out) and
-    ``{fix}`` (what to do where an action was to help). ``outcomes`` are those with which it can
-    come, and ``WAITING``; without any it is only said within another reason. ``lasting``: since
-    when the status is so, and what was tried last, belong to it.
+    Both are format strings. They may contain ``{service}``, ``{name}`` (the service's name in API
+    calls), ``{region}``, ``{status}``, ``{said}`` (further detail, for example the service's own
+    message), ``{also}`` (the same detail in brackets, or nothing), ``{take_out}`` (the calls that
+    remove a member) and ``{fix}`` (what to do about the last action). ``outcomes`` are the outcomes
+    that the reason occurs with, and ``WAITING``; a reason without any occurs only within another
+    one. ``lasting``: the reason is followed by the time since which the status has lasted and by
+    the last action.
     """
 
     what: str
@@ -91,14 +93,14 @@ class Meaning:
     lasting: bool = True
 
 
-# Beside the outcomes: of a membership that has none yet, in an interim result.
+# In addition to the outcomes: a membership in an interim result that has no outcome yet.
 WAITING = "waiting"
 _FAILED, _LATE, _SKIPPED = (Outcome.FAILED,), (Outcome.TIMED_OUT,), (Outcome.SKIPPED,)
 _FAILED_OR_LATE = (*_FAILED, *_LATE)
 _LATE_OR_WAITING = (*_LATE, WAITING)
 
 _AGAIN = "start again"
-_TAKE_OUT = "take the member out ({take_out} in {region} of the administrator account)"
+_TAKE_OUT = "remove the member ({take_out} in {region} of the administrator account)"
 
 MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
     {
@@ -114,13 +116,13 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             lasting=False,
         ),
         ReasonCode.ACCOUNT_PENDING: Meaning(
-            "Organizations says the account is {said}: it cannot be used yet",
+            "Organizations reports the account as {said}: it cannot be used yet",
             "complete its sign-up, and start again when it is ACTIVE",
             outcomes=_FAILED,
             lasting=False,
         ),
         ReasonCode.ACCOUNT_NOT_ACTIVE: Meaning(
-            "Organizations says the account is {said}",
+            "Organizations reports the account as {said}",
             "start again if it becomes ACTIVE",
             outcomes=_SKIPPED,
             lasting=False,
@@ -130,6 +132,12 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             "call {name} EnableOrganizationAdminAccount in {region} from the management account,"
             " and start again",
             outcomes=_FAILED,
+            lasting=False,
+        ),
+        ReasonCode.NOT_OFFERED: Meaning(
+            "AWS does not offer {service} in {region}",
+            "upgrade Rollcall if AWS offers it there now",
+            outcomes=_SKIPPED,
             lasting=False,
         ),
         ReasonCode.REGION_NOT_ENABLED: Meaning(
@@ -142,28 +150,30 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             "{said}", "make that call, and start again", outcomes=_FAILED, lasting=False
         ),
         ReasonCode.ADMINISTRATOR_REGION: Meaning(
-            "AWS does not know the administrator account's credentials in {region}, which needs"
-            " opting in: {said}",
+            "AWS does not accept the administrator account's credentials in {region}, an opt-in"
+            " Region: {said}",
             "opt the administrator account in (account EnableRegion), and start again",
             outcomes=_FAILED,
             lasting=False,
         ),
         ReasonCode.ACCESS_DENIED: Meaning(
             "{said}",
-            "allow the call to Rollcall's role (service control policies count, too), and start"
+            "allow Rollcall's role to make the call (also in service control policies), and start"
             " again",
             outcomes=_FAILED,
         ),
         ReasonCode.REFUSED: Meaning(
-            "the service refused: {said}", "fix what it says, and start again", outcomes=_FAILED
+            "the service refused the request: {said}",
+            "fix the cause it names, and start again",
+            outcomes=_FAILED,
         ),
         ReasonCode.UNAVAILABLE: Meaning(
-            "the call failed for as long as it was retried: {said}", _AGAIN, outcomes=_FAILED
+            "the call failed on every retry: {said}", _AGAIN, outcomes=_FAILED
         ),
         ReasonCode.EMAIL_UNUSABLE: Meaning(
             "{said}",
             "start again with the address of the account's root user; for an account of the"
-            " organisation Organizations' own is taken",
+            " organisation, the address in Organizations is used",
             outcomes=_FAILED,
         ),
         ReasonCode.WRONG_EMAIL: Meaning(
@@ -172,13 +182,14 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_FAILED,
         ),
         ReasonCode.MEMBER_LIMIT: Meaning(
-            "the administrator has as many members, or as much data, as {service} allows: {said}",
+            "the administrator has reached the limit of {service} on members or data volume:"
+            " {said}",
             "raise the quota or delete members, and start again",
             outcomes=_FAILED,
         ),
         ReasonCode.OTHER_ADMINISTRATOR: Meaning(
             "the account belongs to another administrator: {said}",
-            "disassociate it from that one, and start again",
+            "disassociate it from that administrator, and start again",
             outcomes=_FAILED,
         ),
         ReasonCode.MANAGEMENT_ACCOUNT: Meaning(
@@ -187,13 +198,13 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_SKIPPED,
         ),
         ReasonCode.ACCOUNT_SUSPENDED: Meaning(
-            "{service} says the account is suspended{also}",
-            "start again when the service says so no more; where AWS has lifted the suspension, ask"
-            " AWS Support",
+            "{service} reports the account as suspended{also}",
+            "start again when {service} no longer does; if AWS has lifted the suspension already,"
+            " contact AWS Support",
             outcomes=_FAILED_OR_LATE,
         ),
         ReasonCode.REGION_DISABLED: Meaning(
-            "{service} says {region} is disabled for the account{also}",
+            "{service} reports {region} as disabled for the account{also}",
             "check that the account has opted in to it (account GetRegionOptStatus), and start"
             " again",
             outcomes=_FAILED_OR_LATE,
@@ -204,7 +215,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_FAILED,
         ),
         ReasonCode.REMOVED: Meaning(
-            "the administrator disassociated the account, and Rollcall could not bring it back",
+            "the administrator disassociated the account, and Rollcall could not add it again",
             f"{_TAKE_OUT}, and start again",
             outcomes=_LATE,
         ),
@@ -224,13 +235,13 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_LATE,
         ),
         ReasonCode.LEFT_HALF_WAY: Meaning(
-            "the account belongs to the organisation, was a member that is not enabled, and"
-            " creating it again did not change that",
+            "the account belongs to the organisation and was already a member, but not enabled,"
+            " and creating it again did not change that",
             f"{_TAKE_OUT}, and start again",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.NOT_INVITED: Meaning(
-            "the account is created as a member, and {service} does not show an invitation",
+            "the account was created as a member, but {service} shows no invitation",
             "{fix}",
             outcomes=_LATE,
         ),
@@ -247,14 +258,14 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.DECLINED: Meaning(
-            "the account was invited and is not any more: it declined or deleted the invitation, or"
-            " somebody deleted the member{also}",
+            "the invitation no longer exists: the account declined or deleted it, or somebody"
+            " deleted the member{also}",
             "ask its owner, and start again",
             outcomes=_FAILED_OR_LATE,
         ),
         ReasonCode.BEING_VERIFIED: Meaning(
             "{service} is still checking the account",
-            "start again if it does not end by itself",
+            "start again if the check does not end",
             outcomes=_LATE,
         ),
         ReasonCode.MONITORING_OFF: Meaning(
@@ -270,7 +281,8 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ReasonCode.VOLUME_UNKNOWN: Meaning(
             "Detective does not ingest the account's data{also}, usually because the account is not"
             " in GuardDuty",
-            "see that GuardDuty is enabled for it in {region}; start again if this run is over",
+            "make sure that GuardDuty is enabled for it in {region}; start again if this run is"
+            " over",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.VOLUME_TOO_HIGH: Meaning(
@@ -279,12 +291,12 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             outcomes=_FAILED,
         ),
         ReasonCode.UNREADABLE: Meaning(
-            "{service} does not say whether the account is a member{also}",
-            "fix what it says, and start again",
+            "the response of {service} does not show whether the account is a member{also}",
+            "fix the cause it names, and start again",
             outcomes=_LATE,
         ),
         ReasonCode.UNKNOWN_STATUS: Meaning(
-            "{service} says the status {status}, which Rollcall does not know",
+            "{service} reports the status {status}, which Rollcall does not know",
             "look up what it means, and start again",
             outcomes=_LATE,
         ),
@@ -297,7 +309,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ReasonCode.RUN_ENDED: Meaning(
             "the run ended before this was done: {said}", _AGAIN, outcomes=_FAILED
         ),
-        # What an earlier version recorded has no code.
+        # Reasons recorded by earlier versions have no code.
         ReasonCode.OTHER: Meaning("{said}", outcomes=(*_FAILED_OR_LATE, Outcome.SKIPPED)),
     }
 )

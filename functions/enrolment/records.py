@@ -1,8 +1,8 @@
-"""Onboardings and memberships as items of plain values: one form for the table and the rules.
+"""Converts onboardings and memberships to and from the table's items.
 
-Times are epoch seconds; numbers may come back as ``Decimal``. Items of earlier versions lack some
-attributes, those of later versions may have more: what is missing gets its default, and what is
-unknown of a membership is kept. Never an e-mail address.
+Times are epoch seconds; numbers may be read as ``Decimal``. Items of earlier versions lack some
+attributes, those of later versions may have more: missing attributes get their defaults, and
+unknown attributes of a membership are preserved. Items contain no e-mail addresses.
 """
 
 from __future__ import annotations
@@ -26,11 +26,13 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import read_target
 from functions.enrolment.text import redact
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+
+    from functions.enrolment.service import Service
 
 W = TypeVar("W", bound=StrEnum)
 
@@ -39,7 +41,7 @@ W = TypeVar("W", bound=StrEnum)
 class OnboardingRecord:
     """One run. ``source`` is ``manual`` or the event's name, ``automatic`` True for events.
 
-    What the run owns is its own until ``lease_until``. ``ended_at`` is the time its result gives,
+    The run owns its memberships until ``lease_until``. ``ended_at`` is the end time in its result,
     ``published`` the ids of what was published, by channel. ``closed_at``, ``outcome`` and
     ``counts`` (memberships by outcome) are set once it has ended. Records of earlier versions have
     no ``execution_arn``.
@@ -72,12 +74,12 @@ _PUBLISHED = "published_"
 
 
 def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
-    """The attributes of a membership; those without a value are left out."""
+    """The attributes of a membership, without those that have no value."""
     return _present(
         {
             **membership.unknown,
             "account_id": membership.account_id,
-            "service": str(membership.target.service),
+            "service": membership.target.service.name,
             "region": membership.target.region,
             "onboarding_id": membership.onboarding_id,
             "taken_at": membership.taken_at,
@@ -104,8 +106,12 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
     )
 
 
-def membership_from_item(item: Mapping[str, Any]) -> Membership:
-    """The membership back from an item of this version, an earlier or a later one."""
+def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -> Membership:
+    """Read a membership from an item of this version, an earlier or a later one.
+
+    Raises:
+        ValueError: the item's service is not one of ``services``.
+    """
     updated_at = float(item.get("updated_at", 0))
     transitions = tuple(
         Transition(str(t["status"]), float(t["at"])) for t in item.get("transitions", ())
@@ -113,13 +119,13 @@ def membership_from_item(item: Mapping[str, Any]) -> Membership:
     outcome = item.get("outcome")
     return Membership(
         account_id=AccountId(item["account_id"]),
-        target=Target(ServiceName(item["service"]), item["region"]),
+        target=read_target(services, item["service"], item["region"]),
         mode=Mode(item["mode"]),
         onboarding_id=item.get("onboarding_id", ""),
-        # Earlier versions did not say when; they wrote every turn of a run.
+        # Earlier versions did not record this time; they wrote the row in every turn of a run.
         taken_at=float(item.get("taken_at", updated_at)),
         revision=int(item.get("revision", 0)),
-        status=_word(Status, item.get("status"), Status.UNKNOWN),
+        status=_enum_member(Status, item.get("status"), Status.UNKNOWN),
         raw=item.get("raw", ""),
         detail=item.get("detail"),
         transitions=transitions,
@@ -132,23 +138,24 @@ def membership_from_item(item: Mapping[str, Any]) -> Membership:
             }
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
-        outcome=_word(Outcome, outcome, Outcome.FAILED),
-        reason=reason_from(item.get("reason"), _code_of_text(item)),
+        outcome=_enum_member(Outcome, outcome, Outcome.FAILED),
+        reason=reason_from(item.get("reason"), _current_code(item)),
         settled_at=_time(item.get("settled_at")),
         unknown=MappingProxyType(_unknown(item)),
     )
 
 
 def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
-    """The attributes that only a later version knows, and its actions among the attempts."""
+    """The attributes that only a later version knows, including attempts of unknown actions."""
     attempts = {k: v for k, v in item.get("attempts", {}).items() if k not in set(Action)}
     unknown = {k: v for k, v in item.items() if k not in _KNOWN}
     return unknown | ({"attempts": attempts} if attempts else {})
 
 
-def _code_of_text(item: Mapping[str, Any]) -> Any:
-    """The code of the item's reason. The version before kept codes that it did not know beside
-    reasons of its own.
+def _current_code(item: Mapping[str, Any]) -> Any:
+    """The item's reason code, if the digest shows that it belongs to the reason.
+
+    An earlier version, which does not know codes, replaces the reason and preserves the code.
     """
     same = item.get("reason_digest") == _digest(item.get("reason"))
     return item.get("reason_code") if same else None
@@ -159,14 +166,16 @@ def _digest(text: str | None) -> int | None:
 
 
 def reason_from(text: Any, code: Any) -> Reason | None:
-    """A reason back from its text and code; an earlier version kept the text only."""
+    """Read a reason from its text and code; an earlier version stored the text only."""
     if not text and not code:
         return None
-    return Reason(_word(ReasonCode, code, ReasonCode.OTHER) or ReasonCode.OTHER, redact(text or ""))
+    return Reason(
+        _enum_member(ReasonCode, code, ReasonCode.OTHER) or ReasonCode.OTHER, redact(text or "")
+    )
 
 
 def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
-    """The attributes of an onboarding; those without a value are left out."""
+    """The attributes of an onboarding, without those that have no value."""
     return _present(
         {
             "onboarding_id": record.id,
@@ -187,7 +196,7 @@ def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
 
 
 def onboarding_from_item(item: Mapping[str, Any]) -> OnboardingRecord:
-    """The onboarding back from an item of this version or an earlier one."""
+    """Read an onboarding from an item of this version or an earlier one."""
     return OnboardingRecord(
         id=item["onboarding_id"],
         source=item.get("source", ""),
@@ -210,7 +219,7 @@ def onboarding_from_item(item: Mapping[str, Any]) -> OnboardingRecord:
 
 
 def epoch_seconds(moment: str) -> float:
-    """A time as Step Functions writes it (ISO 8601), in epoch seconds."""
+    """A time from Step Functions (ISO 8601) in epoch seconds."""
     return datetime.fromisoformat(moment).timestamp()
 
 
@@ -228,17 +237,17 @@ def _attempt_to_item(attempt: Attempt) -> dict[str, Any]:
 
 
 def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
-    """An earlier version kept the count only: taken as done, so that nothing is sent twice."""
+    """An earlier version stored the count only: it is read as done, so that nothing is repeated."""
     if not isinstance(value, dict):
         return Attempt(int(value), updated_at, Answer(Verdict.TAKEN))
-    verdict = _word(Verdict, value.get("verdict"), Verdict.UNKNOWN)
-    code = _word(ReasonCode, value.get("code"), ReasonCode.OTHER)
+    verdict = _enum_member(Verdict, value.get("verdict"), Verdict.UNKNOWN)
+    code = _enum_member(ReasonCode, value.get("code"), ReasonCode.OTHER)
     answer = None if verdict is None else Answer(verdict, value.get("text", ""), code)
     return Attempt(int(value["count"]), float(value["at"]), answer)
 
 
-def _word(kind: type[W], value: Any, otherwise: W) -> W | None:
-    """The word of a vocabulary, ``otherwise`` for one that only a later version knows."""
+def _enum_member(kind: type[W], value: Any, otherwise: W) -> W | None:
+    """The enum's member, or ``otherwise`` for a value that only a later version knows."""
     if value is None:
         return None
     return kind(value) if value in set(kind) else otherwise
@@ -249,7 +258,7 @@ def _present(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _redacted(text: str | None) -> str | None:
-    """A service's text may quote the address it was given."""
+    """The text without e-mail addresses: a service may quote the one it was given."""
     return None if text is None else redact(text)
 
 

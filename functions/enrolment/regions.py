@@ -1,7 +1,7 @@
-"""Which Regions an account has without asking.
+"""Which Regions are enabled by default.
 
-Regions launched before 20 March 2019 are enabled for every account; every later one needs opting
-in (AWS Account Management reference, "Enable or disable AWS Regions in your account").
+Regions launched before 20 March 2019 are enabled for every account; every later one is an opt-in
+Region (AWS Account Management reference, "Enable or disable AWS Regions in your account").
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ENABLED_BY_DEFAULT = frozenset(
         "us-west-2",
     }
 )
-# Partitions of their own have no opt-in Regions.
+# The other partitions have no opt-in Regions.
 _NO_OPT_IN = ("us-gov-", "cn-", "us-iso")
 
 
 def is_opt_in(region: str) -> bool:
-    """Whether an account must opt in to the Region before anything works there."""
+    """Whether an account must opt in to the Region before it can use it."""
     return region not in _ENABLED_BY_DEFAULT and not region.startswith(_NO_OPT_IN)

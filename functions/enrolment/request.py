@@ -1,4 +1,4 @@
-"""What an onboarding is asked to do, whoever or whatever asks."""
+"""The request for an onboarding, from an event or a manual input."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from functions.enrolment.account import AccountId, Mode
-    from functions.enrolment.target import ServiceName
+    from functions.enrolment.service import Service
 
 
 @dataclass(frozen=True, slots=True)
 class RequestedAccount:
-    """An account to enrol; ``email`` is needed only where Organizations does not know it.
+    """An account to enrol; ``email`` is required only if Organizations does not know the account.
 
-    ``mode`` is what a person expects of it, where that is not what the request says of all.
+    ``mode`` is the mode that a person expects, if it differs from that of the request.
     """
 
     id: AccountId
@@ -24,20 +24,23 @@ class RequestedAccount:
 
 @dataclass(frozen=True, slots=True)
 class OnboardingRequest:
-    """A checked request. Where ``services`` or ``regions`` is None, the configured ones are meant.
+    """A validated request. If ``services`` or ``regions`` is None, the configured ones apply.
 
-    ``source`` is ``manual`` or the name of the event; ``automatic`` is True for events. ``mode``
-    is what a person expects; it is checked against the facts, never believed.
+    ``source`` is ``manual`` or the name of the event; ``automatic`` is True for events. ``mode`` is
+    the mode that a person expects; it is only compared with the mode that the facts give.
+    ``reported_by`` is the account that published the event, which must be the organisation's
+    management account.
     """
 
     accounts: tuple[RequestedAccount, ...]
     source: str
     automatic: bool
-    services: tuple[ServiceName, ...] | None = None
+    services: tuple[Service, ...] | None = None
     regions: tuple[str, ...] | None = None
     mode: Mode | None = None
     dry_run: bool = False
+    reported_by: AccountId | None = None
 
     def expected(self, account: RequestedAccount) -> Mode | None:
-        """The mode that a person expects of an account."""
+        """The mode that a person expects for an account."""
         return account.mode or self.mode

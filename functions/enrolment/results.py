@@ -1,4 +1,4 @@
-"""How an onboarding ended, or how far it is, as it is published."""
+"""The result of an onboarding, final or interim, as it is published."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.explain import explained, waiting_for
-from functions.enrolment.membership import ENABLED, UNWELCOME, Outcome
+from functions.enrolment.explain import explain, waiting_for
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import comes_before
 from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
@@ -20,18 +19,18 @@ if TYPE_CHECKING:
     from functions.enrolment.records import OnboardingRecord
 
 VERSION = "1"
-# Events and messages hold 256 KiB; the message carries the document quoted in JSON once more.
+# Events and messages hold 256 KiB; a message contains the document as a string, escaped again.
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A run's memberships and what is to be said of them, at one time (epoch seconds).
+    """The result of a run at the time ``at`` (epoch seconds).
 
-    ``memberships`` are its own, ``left`` those that are another run's. ``failure`` says what ended
-    the run before it could enrol anybody; ``notes`` what could not be found out. ``final`` is False
-    for the interim result, while people or slow checks are waited for.
+    ``memberships`` are its own, ``left`` those that belong to another run. ``failure`` says why the
+    run ended early, for example because planning failed; ``notes`` say what could not be looked up.
+    ``final`` is False for the interim result, while waiting for people or slow checks.
     """
 
     onboarding: OnboardingRecord
@@ -44,7 +43,7 @@ class Result:
 
     @property
     def all(self) -> tuple[Membership, ...]:
-        """Every membership the run was about; those left to another run are skipped."""
+        """Every membership that the run covers; those left to another run are skipped."""
         return (*self.memberships, *(_left_to(m, self.at) for m in self.left))
 
     @property
@@ -54,26 +53,26 @@ class Result:
 
     @property
     def watch(self) -> tuple[str, ...]:
-        """The runs that are at work on what was left to them."""
+        """The runs that are still working on memberships that were left to them."""
         at_work = {m.onboarding_id for m in self.left if m.outcome is None}
         return tuple(sorted(at_work))
 
     @property
     def complete(self) -> bool:
-        """Whether nothing failed or timed out, and not all of it is still another run's work.
+        """Whether nothing failed or timed out, and not everything was left to a run in progress.
 
-        Skipped memberships have their stated reason.
+        Skipped memberships do not make a run incomplete.
         """
         if self.failure is not None or self.waiting:
             return False
-        did_something = any(m.outcome is not Outcome.SKIPPED for m in self.memberships)
-        if self.watch and not did_something:
+        has_own_work = any(m.outcome is not Outcome.SKIPPED for m in self.memberships)
+        if self.watch and not has_own_work:
             return False
-        return not any(membership.outcome in UNWELCOME for membership in self.memberships)
+        return not any(membership.outcome in UNSUCCESSFUL for membership in self.memberships)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many memberships ended how; every outcome is named."""
+        """The number of memberships by outcome, including outcomes with 0."""
         counted = Counter(membership.outcome for membership in self.all)
         return {str(outcome): counted[outcome] for outcome in Outcome}
 
@@ -81,8 +80,8 @@ class Result:
 def result_document(result: Result, most_bytes: int | None = None) -> dict[str, Any]:
     """The result for programs.
 
-    ``memberships`` begins with what did not work and holds as many as fit into ``most_bytes``;
-    ``omitted`` counts the rest. Times are ISO 8601 in UTC.
+    ``memberships`` begins with those that are not enabled and holds as many as fit into
+    ``most_bytes``; ``omitted`` counts the rest. Times are ISO 8601 in UTC.
     """
     onboarding = result.onboarding
     reasons = _reasons(result)
@@ -105,26 +104,26 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "notes": list(result.notes),
     }
     empty = {**document, "memberships": [], "omitted": len(entries)}
-    kept = _as_many_as_fit(entries, None if most_bytes is None else most_bytes - _size(empty))
-    return {**document, "memberships": kept, "omitted": len(entries) - len(kept)}
+    fitting = _as_many_as_fit(entries, None if most_bytes is None else most_bytes - _size(empty))
+    return {**document, "memberships": fitting, "omitted": len(entries) - len(fitting)}
 
 
 def result_line(result: Result) -> str:
-    """The result in one line, as subject and as the execution's cause."""
+    """The result in one line, for the message's subject and the execution's cause."""
     number = len(result.onboarding.accounts)
     accounts = "1 account" if number == 1 else f"{number} accounts"
-    trial = " (dry run)" if result.onboarding.dry_run else ""
+    dry_run = " (dry run)" if result.onboarding.dry_run else ""
     counted = [f"{count} {outcome}" for outcome, count in result.counts.items() if count]
     if result.waiting:
         counted.append(f"{result.waiting} waiting")
     said = ", ".join(counted) or ("" if result.failure else "nothing to enrol")
     watch = f"watch onboarding {', '.join(result.watch)}" if result.watch else ""
     parts = (accounts if number else "", said, result.failure or "", watch)
-    return f"Rollcall{trial}: {': '.join(filter(None, parts))}"
+    return f"Rollcall{dry_run}: {': '.join(filter(None, parts))}"
 
 
 def result_text(result: Result) -> str:
-    """The result for people: what did not work first, each with its reason."""
+    """The result for people: what is not enabled, failures first, each with its reason."""
     onboarding, took = result.onboarding, duration(result.at - result.onboarding.started_at)
     lines = [
         result_line(result),
@@ -147,22 +146,22 @@ def result_text(result: Result) -> str:
 
 
 def _left_to(membership: Membership, now: float) -> Membership:
-    """A membership of another run, as this run's result gives it."""
+    """A membership of another run, as skipped in this run's result."""
     run = f"onboarding {membership.onboarding_id}"
     if membership.outcome is None:
-        said = f"{run} is at work on this membership"
+        said = f"{run} has this membership in progress"
     elif membership.outcome in ENABLED:
         said = f"{run} found it Enabled at {iso(membership.settled_at or now)}"
     else:
         said = f"{run} had this membership: {membership.outcome}: {membership.reason}"
-    reason = explained(ReasonCode.OTHER_RUN, membership, now, said)
+    reason = explain(ReasonCode.OTHER_RUN, membership, now, said)
     return replace(membership, attempts={}, transitions=(), transition_count=0).settled(
         Outcome.SKIPPED, reason, now
     )
 
 
 def _reasons(result: Result) -> dict[MembershipKey, Reason | None]:
-    """Why memberships ended as they did; of those that are waited for, for whom or what."""
+    """The reason of each membership; without an outcome, what it is waiting for."""
     known = {membership.key: membership for membership in (*result.memberships, *result.left)}
     return {
         m.key: waiting_for(m, result.at, _awaited(m, known)) if m.outcome is None else m.reason
@@ -173,12 +172,12 @@ def _reasons(result: Result) -> dict[MembershipKey, Reason | None]:
 def _awaited(
     membership: Membership, known: Mapping[MembershipKey, Membership]
 ) -> Membership | None:
-    first = comes_before(membership.target)
+    first = membership.target.comes_after
     return None if first is None else known.get((membership.account_id, first))
 
 
 def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
-    """What did not work first, then what is waited for, what was skipped, and the rest."""
+    """Failed and timed out first, then waiting, then skipped, then enabled."""
     ranks = {Outcome.FAILED: 0, Outcome.TIMED_OUT: 0, None: 1, Outcome.SKIPPED: 2}
     return sorted(memberships, key=lambda m: (ranks.get(m.outcome, 3), m.account_id, m.target.key))
 
@@ -189,7 +188,7 @@ def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
     ended = membership.settled_at
     return {
         "account_id": membership.account_id,
-        "service": str(membership.target.service),
+        "service": membership.target.service.name,
         "region": membership.target.region,
         "mode": str(membership.mode),
         "outcome": membership.outcome,
@@ -208,13 +207,13 @@ def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
 def _as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dict[str, Any]]:
     if room is None:
         return entries
-    kept = []
+    fitting = []
     for entry in entries:
         room -= _size(entry) + len(", ")
         if room < 0:
             break
-        kept.append(entry)
-    return kept
+        fitting.append(entry)
+    return fitting
 
 
 def _size(value: object) -> int:

@@ -1,4 +1,4 @@
-"""Which accounts of the organisation a deployment is for."""
+"""The scope: which accounts of the organisation a deployment enrols."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What is excluded and, where anything is said of it, what is included.
+    """What is excluded and, if anything is listed, what is included.
 
     Paths are prefixes of an account's path in Organizations, for example
     ``o-aa111bb222/r-ab12/ou-ab12-cdefgh34/`` (botocore ``Account.Paths``). A tag with the value
-    ``*`` matches whatever value the account's tag has.
+    ``*`` matches any value of the account's tag.
     """
 
     include_paths: tuple[str, ...] = ()
@@ -34,27 +34,29 @@ class Scope:
     exclude_tags: Mapping[str, str] = field(default_factory=lambda: _NO_TAGS)
 
     @property
-    def looks_at_paths(self) -> bool:
-        """Whether it matters where in the organisation an account is."""
+    def uses_paths(self) -> bool:
+        """Whether the scope depends on an account's path."""
         return bool(self.include_paths or self.exclude_paths)
 
     @property
-    def looks_at_tags(self) -> bool:
-        """Whether it matters which tags an account has."""
+    def uses_tags(self) -> bool:
+        """Whether the scope depends on an account's tags."""
         return bool(self.include_tags or self.exclude_tags)
 
-    def why_out(self, account: AccountId, path: str | None, tags: Mapping[str, str]) -> str | None:
-        """Why an account is out of scope; None where it is in. What excludes wins."""
+    def exclusion_reason(
+        self, account: AccountId, path: str | None, tags: Mapping[str, str]
+    ) -> str | None:
+        """Why an account is out of scope, None if it is not. Exclusions take precedence."""
         if account in self.exclude_accounts:
             return "the configuration excludes the account"
-        if self.looks_at_paths and path is None:
+        if self.uses_paths and path is None:
             return "Organizations does not say where the account is, and the scope goes by that"
         excluded = [prefix for prefix in self.exclude_paths if (path or "").startswith(prefix)]
         if excluded:
             return f"the configuration excludes {excluded[0]}"
-        unwanted = [tag for tag in self.exclude_tags.items() if _has(tags, *tag)]
-        if unwanted:
-            return f"the configuration excludes the tag {'='.join(unwanted[0])}"
+        excluded_tags = [tag for tag in self.exclude_tags.items() if _has(tags, *tag)]
+        if excluded_tags:
+            return f"the configuration excludes the tag {'='.join(excluded_tags[0])}"
         included = (
             account in self.include_accounts
             or any((path or "").startswith(prefix) for prefix in self.include_paths)
@@ -65,11 +67,11 @@ class Scope:
         return "the configuration does not include the account"
 
     def to_json(self) -> dict[str, Any]:
-        """The JSON form that :func:`read_scope` reads: what is said, and nothing else."""
-        said = {name: getattr(self, name) for name in self.__slots__}
+        """The JSON form that :func:`read_scope` reads, without empty keys."""
+        values = {name: getattr(self, name) for name in self.__slots__}
         return {
             name: dict(value) if name.endswith("tags") else list(value)
-            for name, value in said.items()
+            for name, value in values.items()
             if value
         }
 
@@ -78,7 +80,7 @@ def read_scope(value: object, path: str) -> Scope:
     """Read the configuration's ``scope``.
 
     Raises:
-        InvalidInput: naming the key and what it takes.
+        InvalidInput: a value is invalid; the message names the key and the allowed values.
     """
     document = Document(value, path)
     paths, accounts = a_list(_a_path, _MOST), a_list(an_account_id, _MOST)

@@ -12,7 +12,7 @@ def iso(at: float, timespec: str = "milliseconds") -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration for people: the largest two units of it, for example ``1 h 5 min``."""
+    """A duration for people in its two largest units, for example ``1 h 5 min``."""
     units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
     rest = max(0, round(seconds))
     parts: list[str] = []

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.decide import Circumstances, deadline, decide
-from functions.enrolment.explain import explained, refused
+from functions.enrolment.explain import explain, refused
 from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import duration, iso
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from functions.enrolment.decide import Decision
     from functions.enrolment.membership import Answer, Observation
 
-# The batch does one kind of action a turn; those that make members come first.
+# The batch does one kind of action per turn, in this order.
 _ORDER = (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART)
-# What only people, or the service's own slow checks, can change.
+# Statuses that only people or the service's slow checks can change.
 SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
-# Past the longest wait, one reading in every twelfth of a status's age. For what is slow, past
-# twelve times the longest wait.
-_PATIENCE = 12
-# Whatever happens in a batch, it takes a turn in every 150th of its age at most: some 1,100 in 14
+# A wait beyond the longest wait is a twelfth of the status's age. For slow statuses, the longest
+# wait is twelve times as long.
+_WAIT_FACTOR = 12
+# The wait between turns is always at least a 150th of the batch's age: about 1,100 turns in 14
 # days, 1,600 in a year.
-_MOST_TURNS = 150
+_TURNS_PER_AGE = 150
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The memberships after a turn, and what is next for the batch.
+    """The memberships after a turn, and the next action for the batch.
 
-    ``accounts`` are those the ``next`` action concerns. After it, or at once where ``next`` is
-    ``WAIT``, ``wait_seconds`` pass before the next reading. Where the action achieves nothing, the
-    next reading may wait until something falls due: for the other accounts, after
-    ``others_wait`` seconds.
+    ``accounts`` are those that the ``next`` action applies to. ``wait_seconds`` pass before the
+    next reading, counted from the end of that action, or from now if ``next`` is ``WAIT``. If the
+    action achieves nothing, the next reading may wait until another action is due: for the other
+    accounts, ``others_wait`` seconds.
     """
 
     memberships: tuple[Membership, ...]
@@ -58,9 +58,9 @@ def take_turn(
     held: frozenset[AccountId] = frozenset(),
     dry_run: bool = False,
 ) -> Turn:
-    """The turn after a reading: transitions noted, ended memberships settled, next action set.
+    """The turn after a reading: records transitions, settles memberships, sets the next action.
 
-    Accounts that are ``held`` have not been read and are left as they are.
+    Accounts that are ``held`` were not read and do not change.
     """
     seen = {o.account_id: o for o in observations}
     after: list[Membership] = []
@@ -104,36 +104,36 @@ def take_refusal(
     timing: Timing,
     now: float,
 ) -> Turn:
-    """The turn after a reading that was refused, as all were ``since``.
+    """The turn after a refused reading; all readings have been refused since ``since``.
 
-    What has never been read fails at once: it was never allowed, or never set up. In the middle of
-    a wait somebody may be at work on permissions.
+    A batch that was never read fails at once: permission or set-up has always been missing. A batch
+    that was read before waits for ``timing.refusal``, because permissions may be restored.
     """
     left = since + timing.refusal - now
     if left <= 0 or all(membership.status is None for membership in memberships):
         if now > since:
             said += f" (so since {iso(since, 'seconds')}, for {duration(now - since)})"
         return Turn(fail(memberships, code, said, now), Action.STOP)
-    wait = max(timing.first_wait, (now - since) / _PATIENCE, _least_wait(memberships, now))
+    wait = max(timing.first_wait, (now - since) / _WAIT_FACTOR, _least_wait(memberships, now))
     return Turn(tuple(memberships), Action.WAIT, wait_seconds=_seconds(min(wait, left)))
 
 
 def longest_run(timing: Timing) -> int:
-    """The most seconds that a run can take: what is known late may take its own time at the end."""
+    """The most seconds that a run can take: the volume check may begin after the other waits."""
     longest = max(timing.organization_deadline, timing.invitation_deadline)
     return timing.visibility + timing.hold + longest + timing.volume_deadline
 
 
 def most_turns(timing: Timing) -> int:
-    """The most turns that a batch can take until the longest deadline, whatever happens in it."""
-    longest, slows_down_at = longest_run(timing), _MOST_TURNS * timing.first_wait
+    """The most turns that a batch can take until the longest deadline."""
+    longest, slows_down_at = longest_run(timing), _TURNS_PER_AGE * timing.first_wait
     while_young = min(longest, slows_down_at) / timing.first_wait
-    later = _MOST_TURNS * math.log(max(1, longest / slows_down_at))
-    return math.ceil(while_young + later) + MOST_ACCOUNTS  # and one for every deadline
+    later = _TURNS_PER_AGE * math.log(max(1, longest / slows_down_at))
+    return math.ceil(while_young + later) + MOST_ACCOUNTS  # plus one for each account's deadline
 
 
 def begin(memberships: Iterable[Membership], action: Action, now: float) -> tuple[Membership, ...]:
-    """The memberships for which the action is due, with it begun: record them before the call."""
+    """The memberships with the action due, as begun; they must be recorded before the call."""
     return tuple(
         membership.begun(action, now)
         for membership in memberships
@@ -148,9 +148,9 @@ def take_answers(
     before: Mapping[AccountId, Membership],
     now: float,
 ) -> tuple[Membership, ...]:
-    """The memberships after an action: answers noted, what will not work settled.
+    """The memberships after an action: records answers and settles permanent failures.
 
-    An account without an answer was not called for: it is as it was ``before``, and still due.
+    Without an answer, no call was made for the account: its membership is as ``before``, still due.
     """
     after = []
     for membership in begun:
@@ -175,8 +175,9 @@ def wait_after(
     others_wait: int,
     circumstances: Circumstances,
 ) -> int:
-    """The wait after an action of these memberships: longer where none of it can have had an
-    effect, because a reading would find what the last one found.
+    """The wait after an action of these memberships.
+
+    It is longer if no attempt can have had an effect, because a reading would show no change.
     """
     left = [membership for membership in answered if membership.outcome is None]
     attempts = [m.attempts[action] for m in left if action in m.attempts]
@@ -197,9 +198,9 @@ def wait_after(
 def fail(
     memberships: Iterable[Membership], code: ReasonCode, said: str, now: float
 ) -> tuple[Membership, ...]:
-    """The open ones among the memberships, failed for one reason."""
+    """The memberships without an outcome, failed for one reason."""
     return tuple(
-        membership.settled(Outcome.FAILED, explained(code, membership, now, said), now)
+        membership.settled(Outcome.FAILED, explain(code, membership, now, said), now)
         for membership in memberships
         if membership.outcome is None
     )
@@ -211,10 +212,10 @@ def held_back(
     timing: Timing,
     now: float,
 ) -> frozenset[AccountId]:
-    """The accounts held back because the service that comes first is at work on them.
+    """The accounts that are held back while the service that comes first is enrolled for them.
 
-    ``awaited`` are their memberships at that service. An account is held until that one has its
-    outcome, for ``timing.hold`` at most.
+    ``awaited`` are their memberships at that service. An account is held until that membership has
+    its outcome, for at most ``timing.hold`` seconds.
     """
     return frozenset(
         membership.account_id
@@ -232,27 +233,27 @@ def _decided(
     if decision.outcome is not None:
         return membership.settled(decision.outcome, decision.reason, now)
     if dry_run:
-        return _not_done(membership, decision.action, now)
+        return _skipped_in_dry_run(membership, decision.action, now)
     due = None if decision.action is Action.WAIT else decision.action
     return replace(membership, due=due)
 
 
 def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Membership, ...]:
-    """One action a turn: what else was decided is decided again at the next reading."""
+    """Clear all other due actions: they are decided again after the next reading."""
     return tuple(
         membership if membership.due in (None, action) else replace(membership, due=None)
         for membership in memberships
     )
 
 
-def _not_done(membership: Membership, action: Action, now: float) -> Membership:
+def _skipped_in_dry_run(membership: Membership, action: Action, now: float) -> Membership:
     what = "wait" if action is Action.WAIT else str(action)
-    reason = explained(ReasonCode.DRY_RUN, membership, now, f"{what} (now {membership.raw})")
+    reason = explain(ReasonCode.DRY_RUN, membership, now, f"{what} (now {membership.raw})")
     return membership.settled(Outcome.SKIPPED, reason, now)
 
 
 def _least_wait(memberships: Iterable[Membership], now: float) -> float:
-    return (now - min(m.taken_at for m in memberships)) / _MOST_TURNS
+    return (now - min(m.taken_at for m in memberships)) / _TURNS_PER_AGE
 
 
 def _seconds(wait: float) -> int:
@@ -260,20 +261,20 @@ def _seconds(wait: float) -> int:
 
 
 def _wait(membership: Membership, decision: Decision, circumstances: Circumstances) -> float:
-    """Grows with the age of the status, whatever it is; ends with whatever falls due sooner."""
+    """The wait grows with the age of the status; it ends earlier if an action becomes due."""
     now, timing = circumstances.now, circumstances.timing
     if decision.action is not Action.WAIT:
         return timing.first_wait
     age = now - membership.transitions[-1].at
-    slow = membership.status in SLOW and not _comes_after(membership, circumstances)
-    longest = timing.longest_wait * (_PATIENCE if slow else 1)
-    wait = min(age, max(longest, age / _PATIENCE), timing.longest_slow_wait)
+    slow = membership.status in SLOW and not _waits_for_another(membership, circumstances)
+    longest = timing.longest_wait * (_WAIT_FACTOR if slow else 1)
+    wait = min(age, max(longest, age / _WAIT_FACTOR), timing.longest_slow_wait)
     wait = max(timing.first_wait, wait)
     return wait if decision.until is None else min(wait, decision.until - now)
 
 
-def _comes_after(membership: Membership, circumstances: Circumstances) -> bool:
-    """Whether what ends the wait is GuardDuty's membership, which is open yet."""
+def _waits_for_another(membership: Membership, circumstances: Circumstances) -> bool:
+    """Whether the wait ends when GuardDuty's membership has its outcome."""
     awaited = circumstances.awaited.get(membership.account_id)
     return awaited is not None and awaited.outcome is None
 

@@ -1,8 +1,8 @@
-"""The events that say an account has come: how rules filter each, and where its account's id is.
+"""The events that start a run: the pattern that matches each, and where its account's id is.
 
-Rules and intake use the same patterns. CloudTrail events are accepted under both of its
-detail-types: which one AccountJoinedOrganization has is not documented, and a rule that names the
-wrong one never fires.
+Rules and intake use the same patterns. CloudTrail events are accepted with both of CloudTrail's
+detail-types: AWS does not document which one AccountJoinedOrganization has, and a rule with the
+wrong one never matches.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ CLOUDTRAIL = ("AWS Service Event via CloudTrail", "AWS API Call via CloudTrail")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """One event: its ``eventName``, or its detail-type where it does not come from CloudTrail.
+    """One kind of event. ``name`` is its ``eventName``, or its detail-type if not from CloudTrail.
 
-    ``says`` is what its detail must say, in EventBridge pattern syntax; ``account`` reads the
-    account's id from the event or raises InvalidInput; ``region`` is the path of the one Region it
-    is about; ``moves`` says that the account only moved, which matters to a scope by paths.
-    CloudTrail events have an ``event_source``.
+    ``says`` is what its detail must match, in EventBridge pattern syntax; ``account`` reads the
+    account's id from the event or raises InvalidInput; ``region`` is the path of the Region if the
+    event is about a single one; ``moves``: the account only moved, which is relevant only to a
+    scope with paths. CloudTrail events have an ``event_source``.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Arrival:
 
     @property
     def pattern(self) -> dict[str, Any]:
-        """The event pattern that matches it and nothing else."""
+        """The event pattern that matches only this event."""
         trail = {
             "eventSource": [self.event_source],
             "eventName": [self.name],
@@ -66,7 +66,7 @@ def _id_at(path: str) -> Callable[[Mapping[str, Any]], AccountId]:
 
 
 def _invited_account(event: Mapping[str, Any]) -> AccountId:
-    """The party that is an account; the other is the organisation (``HandshakeParty``)."""
+    """The id of the party that is an account; the other is an organisation (``HandshakeParty``)."""
     path = "detail.responseElements.handshake.parties"
     parties = at(event, path)
     ids = [

@@ -1,4 +1,4 @@
-"""An EventBridge event becomes a request when it is one of the ARRIVALS."""
+"""Reads a request from an EventBridge event if it is one of the ARRIVALS."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import an_account_id
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL
-from functions.intake.pattern import at, hold_to
+from functions.intake.pattern import at, require_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,32 +18,24 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
     from functions.intake.arrivals import Arrival
 
-_TRAILED = {name: arrival for name, arrival in ARRIVALS.items() if arrival.event_source}
+_BY_EVENT_NAME = {name: arrival for name, arrival in ARRIVALS.items() if arrival.event_source}
 _NATIVE = {name: arrival for name, arrival in ARRIVALS.items() if not arrival.event_source}
-# By detail-type; those of CloudTrail leave it to the event's name.
-_KINDS: dict[str, Arrival | None] = {**dict.fromkeys(CLOUDTRAIL), **_NATIVE}
+# By detail-type; None for those of CloudTrail, where the event's name decides.
+_BY_DETAIL_TYPE: dict[str, Arrival | None] = {**dict.fromkeys(CLOUDTRAIL), **_NATIVE}
 
 
-def read_event(
-    event: Mapping[str, Any],
-    configuration: Configuration,
-    management_account: AccountId | None = None,
-) -> OnboardingRequest:
+def read_event(event: Mapping[str, Any], configuration: Configuration) -> OnboardingRequest:
     """Read an EventBridge event.
 
-    Where ``management_account`` is given, events of Organizations and Control Tower must come
-    from it.
-
     Raises:
-        InvalidInput: the event is not one that brings an account; no id is ever guessed.
+        InvalidInput: the event matches no arrival or has no valid account id; none is guessed.
     """
     arrival = _arrival(event)
-    if arrival.moves and not configuration.scope.looks_at_paths:
+    if arrival.moves and not configuration.scope.uses_paths:
         raise InvalidInput("scope", f"takes {arrival.name} only where it goes by paths")
-    hold_to(arrival.pattern, event)
+    require_match(arrival.pattern, event)
     account_id = arrival.account(event)
-    if arrival.event_source is not None:
-        _hold_to_management(event, account_id, management_account)
+    reported_by = None if arrival.event_source is None else _publisher(event, account_id)
     regions = None
     if arrival.region is not None:
         configured = {region: region for region in configuration.regions}
@@ -53,23 +45,31 @@ def read_event(
         source=arrival.name,
         automatic=True,
         regions=regions,
+        reported_by=reported_by,
     )
 
 
 def _arrival(event: Mapping[str, Any]) -> Arrival:
-    native = one_of(_KINDS)(event.get("detail-type"), "detail-type")
-    return native or one_of(_TRAILED)(at(event, "detail.eventName"), "detail.eventName")
+    native = one_of(_BY_DETAIL_TYPE)(event.get("detail-type"), "detail-type")
+    return native or one_of(_BY_EVENT_NAME)(at(event, "detail.eventName"), "detail.eventName")
 
 
-def _hold_to_management(
-    event: Mapping[str, Any], account_id: AccountId, management_account: AccountId | None
-) -> None:
-    """Organizations and Control Tower write to the management account, and about another one.
+def require_management_account(request: OnboardingRequest, management: AccountId | None) -> None:
+    """Refuse an Organizations or Control Tower event that is not from the management account.
 
-    A new organisation's own management account "joins" it, too.
+    Raises:
+        InvalidInput: it comes from another account.
     """
-    writer = an_account_id(event.get("account"), "account")
-    if management_account is not None and writer != management_account:
-        raise InvalidInput("account", f"takes {management_account}, the management account")
-    if account_id in (writer, at(event, "detail.recipientAccountId")):
+    if management is not None and request.reported_by not in (None, management):
+        raise InvalidInput("account", f"takes {management}, the management account")
+
+
+def _publisher(event: Mapping[str, Any], account_id: AccountId) -> AccountId:
+    """The account the event comes from; events about that account itself are refused.
+
+    The management account of a new organisation "joins" it, too.
+    """
+    publisher = an_account_id(event.get("account"), "account")
+    if account_id in (publisher, at(event, "detail.recipientAccountId")):
         raise InvalidInput("account", "takes another account than the one the event is about")
+    return publisher

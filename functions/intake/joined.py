@@ -1,7 +1,7 @@
-"""Where AccountJoinedOrganization keeps its facts.
+"""Reads the account's id from an AccountJoinedOrganization event.
 
 Inferred: AWS documents the event's name, ``joinedMethod`` and ``joinedTime`` (API reference of
-Organizations, CreateAccount and AcceptHandshake), but not where they and the account's id stand.
+Organizations, CreateAccount and AcceptHandshake), but not in which fields these and the id are.
 """
 
 from __future__ import annotations
@@ -30,10 +30,9 @@ _OTHERS = ("management", "master", "payer")
 
 
 def joined_account(event: object) -> AccountId:
-    """The id of the account that joined: the one id that every container giving one agrees on.
+    """The id of the account that joined; all containers with an id must have the same one.
 
-    ``joinedMethod`` is looked at for agreement only: an account that joined in a way not known
-    here has joined all the same.
+    ``joinedMethod`` is only checked for contradictions: every method is accepted.
 
     Raises:
         InvalidInput: no id is given, one is malformed, or the event contradicts itself.
@@ -59,7 +58,7 @@ def joined_account(event: object) -> AccountId:
 
 
 def _facts(container: object) -> Iterator[tuple[str, object]]:
-    """A container's facts, and those of the objects in it that are not about another account."""
+    """A container's fields, and those of its objects that are not about another account."""
     for key, value in _fields(container):
         yield key, value
         if not key.startswith(_OTHERS) and key != "organization":
@@ -68,7 +67,7 @@ def _facts(container: object) -> Iterator[tuple[str, object]]:
 
 
 def _fields(value: object) -> Iterator[tuple[str, object]]:
-    """An object's fields that are not null, their names without regard to case and hyphenation."""
+    """An object's fields that are not null, with names in lower case without separators."""
     for key, item in value.items() if isinstance(value, dict) else ():
         if item is not None:
             yield str(key).casefold().replace("_", "").replace("-", ""), item

@@ -1,8 +1,7 @@
-"""The manual input: what a person gives to StartExecution (docs/manual-input.schema.json)."""
+"""Reads the manual input of StartExecution (docs/manual-input.schema.json)."""
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import MOST_ACCOUNTS, Mode
@@ -10,16 +9,12 @@ from functions.enrolment.document import Document, a_boolean, a_list, one_of
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import an_account_id
+from functions.enrolment.text import MOST_OF_AN_EMAIL, is_email
 
 if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
 
 MANUAL = "manual"
-# Detective's pattern (botocore ``detective.EmailAddress``), without the lone surrogates that UTF-8
-# cannot encode; it and GuardDuty take 64 characters.
-_EMAIL = re.compile(
-    r"[^\n\ud800-\udfff]+@(?:(?:(?!-)[A-Za-z0-9-]{1,62})?[A-Za-z0-9]{1}\.)+[A-Za-z]{2,63}"
-)
 _MODES = {str(mode): mode for mode in Mode}
 
 
@@ -27,9 +22,9 @@ def read_manual(value: object, configuration: Configuration) -> OnboardingReques
     """Read a manual input. Services and Regions must be configured ones.
 
     Raises:
-        InvalidInput: naming the field and what it takes.
+        InvalidInput: a value is invalid; the message names the field and the allowed values.
     """
-    services = {str(service): service for service in configuration.services}
+    services = {service.name: service for service in configuration.services}
     regions = {region: region for region in configuration.regions}
     document = Document(value)
     request = OnboardingRequest(
@@ -57,6 +52,8 @@ def _account(value: object, path: str) -> RequestedAccount:
 
 
 def _email(value: object, path: str) -> str:
-    if not isinstance(value, str) or len(value) > 64 or not _EMAIL.fullmatch(value):
-        raise InvalidInput(path, "takes an e-mail address of at most 64 characters")
+    if not isinstance(value, str) or not is_email(value):
+        raise InvalidInput(
+            path, f"takes an e-mail address of at most {MOST_OF_AN_EMAIL} characters"
+        )
     return value

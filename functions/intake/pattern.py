@@ -1,4 +1,4 @@
-"""EventBridge event patterns, as far as Rollcall's own use them."""
+"""The part of EventBridge's event patterns that Rollcall uses."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ if TYPE_CHECKING:
 ABSENT: dict[str, bool] = {"exists": False}
 
 
-def hold_to(pattern: Mapping[str, Any], event: object, path: str = "") -> None:
+def require_match(pattern: Mapping[str, Any], event: object, path: str = "") -> None:
     """Refuse an event that ``pattern`` does not match; leaves are lists of words or ``[ABSENT]``.
 
-    Stricter than EventBridge in one thing: a list in the event is never matched by one of its
-    items.
+    Unlike in EventBridge, a list in the event does not match because one of its items does.
 
     Raises:
-        InvalidInput: naming the first field that differs and what it takes.
+        InvalidInput: names the first field that differs and the allowed values.
     """
     for key, takes in pattern.items():
         field = f"{path}.{key}" if path else key
-        there = isinstance(event, dict) and key in event
-        value = event[key] if isinstance(event, dict) and there else None
+        present = isinstance(event, dict) and key in event
+        value = event[key] if isinstance(event, dict) and present else None
         if isinstance(takes, dict):
-            hold_to(takes, value, field)
+            require_match(takes, value, field)
         elif takes == [ABSENT]:
-            if there:
+            if present:
                 raise InvalidInput(field, "takes nothing: its presence says that the call failed")
         elif value not in takes:
             words = f"one of {', '.join(takes)}" if len(takes) > 1 else takes[0]
@@ -36,7 +35,7 @@ def hold_to(pattern: Mapping[str, Any], event: object, path: str = "") -> None:
 
 
 def at(event: object, path: str) -> object:
-    """What stands at a dotted path; None where there is nothing."""
+    """The value at a dotted path, None if there is none."""
     for key in path.split("."):
         event = event.get(key) if isinstance(event, dict) else None
     return event

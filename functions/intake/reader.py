@@ -1,4 +1,4 @@
-"""Every accepted input, event or manual, becomes one OnboardingRequest."""
+"""Reads an OnboardingRequest from any accepted input: an event or a manual input."""
 
 from __future__ import annotations
 
@@ -11,32 +11,25 @@ from functions.intake.manual import MANUAL, read_manual
 from functions.intake.pattern import at
 
 if TYPE_CHECKING:
-    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.request import OnboardingRequest
 
 
-def read_request(
-    value: object,
-    configuration: Configuration,
-    management_account: AccountId | None = None,
-) -> OnboardingRequest:
+def read_request(value: object, configuration: Configuration) -> OnboardingRequest:
     """Read an EventBridge event (it has a ``detail-type``) or a manual input.
 
-    Events of Organizations and Control Tower must come from ``management_account``, where given.
-
     Raises:
-        InvalidInput: naming the field and what it takes.
+        InvalidInput: a value is invalid; the message names the field and the allowed values.
     """
     if not isinstance(value, dict):
         raise InvalidInput("input", "takes a JSON object")
     if "detail-type" in value:
-        return read_event(value, configuration, management_account)
+        return read_event(value, configuration)
     return read_manual(value, configuration)
 
 
 def source_of(value: object) -> str:
-    """What an input is from, also where it is refused: an event's name, or ``manual``."""
+    """The source of an input, also of a refused one: an event's name, or ``manual``."""
     if not isinstance(value, dict) or "detail-type" not in value:
         return MANUAL
     name = at(value, "detail.eventName") or value["detail-type"]

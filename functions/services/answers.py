@@ -1,121 +1,94 @@
-"""What the services' free texts about one account mean (``UnprocessedAccounts``, refused calls).
+"""The meaning of the services' texts about one account (``UnprocessedAccounts``, refused calls).
 
-The texts are documented nowhere today; these were read in older copies of the GuardDuty API
-reference and in reports of users. They are matched as parts of the text, the most telling first.
+AWS does not document these texts today; they are taken from older copies of the GuardDuty API
+reference and from users' reports. They are matched as parts of a text, the most specific first.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from functions.aws.calls import publishable
+from functions.aws.calls import redacted_line
 from functions.enrolment.errors import AccessDenied, Retryable
 from functions.enrolment.membership import Answer, Verdict
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.target import ServiceName
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.enrolment.errors import RollcallError
+    from functions.services.record import ServiceRecord
 
 Texts = tuple[tuple[str, Answer], ...]
 
-_RETRY = Answer(Verdict.RETRY)
-_DONE = Answer(Verdict.BENIGN)
+RETRY = Answer(Verdict.RETRY)
+DONE = Answer(Verdict.BENIGN)
 _REFUSED = Answer(Verdict.PERMANENT, code=ReasonCode.REFUSED)
 _OTHER_ADMINISTRATOR = Answer(Verdict.PERMANENT, code=ReasonCode.OTHER_ADMINISTRATOR)
 _ADMINISTRATOR = Answer(Verdict.PERMANENT, code=ReasonCode.ADMINISTRATOR)
 _ACCOUNT_SUSPENDED = Answer(Verdict.PERMANENT, code=ReasonCode.ACCOUNT_SUSPENDED)
-_MEMBER_LIMIT = Answer(Verdict.PERMANENT, code=ReasonCode.MEMBER_LIMIT)
+MEMBER_LIMIT = Answer(Verdict.PERMANENT, code=ReasonCode.MEMBER_LIMIT)
 _EMAIL_UNUSABLE = Answer(Verdict.PERMANENT, code=ReasonCode.EMAIL_UNUSABLE)
 _MANAGEMENT_ACCOUNT = Answer(Verdict.OUT_OF_REACH, code=ReasonCode.MANAGEMENT_ACCOUNT)
 
 # Services use "master" and "administrator" side by side: both are matched by "administrator".
-_MANAGEMENT: Texts = (
+MANAGEMENT: Texts = (
     ("your organization administrator must first enable", _MANAGEMENT_ACCOUNT),
     ("organization management account must first enable", _MANAGEMENT_ACCOUNT),
 )
 
-# "Already" is good news about our own account and bad news about another one, so these come first.
-_ANOTHER_ADMINISTRATOR: Texts = (
-    # Said of an invitation that is not there (yet), though it goes on to speak of another.
-    ("has no pending invitation from", _RETRY),
-    ("does not have an invitation from", _RETRY),
-    # Said of the administrator's account: no member can mend it.
+# "Already" means success for our administrator and failure for another one, so these come first.
+ANOTHER_ADMINISTRATOR: Texts = (
+    # For an invitation that does not exist (yet), although the text also mentions another one.
+    ("has no pending invitation from", RETRY),
+    ("does not have an invitation from", RETRY),
+    # For the administrator account: a member cannot fix it.
     ("the current account cannot create members since it is already", _REFUSED),
     ("since the latter is an associated member of", _REFUSED),
-    # Which one it does not say: it may be ours.
+    # The text does not say which administrator: it may be ours.
     ("associated member of some administrator", _REFUSED),
     ("associated member of another administrator", _OTHER_ADMINISTRATOR),
     ("associated with another administrator", _OTHER_ADMINISTRATOR),
     ("member of another", _OTHER_ADMINISTRATOR),
 )
 
-_ITSELF: Texts = (
+ITSELF: Texts = (
     ("cannot become a member of itself", _ADMINISTRATOR),
     ("cannot invite itself", _ADMINISTRATOR),
 )
 
-# Words inferred from the status AccountSuspended.
-_SUSPENDED: Texts = (("account is suspended", _ACCOUNT_SUSPENDED),)
+# Text inferred from the status AccountSuspended.
+SUSPENDED: Texts = (("account is suspended", _ACCOUNT_SUSPENDED),)
 
-_FAILING: Texts = (
-    ("internal error", _RETRY),
-    ("internal server error", _RETRY),
-    ("internal_error", _RETRY),
-    ("rate exceeded", _RETRY),
-    ("throttl", _RETRY),
-    ("too many requests", _RETRY),
-    ("timed out", _RETRY),
-    ("try again", _RETRY),
-    ("temporarily", _RETRY),
-    ("service unavailable", _RETRY),
+FAILING: Texts = (
+    ("internal error", RETRY),
+    ("internal server error", RETRY),
+    ("internal_error", RETRY),
+    ("rate exceeded", RETRY),
+    ("throttl", RETRY),
+    ("too many requests", RETRY),
+    ("timed out", RETRY),
+    ("try again", RETRY),
+    ("temporarily", RETRY),
+    ("service unavailable", RETRY),
 )
 
-# Security Hub and GuardDuty say the same words, each with its own name in them.
-_HUB_AND_DETECTOR: Texts = (
-    *_MANAGEMENT,
-    *_ANOTHER_ADMINISTRATOR,
-    *_ITSELF,
-    *_SUSPENDED,
+# Security Hub and GuardDuty use the same texts, each with its own name.
+HUB_AND_DETECTOR: Texts = (
+    *MANAGEMENT,
+    *ANOTHER_ADMINISTRATOR,
+    *ITSELF,
+    *SUSPENDED,
     ("is not an associated member of", _REFUSED),
-    ("cannot exceed the maximum number of allowed members", _MEMBER_LIMIT),
+    ("cannot exceed the maximum number of allowed members", MEMBER_LIMIT),
     ("email address is missing", _EMAIL_UNUSABLE),
     ("still has created, invited or associated members", _REFUSED),
-    ("already a member or associated member of the current account", _DONE),
-    ("has already invited or is already the", _DONE),
-    *_FAILING,
+    ("already a member or associated member of the current account", DONE),
+    ("has already invited or is already the", DONE),
+    *FAILING,
 )
 
-BY_SERVICE: Mapping[ServiceName, Texts] = MappingProxyType(
-    {
-        ServiceName.SECURITYHUB: (
-            *_HUB_AND_DETECTOR,
-            # More than 50 accounts were asked about: we never do, and asking again is harmless.
-            ("maximum number of results exceeded", _RETRY),
-        ),
-        ServiceName.GUARDDUTY: _HUB_AND_DETECTOR,
-        ServiceName.DETECTIVE: (
-            *_MANAGEMENT,
-            *_ANOTHER_ADMINISTRATOR,
-            *_ITSELF,
-            *_SUSPENDED,
-            ("servicequotaexceeded", _MEMBER_LIMIT),
-            ("account is already a member", _DONE),
-            # CreateMembers leaves out "accounts that were already invited" (botocore); the words
-            # themselves are inferred.
-            ("already invited", _DONE),
-            ("already been invited", _DONE),
-            *_FAILING,
-        ),
-    }
-)
-
-# Documented of other operations, or plain words for the same; that GetMembers says them of an
-# account that is no member is inferred.
+# Documented for other operations, or different words for the same; inferred: GetMembers returns
+# them for an account that is not a member.
 _NO_MEMBER = (
     "is not an associated member",
     "not a member",
@@ -127,19 +100,19 @@ _NO_MEMBER = (
 )
 
 
-def read_text(service: ServiceName, text: str) -> Answer:
-    """What a service's text about one account means; the text is kept, without e-mail addresses."""
+def read_text(service: ServiceRecord, text: str) -> Answer:
+    """The meaning of a service's text about one account, with the text without e-mail addresses."""
     normalised = _normalise(text)
-    for part, answer in BY_SERVICE[service]:
+    for part, answer in service.texts:
         if part in normalised:
-            return replace(answer, text=publishable(text))
-    return Answer(Verdict.UNKNOWN, publishable(text))
+            return replace(answer, text=redacted_line(text))
+    return Answer(Verdict.UNKNOWN, redacted_line(text))
 
 
-def read_error(service: ServiceName, error: RollcallError) -> Answer:
-    """What an error on a call about one account means for that account.
+def read_error(service: ServiceRecord, error: RollcallError) -> Answer:
+    """The meaning of an error of a call about one account.
 
-    A refusal in unknown words is left open: the member may have changed since it was read.
+    A refusal with an unknown text is not final: the member may have changed since it was read.
     """
     match error:
         case Retryable():
@@ -150,8 +123,8 @@ def read_error(service: ServiceName, error: RollcallError) -> Answer:
             return read_text(service, str(error))
 
 
-def says_no_member(service: ServiceName, text: str) -> bool:
-    """Whether GetMembers says with a text that an account is no member of the administrator."""
+def says_no_member(service: ServiceRecord, text: str) -> bool:
+    """Whether a text of GetMembers means that an account is not a member of the administrator."""
     normalised = _normalise(text)
     if "already" in normalised or read_text(service, text).verdict is Verdict.RETRY:
         return False

@@ -1,36 +1,35 @@
-"""What the adapters have in common: one answer and one observation for every account asked."""
+"""Shared by the adapters: one answer or observation for every account of a call."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions.aws.calls import publishable
+from functions.aws.calls import redacted_line
 from functions.enrolment.account import MOST_ACCOUNTS
+from functions.enrolment.errors import AccessDenied, RollcallError, ServiceUnavailable, Throttled
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.enrolment.reason import ReasonCode
-from functions.services.answers import read_text, says_no_member
+from functions.enrolment.text import MOST_OF_AN_EMAIL
+from functions.services.answers import read_error, read_text, says_no_member
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
-    import re
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
-    from functions.enrolment.target import ServiceName
-
-_LONGEST_EMAIL = 64
+    from functions.services.record import ServiceRecord
 
 
 def check_size(accounts: Collection[AccountId]) -> None:
-    """Raises ValueError unless there are 1 to 50 accounts, as many as one call carries."""
+    """Raises ValueError unless there are 1 to 50 accounts, the limit of one call."""
     if not 1 <= len(accounts) <= MOST_ACCOUNTS:
         raise ValueError(f"a call carries 1 to {MOST_ACCOUNTS} accounts, not {len(accounts)}")
 
 
 def answers(
-    service: ServiceName, accounts: Iterable[AccountId], unprocessed: Mapping[str, str]
+    service: ServiceRecord, accounts: Iterable[AccountId], unprocessed: Mapping[str, str]
 ) -> dict[AccountId, Answer]:
-    """An answer for each account: what the service says of it, or that it was done."""
+    """An answer for each account: the meaning of its text if unprocessed, else ``TAKEN``."""
     return {
         account: read_text(service, unprocessed[account])
         if account in unprocessed
@@ -39,8 +38,36 @@ def answers(
     }
 
 
+def one_by_one(
+    service: ServiceRecord, accounts: Sequence[AccountId], call: Callable[[AccountId], None]
+) -> dict[AccountId, Answer]:
+    """An answer for each account of an operation that takes one account per call.
+
+    An error that would affect every account is raised if the first call fails with it. If a later
+    call is throttled, the remaining accounts are left for a retry.
+
+    Raises:
+        Throttled, ServiceUnavailable, AccessDenied: of the first account's call.
+    """
+    check_size(accounts)
+    given: dict[AccountId, Answer] = {}
+    for account in accounts:
+        try:
+            call(account)
+        except RollcallError as error:
+            if not given and isinstance(error, Throttled | ServiceUnavailable | AccessDenied):
+                raise
+            if isinstance(error, Throttled):
+                rest = Answer(Verdict.RETRY, str(error))
+                return given | {left: rest for left in accounts if left not in given}
+            given[account] = read_error(service, error)
+        else:
+            given[account] = Answer(Verdict.TAKEN)
+    return given
+
+
 def observations(
-    service: ServiceName,
+    service: ServiceRecord,
     accounts: Sequence[AccountId],
     members: Mapping[str, tuple[str, str | None]],
     unprocessed: Mapping[str, str],
@@ -54,33 +81,37 @@ def observations(
     )
 
 
-def _not_returned(service: ServiceName, account: AccountId, text: str | None) -> Observation:
-    """ABSENT only if the service says nothing of the account, or that it is no member.
+def _not_returned(service: ServiceRecord, account: AccountId, text: str | None) -> Observation:
+    """ABSENT only if there is no text about the account, or one that it is not a member.
 
-    Other words are kept and mean that nothing is known: an account that is a member after all must
-    not be created again.
+    Any other text means UNKNOWN, with the text as detail: an account that may be a member must not
+    be created again.
     """
     if text is None:
         return Observation(account, Status.ABSENT, Status.ABSENT)
     status = Status.ABSENT if says_no_member(service, text) else Status.UNKNOWN
-    return Observation(account, status, status, publishable(text))
+    return Observation(account, status, status, redacted_line(text))
 
 
 def without_usable_email(
-    service: ServiceName, emails: Mapping[AccountId, str | None], pattern: re.Pattern[str]
+    service: ServiceRecord,
+    emails: Mapping[AccountId, str | None],
+    is_usable: Callable[[str], bool] = str.isprintable,
 ) -> dict[AccountId, Answer]:
-    """The accounts whose e-mail address would make the service refuse the whole call.
+    """An answer for each account whose e-mail address would make the service refuse the whole call.
 
     GuardDuty and Detective require one (botocore), although they do not use it for accounts of the
     organisation.
     """
     return {
-        account: Answer(Verdict.PERMANENT, _complaint(service, email), ReasonCode.EMAIL_UNUSABLE)
+        account: Answer(
+            Verdict.PERMANENT, _email_problem(service, email), ReasonCode.EMAIL_UNUSABLE
+        )
         for account, email in emails.items()
-        if not email or len(email) > _LONGEST_EMAIL or not pattern.fullmatch(email)
+        if not email or len(email) > MOST_OF_AN_EMAIL or not is_usable(email)
     }
 
 
-def _complaint(service: ServiceName, email: str | None) -> str:
+def _email_problem(service: ServiceRecord, email: str | None) -> str:
     what = "the e-mail address is not one it takes" if email else "no e-mail address is known"
     return f"{service.label} needs the e-mail address of the account's root user: {what}"

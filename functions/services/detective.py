@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
 from functions.enrolment.errors import (
-    AccessDenied,
     AdministratorNotReady,
     Conflict,
-    RollcallError,
     ServiceRefused,
-    ServiceUnavailable,
-    Throttled,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.target import ServiceName, Traits
-from functions.services.answers import read_error
-from functions.services.batches import answers, check_size, observations, without_usable_email
+from functions.enrolment.text import is_email
+from functions.services.answers import (
+    ANOTHER_ADMINISTRATOR,
+    DONE,
+    FAILING,
+    ITSELF,
+    MANAGEMENT,
+    MEMBER_LIMIT,
+    SUSPENDED,
+    read_error,
+)
+from functions.services.batches import (
+    answers,
+    check_size,
+    observations,
+    one_by_one,
+    without_usable_email,
+)
+from functions.services.guardduty import GUARDDUTY
 from functions.services.invitations import NO_INVITATION
+from functions.services.record import ServiceRecord
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -39,33 +51,16 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
 
-SERVICE = ServiceName.DETECTIVE
-
-# The model's pattern: one address that does not match makes Detective refuse the whole call.
-_EMAIL = re.compile(r".+@(?:(?:(?!-)[A-Za-z0-9-]{1,62})?[A-Za-z0-9]\.)+[A-Za-z]{2,63}")
-
 
 class Detective:
     """Detective in one Region, called as its administrator. Its resource is the graph's ARN."""
-
-    name = SERVICE
-    traits = Traits(
-        create_invites=True,
-        restarts=frozenset({Status.ACCEPTED_BUT_DISABLED}),
-    )
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "observe": ("detective:ListGraphs", "detective:GetMembers"),
-        "create": ("detective:CreateMembers",),
-        "invite": (),
-        "restart": ("detective:StartMonitoringMember",),
-    }
 
     def __init__(self, client: DetectiveClient, invitation: Invitation) -> None:
         self._client = client
         self._invitation = invitation
 
     def administrator_resource(self) -> str:
-        with calling(SERVICE.label, "ListGraphs"):
+        with calling(DETECTIVE.label, "ListGraphs"):
             graphs = self._client.list_graphs().get("GraphList", [])
         arn = next((graph["Arn"] for graph in graphs if "Arn" in graph), None)
         if arn is None:
@@ -82,14 +77,14 @@ class Detective:
             if "AccountId" in member
         }
         return observations(
-            SERVICE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
+            DETECTIVE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
     ) -> Mapping[AccountId, Answer]:
         check_size(emails)
-        unusable = without_usable_email(SERVICE, emails, _EMAIL)
+        unusable = without_usable_email(DETECTIVE, emails, is_email)
         accounts: list[AccountTypeDef] = [
             {"AccountId": account, "EmailAddress": email or ""}
             for account, email in emails.items()
@@ -107,41 +102,29 @@ class Detective:
         with self._calling("CreateMembers"):
             response = self._client.create_members(**request)
         texts = _texts(response.get("UnprocessedAccounts", []))
-        return answers(SERVICE, emails, texts) | unusable
+        return answers(DETECTIVE, emails, texts) | unusable
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         raise NotImplementedError("Detective has no call that invites members: creating them does")
 
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
-        """One call an account; an error on the first that no other account could escape raises."""
-        check_size(accounts)
-        given: dict[AccountId, Answer] = {}
-        for account in accounts:
-            try:
-                with calling(SERVICE.label, "StartMonitoringMember"):
-                    self._client.start_monitoring_member(GraphArn=resource, AccountId=account)
-            except Throttled as error:
-                if not given:
-                    raise
-                rest = Answer(Verdict.RETRY, str(error))
-                return given | {left: rest for left in accounts if left not in given}
-            except (ServiceUnavailable, AccessDenied) as error:
-                if not given:
-                    raise
-                given[account] = read_error(SERVICE, error)
-            except RollcallError as error:
-                answer = read_error(SERVICE, error)
-                # A volume that is not known yet may be called a quota; the status says what is so.
-                quota = answer.code is ReasonCode.MEMBER_LIMIT
-                given[account] = Answer(Verdict.RETRY, answer.text) if quota else answer
-            else:
-                given[account] = Answer(Verdict.TAKEN)
-        return given
+        def start(account: AccountId) -> None:
+            with calling(DETECTIVE.label, "StartMonitoringMember"):
+                self._client.start_monitoring_member(GraphArn=resource, AccountId=account)
+
+        given = one_by_one(DETECTIVE, accounts, start)
+        # Detective may report an unknown volume as an exceeded quota; the status shows which it is.
+        return {
+            account: Answer(Verdict.RETRY, answer.text)
+            if answer.code is ReasonCode.MEMBER_LIMIT
+            else answer
+            for account, answer in given.items()
+        }
 
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
         try:
-            with calling(SERVICE.label, operation):
+            with calling(DETECTIVE.label, operation):
                 yield
         except ServiceRefused as error:
             if code_of(error) == "ResourceNotFoundException":
@@ -159,32 +142,28 @@ class Detective:
 class DetectiveInvitee:
     """Detective in one Region, called as a member account."""
 
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "accept": ("detective:ListInvitations", "detective:AcceptInvitation"),
-    }
-
     def __init__(self, client: DetectiveClient) -> None:
         self._client = client
 
     def accept(self, administrator_id: AccountId) -> Answer:
         ours = self._invitations(administrator_id)
-        open_ones = [invitation for invitation in ours if _status(invitation) is Status.INVITED]
-        if not open_ones:
+        pending = [invitation for invitation in ours if _status(invitation) is Status.INVITED]
+        if not pending:
             return _accepted_before(ours) or NO_INVITATION
-        newest = max(open_ones, key=_invited_at)
+        newest = max(pending, key=_invited_at)
         try:
-            with calling(SERVICE.label, "AcceptInvitation"):
+            with calling(DETECTIVE.label, "AcceptInvitation"):
                 self._client.accept_invitation(GraphArn=newest["GraphArn"])
         except (ServiceRefused, Conflict) as error:
-            # An acceptance that took effect but was answered with an error is repeated by botocore
-            # and then refused: the graph's invitation is no longer INVITED.
+            # If an acceptance takes effect but returns an error, botocore retries it, and Detective
+            # refuses the retry: the graph's invitation is no longer INVITED.
             accepted = _accepted_before(self._invitations(administrator_id))
-            return accepted or read_error(SERVICE, error)
+            return accepted or read_error(DETECTIVE, error)
         return Answer(Verdict.TAKEN)
 
     def _invitations(self, administrator_id: AccountId) -> list[MemberDetailTypeDef]:
         """Open and accepted invitations of one administrator; botocore has no paginator here."""
-        with calling(SERVICE.label, "ListInvitations"):
+        with calling(DETECTIVE.label, "ListInvitations"):
             page = self._client.list_invitations()
             found = list(page.get("Invitations", []))
             while token := page.get("NextToken"):
@@ -198,7 +177,7 @@ class DetectiveInvitee:
 
 
 def _status(invitation: MemberDetailTypeDef) -> Status:
-    return read_status(SERVICE, invitation.get("Status", ""))
+    return read_status(DETECTIVE, invitation.get("Status", ""))
 
 
 def _invited_at(invitation: MemberDetailTypeDef) -> float:
@@ -218,3 +197,53 @@ def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
         for account in unprocessed
         if "AccountId" in account
     }
+
+
+DETECTIVE = ServiceRecord(
+    name="detective",
+    label="Detective",
+    create_invites=True,
+    restarts=frozenset({Status.ACCEPTED_BUT_DISABLED}),
+    # Detective checks GuardDuty's data volume.
+    comes_after=GUARDDUTY,
+    # botocore 1.44.5, get_available_regions
+    not_offered=frozenset(
+        {
+            *("ap-east-2", "ap-northeast-3", "ap-south-2", "ap-southeast-3", "ap-southeast-4"),
+            *("ap-southeast-5", "ap-southeast-6", "ap-southeast-7", "ca-west-1", "eu-central-2"),
+            *("eu-south-2", "me-central-1", "mx-central-1", "cn-north-1", "cn-northwest-1"),
+        }
+    ),
+    removal="DeleteMembers",
+    principal="detective.amazonaws.com",
+    adapter=Detective,
+    invitee=DetectiveInvitee,
+    # botocore 1.44.5, MemberStatus
+    statuses={
+        "INVITED": Status.INVITED,
+        "VERIFICATION_IN_PROGRESS": Status.VERIFYING,
+        "VERIFICATION_FAILED": Status.VERIFICATION_FAILED,
+        "ENABLED": Status.ENABLED,
+        "ACCEPTED_BUT_DISABLED": Status.ACCEPTED_BUT_DISABLED,
+    },
+    texts=(
+        *MANAGEMENT,
+        *ANOTHER_ADMINISTRATOR,
+        *ITSELF,
+        *SUSPENDED,
+        ("servicequotaexceeded", MEMBER_LIMIT),
+        ("account is already a member", DONE),
+        # CreateMembers leaves out "accounts that were already invited" (botocore); the texts are
+        # inferred.
+        ("already invited", DONE),
+        ("already been invited", DONE),
+        *FAILING,
+    ),
+    permissions={
+        "observe": ("detective:ListGraphs", "detective:GetMembers"),
+        "create": ("detective:CreateMembers",),
+        "invite": (),
+        "restart": ("detective:StartMonitoringMember",),
+        "accept": ("detective:ListInvitations", "detective:AcceptInvitation"),
+    },
+)

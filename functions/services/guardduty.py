@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling
 from functions.enrolment.errors import (
@@ -14,13 +13,14 @@ from functions.enrolment.errors import (
     ServiceRefused,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
-from functions.enrolment.target import ServiceName, Traits
+from functions.services.answers import HUB_AND_DETECTOR
 from functions.services.batches import answers, check_size, observations, without_usable_email
 from functions.services.invitations import (
     NO_INVITATION,
     after_refusal,
     newest_invitation,
 )
+from functions.services.record import ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -36,26 +36,12 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
 
-SERVICE = ServiceName.GUARDDUTY
-
-# The model only says that an address has 1 to 64 characters.
-_EMAIL = re.compile(r".+")
-
-# BadRequestException texts about a detector that is gone, or never was ours.
+# Texts of BadRequestException for a detector that was deleted or is not ours.
 _NO_DETECTOR = ("not owned by the current account", "no such resource found")
 
 
 class GuardDuty:
     """GuardDuty in one Region, called as its administrator. Its resource is the detector's id."""
-
-    name = SERVICE
-    traits = Traits(create_invites=False, restarts=frozenset({Status.DISABLED}))
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "observe": ("guardduty:ListDetectors", "guardduty:GetMembers"),
-        "create": ("guardduty:CreateMembers",),
-        "invite": ("guardduty:InviteMembers",),
-        "restart": ("guardduty:StartMonitoringMembers",),
-    }
 
     def __init__(self, client: GuardDutyClient, invitation: Invitation) -> None:
         self._client = client
@@ -76,14 +62,14 @@ class GuardDuty:
             for member in response.get("Members", [])
         }
         return observations(
-            SERVICE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
+            GUARDDUTY, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
     ) -> Mapping[AccountId, Answer]:
         check_size(emails)
-        unusable = without_usable_email(SERVICE, emails, _EMAIL)
+        unusable = without_usable_email(GUARDDUTY, emails)
         details: list[AccountDetailTypeDef] = [
             {"AccountId": account, "Email": email or ""}
             for account, email in emails.items()
@@ -93,7 +79,9 @@ class GuardDuty:
             return unusable
         with self._calling("CreateMembers"):
             response = self._client.create_members(DetectorId=resource, AccountDetails=details)
-        return answers(SERVICE, emails, _texts(response.get("UnprocessedAccounts", []))) | unusable
+        return (
+            answers(GUARDDUTY, emails, _texts(response.get("UnprocessedAccounts", []))) | unusable
+        )
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -106,7 +94,7 @@ class GuardDuty:
             request["Message"] = self._invitation.message
         with self._calling("InviteMembers"):
             response = self._client.invite_members(**request)
-        return answers(SERVICE, accounts, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(GUARDDUTY, accounts, _texts(response.get("UnprocessedAccounts", [])))
 
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -114,12 +102,12 @@ class GuardDuty:
             response = self._client.start_monitoring_members(
                 DetectorId=resource, AccountIds=list(accounts)
             )
-        return answers(SERVICE, accounts, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(GUARDDUTY, accounts, _texts(response.get("UnprocessedAccounts", [])))
 
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
         try:
-            with calling(SERVICE.label, operation):
+            with calling(GUARDDUTY.label, operation):
                 yield
         except ServiceRefused as error:
             if any(text in str(error) for text in _NO_DETECTOR):
@@ -136,18 +124,8 @@ class GuardDuty:
 class GuardDutyInvitee:
     """GuardDuty in one Region, called as a member account.
 
-    A detector is created once an invitation of ours is there to be accepted with it.
+    A detector is created only if there is an invitation from our administrator to accept.
     """
-
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "accept": (
-            "guardduty:ListInvitations",
-            "guardduty:CreateDetector",
-            "guardduty:ListDetectors",
-            "guardduty:AcceptAdministratorInvitation",
-            "guardduty:GetAdministratorAccount",
-        ),
-    }
 
     def __init__(self, client: GuardDutyClient) -> None:
         self._client = client
@@ -158,7 +136,7 @@ class GuardDutyInvitee:
             return NO_INVITATION
         detector_id = self._own_detector()
         try:
-            with calling(SERVICE.label, "AcceptAdministratorInvitation"):
+            with calling(GUARDDUTY.label, "AcceptAdministratorInvitation"):
                 self._client.accept_administrator_invitation(
                     DetectorId=detector_id,
                     AdministratorId=administrator_id,
@@ -166,45 +144,86 @@ class GuardDutyInvitee:
                 )
         except (ServiceRefused, Conflict, AccessDenied) as error:
             return after_refusal(
-                SERVICE, error, administrator_id, lambda: self._administrator(detector_id)
+                GUARDDUTY, error, administrator_id, lambda: self._administrator(detector_id)
             )
         return Answer(Verdict.TAKEN)
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
-        with calling(SERVICE.label, "ListInvitations"):
+        with calling(GUARDDUTY.label, "ListInvitations"):
             pages = self._client.get_paginator("list_invitations").paginate()
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
     def _administrator(self, detector_id: str) -> tuple[str, str]:
-        with calling(SERVICE.label, "GetAdministratorAccount"):
+        with calling(GUARDDUTY.label, "GetAdministratorAccount"):
             response = self._client.get_administrator_account(DetectorId=detector_id)
-        # An account without an administrator is answered with 200 and no content (botocore).
+        # For an account without an administrator, the response is 200 without content (botocore).
         administrator = response.get("Administrator") or {}
         return administrator.get("AccountId", ""), administrator.get("RelationshipStatus", "")
 
     def _own_detector(self) -> str:
-        """A new detector, or the one that is there, as it is.
+        """A new detector, or the existing one, unchanged.
 
-        An account has at most one (botocore): CreateDetector refuses to make another. Most accounts
-        to be invited have none: looking first would be a call too many.
+        An account has at most one (botocore): CreateDetector refuses to create another. Most
+        invited accounts have none, so that listing first would be an unnecessary call.
         """
         try:
-            with calling(SERVICE.label, "CreateDetector"):
+            with calling(GUARDDUTY.label, "CreateDetector"):
                 return self._client.create_detector(Enable=True)["DetectorId"]
         except (ServiceRefused, Conflict, AccessDenied):
-            present = _detector(self._client)
-            if present is None:
+            existing = _detector(self._client)
+            if existing is None:
                 raise
-            return present
+            return existing
 
 
 def _detector(client: GuardDutyClient) -> str | None:
     """The caller's detector; an account has at most one per Region."""
-    with calling(SERVICE.label, "ListDetectors"):
+    with calling(GUARDDUTY.label, "ListDetectors"):
         pages = client.get_paginator("list_detectors").paginate()
         return next((detector for page in pages for detector in page.get("DetectorIds", [])), None)
 
 
 def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
     return {account["AccountId"]: account["Result"] for account in unprocessed}
+
+
+GUARDDUTY = ServiceRecord(
+    name="guardduty",
+    label="GuardDuty",
+    restarts=frozenset({Status.DISABLED}),
+    principal="guardduty.amazonaws.com",
+    adapter=GuardDuty,
+    invitee=GuardDutyInvitee,
+    # From the documentation of GuardDuty and of Inspector, which uses the same terms, even
+    # "detector" (inferred); botocore's model lists none.
+    statuses={
+        "Created": Status.CREATED,
+        "Invited": Status.INVITED,
+        "EmailVerificationInProgress": Status.VERIFYING,
+        "EmailVerificationFailed": Status.VERIFICATION_FAILED,
+        "Enabled": Status.ENABLED,
+        "Disabled": Status.DISABLED,
+        "Removed": Status.REMOVED,
+        "Resigned": Status.RESIGNED,
+        "Deleted": Status.DELETED,
+        "RegionDisabled": Status.REGION_DISABLED,
+        "AccountSuspended": Status.ACCOUNT_SUSPENDED,
+        "CannotCreateDetectorInOrgMaster": Status.MANAGEMENT_NOT_ENABLED,
+    },
+    texts=HUB_AND_DETECTOR,
+    permissions={
+        "observe": ("guardduty:ListDetectors", "guardduty:GetMembers"),
+        "create": ("guardduty:CreateMembers",),
+        "invite": ("guardduty:InviteMembers",),
+        "restart": ("guardduty:StartMonitoringMembers",),
+        "accept": (
+            "guardduty:ListInvitations",
+            "guardduty:CreateDetector",
+            "guardduty:ListDetectors",
+            "guardduty:AcceptAdministratorInvitation",
+            "guardduty:GetAdministratorAccount",
+        ),
+    },
+    service_linked_roles=("guardduty.amazonaws.com",),
+)

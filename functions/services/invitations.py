@@ -1,4 +1,4 @@
-"""The member's side: what becomes of an invitation that cannot be accepted."""
+"""Invitations in the member account: the newest one, and the meaning of a refused acceptance."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from functions.enrolment.account import AccountId
-    from functions.enrolment.target import ServiceName
+    from functions.services.record import ServiceRecord
 
 NO_INVITATION = Answer(Verdict.RETRY, "the account sees no invitation from the administrator")
 
-# In these the account belongs to an administrator; in any other it was at most invited by it.
+# With these the account belongs to an administrator; with any other it was at most invited.
 _ASSOCIATED = frozenset({Status.ENABLED, Status.DISABLED, Status.PAUSED})
 
 
 def after_refusal(
-    service: ServiceName,
+    service: ServiceRecord,
     refusal: RollcallError,
     administrator_id: AccountId,
     look: Callable[[], tuple[str, str]],
 ) -> Answer:
-    """What a refused acceptance means, given who administers the account now.
+    """The meaning of a refused acceptance, depending on the account's current administrator.
 
-    ``look`` asks the member's side for that account id and the status of the relation, each "" if
-    there is none. An acceptance that took effect but was answered with an error is repeated by
-    botocore and then refused because the account has an administrator: ours.
+    ``look`` returns, from the member account, that administrator's id and the status of the
+    relation, each "" if there is none. If an acceptance takes effect but returns an error, botocore
+    retries it, and the service refuses the retry because the account has an administrator: ours.
 
     Raises:
         CredentialsRefused: the refusal itself is one.
@@ -54,9 +54,9 @@ def after_refusal(
 def newest_invitation(
     invitations: Iterable[Mapping[str, Any]], administrator_id: AccountId
 ) -> str | None:
-    """The id of the newest invitation that one administrator sent; others' are not looked at.
+    """The id of the newest invitation from one administrator; those from others are ignored.
 
-    ``InvitedAt`` is a time at Security Hub and its ISO 8601 text at GuardDuty (botocore).
+    ``InvitedAt`` is a time in Security Hub and an ISO 8601 text in GuardDuty (botocore).
     """
     ours = [
         i for i in invitations if i.get("AccountId") == administrator_id and "InvitationId" in i

@@ -1,4 +1,4 @@
-"""What every security service's adapter offers. The adapter is the only code that knows its API."""
+"""The interface of the services' adapters. Only the adapter knows its service's API."""
 
 from __future__ import annotations
 
@@ -9,40 +9,38 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.membership import Answer, Observation
-    from functions.enrolment.target import ServiceName, Traits
 
 
 class SecurityService(Protocol):
     """One service in one Region, called as its administrator.
 
-    Every method takes 1 to 50 accounts and answers for each of them exactly once. ``resource`` is
-    what :meth:`administrator_resource` returned. All raise ``Throttled``, ``ServiceUnavailable``,
-    ``Conflict``, ``AccessDenied``, ``AdministratorNotReady`` or ``ServiceRefused``.
+    Methods with accounts take 1 to 50 of them and return exactly one entry for each. ``resource``
+    is what :meth:`administrator_resource` returned. All methods raise ``Throttled``,
+    ``ServiceUnavailable``, ``Conflict``, ``AccessDenied``, ``AdministratorNotReady`` or
+    ``ServiceRefused``.
     """
 
-    name: ServiceName
-    traits: Traits
-
     def administrator_resource(self) -> str:
-        """The detector id or behavior graph ARN of the administrator; "" where there is none.
+        """The detector id or behavior graph ARN of the administrator; "" if the service has none.
 
         Raises:
-            AdministratorNotReady: the service is not set up here; the message names the call
-                that would set it up. Security Hub says so only in :meth:`observe`.
+            AdministratorNotReady: the service is not set up here; the message names the call that
+                sets it up. Security Hub raises it only from :meth:`observe`.
         """
         ...
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
-        """One GetMembers call; an account the service does not return is ``ABSENT``.
+        """One GetMembers call; an account that the service does not return is ``ABSENT``.
 
-        ``UNKNOWN`` with the service's words as detail where it does not say whether it is a member.
+        If the service's text does not say whether the account is a member, the status is
+        ``UNKNOWN`` with the text as detail.
         """
         ...
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
     ) -> Mapping[AccountId, Answer]:
-        """Create members. Detective invites those outside the organisation with it."""
+        """Create members. Detective also invites those outside the organisation."""
         ...
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
@@ -58,15 +56,14 @@ class Invitee(Protocol):
     """One service in one Region, called as a member account through its member role."""
 
     def accept(self, administrator_id: AccountId) -> Answer:
-        """Accept the invitation of exactly this administrator; any other is left alone.
+        """Accept the invitation from this administrator and from no other.
 
-        ``RETRY`` where no such invitation is to be seen (yet). ``OTHER_ADMINISTRATOR`` where the
-        account belongs to another administrator; the text names it if it is known.
+        ``RETRY`` if there is no such invitation (yet). ``OTHER_ADMINISTRATOR`` if the account
+        belongs to another administrator; the text names that one if known.
 
         Raises:
-            CredentialsRefused: in a Region that needs opting in, usually because the account has
-                not.
-            Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: of any call but
-                the acceptance itself.
+            CredentialsRefused: in an opt-in Region, usually because the account has not opted in.
+            Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: from any call
+                except the acceptance itself.
         """
         ...

@@ -1,9 +1,9 @@
-"""Security Hub (CSPM). Its administrator has no resource of its own; a member needs a hub."""
+"""Security Hub (CSPM). Its calls take no administrator resource; a member needs a hub."""
 
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
 from functions.enrolment.errors import (
@@ -14,14 +14,15 @@ from functions.enrolment.errors import (
     RollcallError,
     ServiceRefused,
 )
-from functions.enrolment.membership import Answer, Verdict
-from functions.enrolment.target import ServiceName, Traits
+from functions.enrolment.membership import Answer, Status, Verdict
+from functions.services.answers import HUB_AND_DETECTOR, RETRY
 from functions.services.batches import answers, check_size, observations
 from functions.services.invitations import (
     NO_INVITATION,
     after_refusal,
     newest_invitation,
 )
+from functions.services.record import ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,20 +33,9 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.membership import Observation
 
-SERVICE = ServiceName.SECURITYHUB
-
 
 class SecurityHub:
     """Security Hub in one Region, called as its administrator."""
-
-    name = SERVICE
-    traits = Traits(create_invites=False, restarts=frozenset())
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "observe": ("securityhub:GetMembers",),
-        "create": ("securityhub:CreateMembers",),
-        "invite": ("securityhub:InviteMembers",),
-        "restart": (),
-    }
 
     def __init__(self, client: SecurityHubClient) -> None:
         self._client = client
@@ -59,20 +49,20 @@ class SecurityHub:
             with self._calling("GetMembers"):
                 response = self._client.get_members(AccountIds=list(accounts))
         except ServiceRefused as error:
-            # Modelled, and no member to Terraform; the documentation does not say when it is given.
+            # In botocore's model; Terraform reads it as not a member. AWS documents no cause.
             absent = [account for account in accounts if account in str(error)]
             if code_of(error) != "ResourceNotFoundException" or not absent:
                 raise
             rest = [account for account in accounts if account not in absent]
             seen = self.observe(resource, rest) if rest else ()
-            return (*observations(SERVICE, absent, {}, {}), *seen)
+            return (*observations(SECURITYHUB, absent, {}, {}), *seen)
         members = {
             member["AccountId"]: (member.get("MemberStatus", ""), None)
             for member in response.get("Members", [])
             if "AccountId" in member
         }
         return observations(
-            SERVICE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
+            SECURITYHUB, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
 
     def create(
@@ -85,13 +75,13 @@ class SecurityHub:
         ]
         with self._calling("CreateMembers"):
             response = self._client.create_members(AccountDetails=details)
-        return answers(SERVICE, emails, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(SECURITYHUB, emails, _texts(response.get("UnprocessedAccounts", [])))
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
         with self._calling("InviteMembers"):
             response = self._client.invite_members(AccountIds=list(accounts))
-        return answers(SERVICE, accounts, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(SECURITYHUB, accounts, _texts(response.get("UnprocessedAccounts", [])))
 
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         raise NotImplementedError("Security Hub has no call that restarts members")
@@ -99,7 +89,7 @@ class SecurityHub:
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
         try:
-            with calling(SERVICE.label, operation):
+            with calling(SECURITYHUB.label, operation):
                 yield
         except AccessDenied as error:
             if not _hub_is_off(error):
@@ -114,18 +104,9 @@ class SecurityHub:
 class SecurityHubInvitee:
     """Security Hub in one Region, called as a member account.
 
-    A hub is enabled, without standards, for an invitation of ours, or where the account cannot list
-    its invitations without one (no source says whether it can).
+    A hub is enabled, without standards, if there is an invitation from our administrator, or if the
+    account cannot list its invitations without a hub (AWS does not document whether it can).
     """
-
-    ACTIONS: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "accept": (
-            "securityhub:ListInvitations",
-            "securityhub:EnableSecurityHub",
-            "securityhub:AcceptAdministratorInvitation",
-            "securityhub:GetAdministratorAccount",
-        ),
-    }
 
     def __init__(self, client: SecurityHubClient) -> None:
         self._client = client
@@ -136,7 +117,7 @@ class SecurityHubInvitee:
         except AccessDenied as error:
             if not _hub_is_off(error):
                 raise
-            # It has just been enabled, and not every part of the service knows.
+            # It has just been enabled, which takes time to reach every part of the service.
             return Answer(Verdict.RETRY, str(error))
 
     def _accept(self, administrator_id: AccountId) -> Answer:
@@ -144,7 +125,7 @@ class SecurityHubInvitee:
         if invitation_id is None:
             return NO_INVITATION
         try:
-            with calling(SERVICE.label, "AcceptAdministratorInvitation"):
+            with calling(SECURITYHUB.label, "AcceptAdministratorInvitation"):
                 self._client.accept_administrator_invitation(
                     AdministratorId=administrator_id, InvitationId=invitation_id
                 )
@@ -153,13 +134,13 @@ class SecurityHubInvitee:
                 if denial is None:
                     raise
                 return Answer(Verdict.RETRY, str(denial))
-            return after_refusal(SERVICE, error, administrator_id, self._administrator)
+            return after_refusal(SECURITYHUB, error, administrator_id, self._administrator)
         return Answer(Verdict.TAKEN)
 
     def _invitation_with_hub(
         self, administrator_id: AccountId
     ) -> tuple[str | None, AccessDenied | None]:
-        """Our newest invitation, and a hub to accept it with; or why that could not be enabled."""
+        """Our newest invitation, with the hub enabled; the error if that was denied."""
         try:
             invitation_id = self._newest_invitation(administrator_id)
         except AccessDenied as error:
@@ -174,27 +155,27 @@ class SecurityHubInvitee:
         except CredentialsRefused:
             raise
         except AccessDenied as denial:
-            # The hub may be on: accepting says whether it is.
+            # The hub may be enabled already: the acceptance shows whether it is.
             return invitation_id, denial
         return invitation_id, None
 
     def _newest_invitation(self, administrator_id: AccountId) -> str | None:
-        with calling(SERVICE.label, "ListInvitations"):
+        with calling(SECURITYHUB.label, "ListInvitations"):
             pages = self._client.get_paginator("list_invitations").paginate()
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
     def _administrator(self) -> tuple[str, str]:
-        with calling(SERVICE.label, "GetAdministratorAccount"):
+        with calling(SECURITYHUB.label, "GetAdministratorAccount"):
             administrator = self._client.get_administrator_account().get("Administrator", {})
         return administrator.get("AccountId", ""), administrator.get("MemberStatus", "")
 
     def _enable(self) -> None:
         try:
-            with calling(SERVICE.label, "EnableSecurityHub"):
+            with calling(SECURITYHUB.label, "EnableSecurityHub"):
                 self._client.enable_security_hub(EnableDefaultStandards=False)
         except Conflict as error:
-            # ResourceConflictException also says that the hub is enabled already.
+            # ResourceConflictException also means that the hub is enabled already.
             if code_of(error) != "ResourceConflictException":
                 raise
 
@@ -210,3 +191,44 @@ def _texts(unprocessed: Iterable[ResultTypeDef]) -> dict[str, str]:
         for result in unprocessed
         if "AccountId" in result
     }
+
+
+SECURITYHUB = ServiceRecord(
+    name="securityhub",
+    label="Security Hub",
+    # DeleteMembers does not delete accounts of the organisation (botocore).
+    organization_removal="DisassociateMembers",
+    principal="securityhub.amazonaws.com",
+    adapter=lambda client, _: SecurityHub(client),
+    invitee=SecurityHubInvitee,
+    # botocore 1.44.5, Member.MemberStatus
+    statuses={
+        "Created": Status.CREATED,
+        "Invited": Status.INVITED,
+        "Enabled": Status.ENABLED,
+        # The name of Enabled until November 2020, in some Regions until later.
+        "Associated": Status.ENABLED,
+        "Removed": Status.REMOVED,
+        "Resigned": Status.RESIGNED,
+        "Deleted": Status.DELETED,
+        "AccountSuspended": Status.ACCOUNT_SUSPENDED,
+    },
+    texts=(
+        *HUB_AND_DETECTOR,
+        # For more than 50 accounts in a call: Rollcall never sends that, and retrying is harmless.
+        ("maximum number of results exceeded", RETRY),
+    ),
+    permissions={
+        "observe": ("securityhub:GetMembers",),
+        "create": ("securityhub:CreateMembers",),
+        "invite": ("securityhub:InviteMembers",),
+        "restart": (),
+        "accept": (
+            "securityhub:ListInvitations",
+            "securityhub:EnableSecurityHub",
+            "securityhub:AcceptAdministratorInvitation",
+            "securityhub:GetAdministratorAccount",
+        ),
+    },
+    service_linked_roles=("securityhub.amazonaws.com",),
+)

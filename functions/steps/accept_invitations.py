@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.aws import sessions
 from functions.enrolment.errors import CredentialsRefused, RollcallError
 from functions.enrolment.membership import Action, Answer, Verdict
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
-from functions.steps.loop import act
+from functions.steps.loop import ACTING, act
+from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -24,10 +26,18 @@ if TYPE_CHECKING:
 # table.
 BEGINNING = 300
 
+NEEDS = Needs(
+    timeout=600,
+    table=ACTING,
+    member_role=actions_of(sessions.ACTIONS, "as_member"),
+    # The member roles trust this role by its name.
+    role_name="RollcallAcceptInvitations",
+)
+
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """The loop in, the loop with the answers out."""
+    """Takes the loop; returns it with the answers recorded."""
     until = wiring.now() + BEGINNING
     return act(
         event,
@@ -40,7 +50,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 def _accept_each(
     accounts: Iterable[AccountId], target: Target, wiring: Wiring, until: float
 ) -> dict[AccountId, Answer]:
-    """Accounts that are not begun in time have no answer, and so are still due."""
+    """The answers so far; an account not begun in time has none, and its action stays due."""
     given: dict[AccountId, Answer] = {}
     for account in accounts:
         if wiring.now() >= until:
@@ -50,7 +60,7 @@ def _accept_each(
 
 
 def _accept(account_id: AccountId, target: Target, wiring: Wiring) -> Answer:
-    """Only another administrator ends the membership: anything else may be mended by the owner."""
+    """One account's answer. Only another administrator is permanent: the owner can fix the rest."""
     try:
         answer = wiring.invitee(target, account_id).accept(wiring.settings.administrator_id)
     except CredentialsRefused as error:

@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.documents import loop_from_json
+from functions.aws import ledger
+from functions.enrolment.documents import Run, run_from_json
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.records import OnboardingRecord, epoch_seconds
+from functions.enrolment.records import OnboardingRecord
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
-from functions.steps.ending import Ending, finish
-from functions.steps.fail_target import error_of, fail_target, reason_of
+from functions.steps.ending import ENDING, Ending, finish
+from functions.steps.fail_target import FAILING, error_of, fail_target, reason_of
+from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -25,10 +27,16 @@ if TYPE_CHECKING:
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
 
+NEEDS = Needs(
+    timeout=300,
+    table=(*ENDING, *FAILING, *actions_of(ledger.ACTIONS, "onboarding", "open")),
+    publishes=True,
+)
+
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """What the state machine gives it, or Step Functions' event, in; how the run ended out.
+    """Takes the state machine's document or Step Functions' event; returns how the run ended.
 
     ``{"error", "cause"}`` are what the execution is to fail with.
     """
@@ -39,8 +47,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
         failure = f"refused: {words}"
     else:
         failure = reason_of(event.get("failure"))
-    started_at = epoch_seconds(event["started_at"])
-    _close(event, started_at, Ending(failure, failure), wiring)
+    _close(run_from_json(event), Ending(failure, failure), wiring)
     return {"error": error or "Failed", "cause": words or failure}
 
 
@@ -55,55 +62,54 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     # Inferred: a Map Run's children emit it too, as ...:execution:<machine>/<label>:<name>.
     if "/" in execution_arn.split(":")[6]:
         if isinstance(given, dict):
-            loop = loop_from_json(given)
+            loop = wiring.loop(given)
             fail_target(loop, ReasonCode.RUN_ENDED, failure, wiring, stopped=True)
         return {"error": status, "cause": failure}
     started_at, stopped_at = detail["startDate"] / 1000, (detail.get("stopDate") or 0) / 1000
     record = wiring.ledger.onboarding(detail["name"])
     if record is not None and record.started_at > max(started_at, stopped_at):
         return {"error": status, "cause": "a later run has this name"}
-    run = {"input": given, "onboarding_id": detail["name"], "execution_arn": execution_arn}
-    _close(run, started_at, Ending(failure, failure, last=True), wiring)
+    run = Run(detail["name"], started_at, given, execution_arn)
+    _close(run, Ending(failure, failure, last=True), wiring)
     return {"error": status, "cause": failure}
 
 
-def _close(run: dict[str, Any], started_at: float, ending: Ending, wiring: Wiring) -> None:
-    """Finish the run unless it is closed; one that was not opened is opened for it."""
-    findings = wiring.ledger.findings(run["onboarding_id"])
-    if findings is None or findings.onboarding.started_at < int(started_at):
-        wiring.ledger.open(_unopened(run, started_at, wiring))
-        findings = wiring.ledger.findings(run["onboarding_id"])
+def _close(run: Run, ending: Ending, wiring: Wiring) -> None:
+    """Finish the run unless it is closed; a run without a record gets one first."""
+    findings = wiring.ledger.findings(run.onboarding_id)
+    if findings is None or findings.onboarding.started_at < int(run.started_at):
+        wiring.ledger.open(_unopened(run, wiring))
+        findings = wiring.ledger.findings(run.onboarding_id)
     if findings is not None and findings.onboarding.closed_at is None:
         finish(findings, ending, wiring)
 
 
-def _unopened(run: dict[str, Any], started_at: float, wiring: Wiring) -> OnboardingRecord:
+def _unopened(run: Run, wiring: Wiring) -> OnboardingRecord:
     """The record of a run that ended before it had one."""
-    given = run["input"]
     accounts: tuple[AccountId, ...] = ()
     dry_run = False
     try:
-        request = read_request(given, wiring.configuration)
+        request = read_request(run.input, wiring.configuration)
     except InvalidInput:
         pass
     else:
         accounts = tuple(account.id for account in request.accounts)
         dry_run = request.dry_run
-    source = source_of(given)
+    source = source_of(run.input)
     return OnboardingRecord(
-        id=run["onboarding_id"],
+        id=run.onboarding_id,
         source=source,
         automatic=source != MANUAL,
         dry_run=dry_run,
         accounts=accounts,
-        started_at=started_at,
+        started_at=run.started_at,
         lease_until=wiring.now(),
-        execution_arn=run.get("execution_arn", ""),
+        execution_arn=run.execution_arn,
     )
 
 
 def _input(detail: dict[str, Any]) -> object:
-    """The execution's input, where the event has it."""
+    """The execution's input, if the event contains it."""
     try:
         return json.loads(detail.get("input") or "null")
     except ValueError:

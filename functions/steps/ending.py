@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+from functions.aws import ledger
 from functions.aws.archive import result_key
 from functions.aws.publisher import COMPLETED, WAITING
 from functions.enrolment.errors import Permanent, RollcallError
@@ -20,6 +21,7 @@ from functions.enrolment.results import (
     result_text,
 )
 from functions.enrolment.turn import fail
+from functions.steps.needs import actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,13 +30,17 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
     from functions.steps.wiring import Wiring
 
+# The calls of the table that end a run.
+ENDING = actions_of(
+    ledger.ACTIONS, "findings", "record", "persist_dry_run", "end", "mark_published", "close"
+)
 EVENT, MESSAGE = "event", "message"
 _MOST_ROUNDS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """What a run's end is to say.
+    """How a run ends.
 
     ``reason`` is why memberships without an outcome failed; ``failure`` what ended the run before
     its time, None where it came to its end. ``last``: nobody tries again, so that what cannot be
@@ -47,7 +53,7 @@ class Ending:
 
 
 def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Findings:
-    """The findings with every membership of the run ended.
+    """Settle every open membership of the run; returns the findings with them.
 
     A child that was stopped may finish what it has begun (Step Functions guide, "Map Run"). Where
     an action may be under way the row stays open, and the run's until that is over.
@@ -57,7 +63,7 @@ def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Fi
         unsettled = [m for m in (*findings.own, *unseen) if m.outcome is None]
         ended = fail(unsettled, ReasonCode.RUN_ENDED, ending.reason, now)
         if findings.onboarding.dry_run:
-            wiring.ledger.keep_apart(ended, now)
+            wiring.ledger.persist_dry_run(ended, now)
             return _replaced(findings, ended)
         acting = {m.key for m in unsettled if m.is_acting(now)}
         written, lost = wiring.ledger.record([m for m in ended if m.key not in acting], now)
@@ -76,7 +82,7 @@ def _replaced(findings: Findings, ended: Iterable[Membership]) -> Findings:
 
 
 def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]:
-    """Settle, publish and close; ``{"complete", "cause"}``. Again after any error, it goes on.
+    """Settle, publish and close; ``{"complete", "cause"}``. Can be repeated after any error.
 
     Raises:
         Throttled, ServiceUnavailable, Conflict: try again, unless it is the ``last`` time.
@@ -99,16 +105,16 @@ def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]
         _outcome(ending, complete=complete),
         result.counts,
         now,
-        # For what may be under way: all else has its outcome.
+        # For actions that may be in progress; every other membership has its outcome.
         lease_until=now + LEASE_SECONDS,
     )
     return {"complete": complete, "cause": cause}
 
 
 def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str, ...]:
-    """Publish on every channel that has not been; what could not be published, and why.
+    """Publish on every channel not yet published on; returns what could not be published, and why.
 
-    What cannot be published on one channel is said on the other.
+    A failure of one channel is reported on the other.
     """
     uri, unkept = _keep_complete(result, wiring, last=last)
     problems: list[str] = []
@@ -143,7 +149,7 @@ def _publish_on(
     uri: str | None,
     wiring: Wiring,
 ) -> None:
-    """Publish on one channel, and remember it by ``mark``; nothing where that was done before."""
+    """Publish on one channel and record it as ``mark``; does nothing if it is recorded already."""
     record = result.onboarding
     mark = mark if result.final else f"interim_{mark}"
     if mark in record.published:
@@ -156,12 +162,12 @@ def _publish_on(
 def _keep_complete(
     result: Result, wiring: Wiring, *, last: bool
 ) -> tuple[str | None, tuple[str, ...]]:
-    """Keep the complete document where the event says, or say why it could not be."""
+    """Persist the complete document; returns its URI, or None and why it could not be persisted."""
     # An older run may have had the same id.
     name = f"{int(result.onboarding.started_at)}-{'result' if result.final else 'interim'}"
     key = result_key(result.onboarding.id, name)
     try:
-        return wiring.archive.keep(key, result_document(result)), ()
+        return wiring.archive.persist(key, result_document(result)), ()
     except RollcallError as error:
         if not (last or isinstance(error, Permanent)):
             raise
@@ -185,8 +191,7 @@ def _outcome(ending: Ending, *, complete: bool) -> str:
 
 
 def _count(result: Result) -> None:
+    """One EMF line for each outcome, because all metrics of a line share its dimensions."""
     for outcome, count in result.counts.items():
-        with single_metric(
-            name="Memberships", unit=MetricUnit.Count, value=count, namespace="Rollcall"
-        ) as metric:
+        with single_metric(name="Memberships", unit=MetricUnit.Count, value=count) as metric:
             metric.add_dimension(name="outcome", value=outcome)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.documents import loop_from_json, loop_to_json
+from functions.aws import ledger
+from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import AdministratorNotReady, Permanent, RollcallError
 from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import ENABLED, Action, Status
-from functions.enrolment.target import comes_before
 from functions.enrolment.turn import held_back, take_refusal, take_turn
-from functions.steps.loop import read_batch, save_turn, target_keys
+from functions.steps.loop import ACTING, read_batch, save_turn, target_keys
+from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -29,10 +30,20 @@ if TYPE_CHECKING:
     Memberships = Mapping[AccountId, Membership]
 
 
+NEEDS = Needs(
+    timeout=120,
+    table=(
+        *ACTING,
+        *actions_of(ledger.ACTIONS, "onboarding", "persist_dry_run", "plan", "persist_resource"),
+    ),
+    services="observe",
+)
+
+
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """The loop (at first the map's item) in, the loop with what is ``next`` out."""
-    loop, now = loop_from_json(event), wiring.now()
+    """Takes the loop (at first the map's item); returns it with what is ``next``."""
+    loop, now = wiring.loop(event), wiring.now()
     first = _comes_first(loop)
     accounts = [account.id for account in loop.accounts]
     batch = read_batch(loop, now, wiring, target_keys(first, accounts) if first else ())
@@ -47,13 +58,13 @@ def _comes_first(loop: Loop) -> Target | None:
     """The target that comes before this one: Detective waits for GuardDuty in its Region."""
     if loop.waits_for is None or loop.dry_run:
         return None
-    return comes_before(loop.target)
+    return loop.target.comes_after
 
 
 def _awaited(first: Target, batch: Batch, wiring: Wiring) -> Memberships:
-    """The accounts' memberships at the target that comes first, as far as they tell of this run.
+    """The accounts' memberships at the target that comes first, as far as they concern this run.
 
-    One that the plan ended has no row, or an older run's.
+    A membership that the plan ended has no row, or one of an older run.
     """
     rows = {m.account_id: m for m in (batch.others or {}).values() if m.target == first}
     found = {
@@ -80,7 +91,7 @@ def _is_of_now(row: Membership, membership: Membership) -> bool:
 def _take(
     loop: Loop, batch: Batch, awaited: Memberships, now: float, wiring: Wiring
 ) -> tuple[Loop, Turn]:
-    """The loop with the administrator's resource, and the turn; no call where all are held."""
+    """The loop with the administrator's resource, and the turn; no call if all are held back."""
     held = held_back(batch.open, awaited, wiring.configuration.timing, now)
     accounts = [m.account_id for m in batch.open if m.account_id not in held]
     seen: tuple[Observation, ...] = ()
@@ -117,7 +128,7 @@ def _observe(
         resource = service.administrator_resource()
     seen = service.observe(resource, accounts)
     if resource:
-        wiring.ledger.keep_resource(loop.target, resource)
+        wiring.ledger.persist_resource(loop.target, resource)
     return resource, seen
 
 

@@ -6,13 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.documents import REPORT, Loop, loop_from_json, loop_to_json
+from functions.aws import ledger
+from functions.enrolment.documents import REPORT, Loop, loop_to_json
 from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRefused
 from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import STEP_SECONDS, Action, Answer, Membership, Verdict
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.turn import SLOW, begin, take_answers, wait_after
 from functions.services.answers import read_error
+from functions.steps.needs import actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,12 +25,16 @@ if TYPE_CHECKING:
     from functions.enrolment.target import Target
     from functions.enrolment.turn import Turn
     from functions.services.protocol import SecurityService
+    from functions.services.record import ServiceRecord
     from functions.steps.wiring import Wiring
+
+# The calls of the table for an action.
+ACTING = actions_of(ledger.ACTIONS, "read_with_onboarding", "extend_lease", "record")
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A target's memberships as the table has them: those of this run, and no others.
+    """This run's memberships at a target, as the table has them.
 
     ``others`` are the memberships that were read beside them; ``resource`` is what an earlier run
     found of the administrator, where this one has not. Where the run is closed, or there is
@@ -51,7 +57,7 @@ def read_batch(
 ) -> Batch:
     """The batch as the table has it; ``beside`` are further memberships to read with it.
 
-    A membership the table does not know (yet) begins here.
+    A membership without a row gets a new one.
     """
     fresh = [
         Membership(account.id, loop.target, account.mode, loop.onboarding_id, taken_at=now)
@@ -75,9 +81,9 @@ def read_batch(
 
 
 def save_turn(loop: Loop, batch: Batch, turn: Turn, now: float, wiring: Wiring) -> Loop:
-    """Keep what a turn found out, and hand on what is next for what is still this run's."""
+    """Persist a turn; returns the loop with what is next for the memberships still owned."""
     if loop.dry_run:
-        wiring.ledger.keep_apart(turn.memberships, now)
+        wiring.ledger.persist_dry_run(turn.memberships, now)
         return replace(loop, next=Action.STOP, acting=())
     still_open = [m for m in turn.memberships if m.outcome is None]
     if still_open and not _keep_lease(batch, now, turn.wait_seconds, wiring):
@@ -108,22 +114,27 @@ def act(
     action: Action,
     call: Callable[[SecurityService, Loop, Sequence[AccountId]], Mapping[AccountId, Answer]],
 ) -> dict[str, Any]:
-    """Do one action for the accounts for which it is due, and note what the service answered.
+    """Do one action for the accounts for which it is due, and record the service's answers.
 
     That it is begun is noted before the call. A step that was cut short finds it begun, not due,
     and leaves it to the next reading to say whether it took effect.
     """
-    loop, now = loop_from_json(document), wiring.now()
+    loop, now = wiring.loop(document), wiring.now()
     batch = read_batch(_only(loop, loop.acting), now, wiring)
     due = begin(batch.open, action, now)
     if due and _keep_lease(batch, now, 0, wiring):
         begun = record(loop, batch, due, now, wiring).written
         before = {m.account_id: m for m in batch.open}
         service = wiring.service(loop.target)
-        # A step may end before it has come to all of them: those that came last come first.
+        # A step may end before it reaches all of them: those with the fewest tries come first.
         fewest_first = sorted(begun, key=lambda membership: membership.tries(action))
         accounts = [membership.account_id for membership in fewest_first]
-        answers = _each_answer(accounts, lambda some: call(service, loop, some), loop.target)
+        answers = _each_answer(
+            accounts,
+            lambda some: call(service, loop, some),
+            wiring.record(loop.target),
+            loop.target.region,
+        )
         now = wiring.now()
         answered = take_answers(begun, action, answers, before, now)
         record(loop, batch, answered, now, wiring)
@@ -148,7 +159,7 @@ class Recorded:
 def record(
     loop: Loop, batch: Batch, memberships: Iterable[Membership], now: float, wiring: Wiring
 ) -> Recorded:
-    """Write what is still this run's.
+    """Write the memberships that this run still owns.
 
     Raises:
         Conflict: another attempt of this very step has gone on meanwhile: start from the table.
@@ -162,7 +173,7 @@ def record(
 
 
 def _keep_lease(batch: Batch, now: float, wait: float, wiring: Wiring) -> bool:
-    """Own what is owned until well after the wait and one step; False once the run is closed."""
+    """Extend the run's lease past the wait and one step; False once the run is closed."""
     onboarding = batch.onboarding
     if onboarding is None:
         return False
@@ -179,7 +190,7 @@ def _is_to_report(
     now: float,
     wiring: Wiring,
 ) -> bool:
-    """Whether only people or slow checks are waited for here, for a while already.
+    """Whether the target has been waiting for people or slow checks only, for a while.
 
     An action that is due comes after it, at the next turn; so that it is not put off each time,
     there is twice the time between such reports.
@@ -203,7 +214,8 @@ def _only(loop: Loop, accounts: Iterable[AccountId]) -> Loop:
 def _each_answer(
     accounts: Sequence[AccountId],
     call: Callable[[Sequence[AccountId]], Mapping[AccountId, Answer]],
-    target: Target,
+    record: ServiceRecord,
+    region: str,
 ) -> dict[AccountId, Answer]:
     """One call for all; where the service refuses it, one for each, so that no account suffers
     for another. After a call that was not answered no other is made.
@@ -215,22 +227,22 @@ def _each_answer(
         return dict(call(accounts))
     except ServiceRefused as refusal:
         if len(accounts) == 1:
-            return {accounts[0]: _of_one(refusal, target)}
+            return {accounts[0]: _of_one(refusal, record, region)}
     except Permanent as error:
-        return dict.fromkeys(accounts, _refusal(error, target.region))
+        return dict.fromkeys(accounts, _refusal(error, region))
     except Retryable as error:
         return dict.fromkeys(accounts, Answer(Verdict.UNANSWERED, str(error)))
     for account in accounts:
-        given |= _each_answer([account], call, target)
+        given |= _each_answer([account], call, record, region)
         if given[account].verdict is Verdict.UNANSWERED:
             break
     return given
 
 
-def _of_one(refusal: ServiceRefused, target: Target) -> Answer:
-    """What a refused call about one account means: what is known of the words, or the end."""
-    answer = read_error(target.service, refusal)
-    return _refusal(refusal, target.region) if answer.verdict is Verdict.UNKNOWN else answer
+def _of_one(refusal: ServiceRefused, record: ServiceRecord, region: str) -> Answer:
+    """What a refused call about one account means: by its text, else permanent."""
+    answer = read_error(record, refusal)
+    return _refusal(refusal, region) if answer.verdict is Verdict.UNKNOWN else answer
 
 
 def _refusal(error: Permanent, region: str) -> Answer:

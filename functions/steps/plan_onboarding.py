@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from functions.aws import directory, executions, ledger, ownership
 from functions.aws.ownership import Taken, take
 from functions.enrolment.account import AccountState, Mode
-from functions.enrolment.documents import enrolment_document
+from functions.enrolment.documents import enrolment_document, run_from_json
 from functions.enrolment.errors import (
     AccountNotReady,
     Conflict,
@@ -16,39 +17,54 @@ from functions.enrolment.errors import (
 )
 from functions.enrolment.ownership import LEASE_SECONDS, Claim
 from functions.enrolment.plan import Facts, make_plan
-from functions.enrolment.records import OnboardingRecord, epoch_seconds
+from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.regions import is_opt_in
+from functions.intake.events import require_management_account
 from functions.intake.reader import read_request
-from functions.services.registry import PRINCIPALS
+from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.enrolment.account import AccountId, OrganizationAccount
+    from functions.enrolment.documents import Run
     from functions.enrolment.plan import Plan
     from functions.enrolment.request import OnboardingRequest
     from functions.steps.wiring import Wiring
 
 _DUPLICATE = "duplicate"
 
+NEEDS = Needs(
+    # Organizations is asked about each account.
+    timeout=300,
+    table=(
+        *actions_of(
+            ledger.ACTIONS, "waiting_since", "open", "extend_lease", "persist_plan", "close"
+        ),
+        *actions_of(ownership.ACTIONS, "take"),
+    ),
+    organization=actions_of(directory.ACTIONS, *directory.ACTIONS),
+    executions=actions_of(executions.ACTIONS, "ended"),
+)
+
 
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """``{"input", "onboarding_id", "started_at", "execution_arn"}`` in, the plan out.
+    """Takes ``{"input", "onboarding_id", "started_at", "execution_arn"}``; returns the plan.
 
     ``verdict`` is ``enrol``, ``settled`` (there is nothing for this run to enrol) or ``duplicate``
     (every membership is another run's, or was enabled by one lately).
     """
-    request = read_request(event["input"], wiring.configuration)
-    facts = _find_facts(event, request, wiring)
-    # Read again, now that it is known whose events count.
-    read_request(event["input"], wiring.configuration, facts.management_id)
+    run = run_from_json(event)
+    request = read_request(run.input, wiring.configuration)
+    facts = _find_facts(run, request, wiring)
+    require_management_account(request, facts.management_id)
     plan = make_plan(request, facts, wiring.configuration, wiring.now())
-    return _begin(event, request, facts, plan, wiring)
+    return _begin(run, request, facts, plan, wiring)
 
 
-def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wiring) -> Facts:
+def _find_facts(run: Run, request: OnboardingRequest, wiring: Wiring) -> Facts:
     """Ask Organizations and, where a Region needs opting in, Account Management.
 
     Raises:
@@ -66,7 +82,7 @@ def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wirin
     if request.automatic:
         _refuse_too_early(request, found)
     elif organization:
-        _await_organizations(event, request, found, wiring)
+        _await_organizations(run, request, found, wiring)
     management = organization.management_account_id if organization else None
     services = request.services or wiring.configuration.services
     asks = bool(found) and management != administrator
@@ -77,8 +93,9 @@ def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wirin
         management_id=management,
         directory=found,
         delegated={
-            service: directory.is_delegated(PRINCIPALS[service], administrator)
-            for service in (services if asks else ())
+            record: directory.is_delegated(record.principal, administrator)
+            for record in (wiring.services if asks else ())
+            if record in services
         },
         regions={
             # Account Management refuses the caller's own id (botocore, ListRegions).
@@ -89,7 +106,7 @@ def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wirin
         tags={
             account: directory.tags(account)
             for account in found
-            if wiring.configuration.scope.looks_at_tags
+            if wiring.configuration.scope.uses_tags
         },
     )
 
@@ -97,7 +114,7 @@ def _find_facts(event: dict[str, Any], request: OnboardingRequest, wiring: Wirin
 def _refuse_too_early(
     request: OnboardingRequest, found: Mapping[AccountId, OrganizationAccount]
 ) -> None:
-    """An event's account belongs to the organisation, whatever Organizations shows yet."""
+    """An event's account is in the organisation, even if Organizations does not show it yet."""
     for account in request.accounts:
         known = found.get(account.id)
         if known is None:
@@ -107,7 +124,7 @@ def _refuse_too_early(
 
 
 def _await_organizations(
-    event: dict[str, Any],
+    run: Run,
     request: OnboardingRequest,
     found: Mapping[AccountId, OrganizationAccount],
     wiring: Wiring,
@@ -125,9 +142,7 @@ def _await_organizations(
         if expected is Mode.INVITATION:
             continue
         if expected is None:
-            since = wiring.ledger.began_waiting(
-                event["onboarding_id"], epoch_seconds(event["started_at"]), wiring.now()
-            )
+            since = wiring.ledger.waiting_since(run.onboarding_id, run.started_at, wiring.now())
             if wiring.now() >= since + wiring.configuration.timing.visibility:
                 continue
         raise AccountNotReady(
@@ -137,22 +152,22 @@ def _await_organizations(
 
 
 def _begin(
-    event: dict[str, Any], request: OnboardingRequest, facts: Facts, plan: Plan, wiring: Wiring
+    run: Run, request: OnboardingRequest, facts: Facts, plan: Plan, wiring: Wiring
 ) -> dict[str, Any]:
-    """Open the run's record, keep its plan, and take what is free of what it covers.
+    """Open the run's record, persist its plan, and take its memberships that are free.
 
     Raises:
         Conflict: a run that was stopped may yet finish what it had begun for some memberships.
     """
     now, ledger = wiring.now(), wiring.ledger
-    record = ledger.open(_record(event, request, now))
-    # A step that is taken again may come late, or after all is done.
+    record = ledger.open(_record(run, request, now))
+    # A retried step may run late, or after the run has ended.
     until = now + LEASE_SECONDS
     if record.outcome is not None and record.outcome.startswith(_DUPLICATE):
         return {"verdict": "duplicate", "cause": record.outcome}
     if record.lease_until < until and not ledger.extend_lease(record.id, until):
         raise ServiceRefused(f"onboarding {record.id} is closed: {record.outcome}")
-    ledger.keep_plan(record, plan)
+    ledger.persist_plan(record, plan)
     if request.dry_run:
         enrolled = {membership.key for membership in plan.covered}
         return enrolment_document(record.id, plan, enrolled, dry_run=True)
@@ -167,17 +182,17 @@ def _begin(
     return enrolment_document(record.id, plan, taken.own, dry_run=False)
 
 
-def _record(event: dict[str, Any], request: OnboardingRequest, now: float) -> OnboardingRecord:
+def _record(run: Run, request: OnboardingRequest, now: float) -> OnboardingRecord:
     """The record that a run begins with."""
     return OnboardingRecord(
-        id=event["onboarding_id"],
+        id=run.onboarding_id,
         source=request.source,
         automatic=request.automatic,
         dry_run=request.dry_run,
         accounts=tuple(account.id for account in request.accounts),
-        started_at=epoch_seconds(event["started_at"]),
+        started_at=run.started_at,
         lease_until=now + LEASE_SECONDS,
-        execution_arn=event.get("execution_arn", ""),
+        execution_arn=run.execution_arn,
     )
 
 
@@ -189,7 +204,7 @@ def _take(
     now: float,
     wiring: Wiring,
 ) -> Taken:
-    """Take what is free.
+    """Take the memberships that are free.
 
     A further event about a membership that was enabled lately is a duplicate, unless it is about
     some Regions only: the account may have left and opted in to them again.
@@ -208,13 +223,13 @@ def _take(
         )
 
     def look(holder: OnboardingRecord) -> OnboardingRecord:
-        return _as_its_execution_tells(holder, wiring)
+        return _closed_if_ended(holder, wiring)
 
     return take(wiring.ledger, plan.covered, claims, now, look=look)
 
 
-def _as_its_execution_tells(holder: OnboardingRecord, wiring: Wiring) -> OnboardingRecord:
-    """Another run's record, as closed where its execution has ended and nobody closed it yet.
+def _closed_if_ended(holder: OnboardingRecord, wiring: Wiring) -> OnboardingRecord:
+    """Another run's record; closed if its execution has ended and its record is still open.
 
     Step Functions' event about the end closes it, too, but is best effort.
     """

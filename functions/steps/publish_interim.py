@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.documents import loop_from_json, loop_to_json
+from functions.aws import ledger
+from functions.enrolment.documents import loop_to_json
 from functions.enrolment.results import Result
 from functions.enrolment.turn import SLOW
 from functions.steps.ending import publish
+from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -15,15 +17,22 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 
+NEEDS = Needs(
+    timeout=300,
+    table=actions_of(ledger.ACTIONS, "findings", "mark_published"),
+    publishes=True,
+)
+
+
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """The loop in, the loop out: what is published once for the whole run changes no target."""
-    loop, now = loop_from_json(event), wiring.now()
+    """Takes and returns the loop: the interim result is the whole run's, and changes no target."""
+    loop, now = wiring.loop(event), wiring.now()
     findings = wiring.ledger.findings(loop.onboarding_id)
     if findings is not None and _only_waiting(findings):
         record, plan = findings.onboarding, findings.plan
         first = wiring.ledger.mark_published(record.id, "interim", loop.target.key)
-        # This target again, where it was cut short.
+        # This target again, if its step was cut short.
         if first or record.published.get("interim") == loop.target.key:
             notes = plan.notes if plan else ()
             publish(

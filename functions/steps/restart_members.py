@@ -5,16 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Action
-from functions.steps.loop import act
+from functions.steps.loop import ACTING, act
+from functions.steps.needs import Needs
 from functions.steps.step import step
 
 if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 
+NEEDS = Needs(timeout=300, table=ACTING, services="restart")
+
+
 @step
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
-    """The loop in, the loop with the service's answers out."""
+    """Takes the loop; returns it with the service's answers recorded."""
     return act(
         event,
         wiring,

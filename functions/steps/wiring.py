@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import boto3
 
@@ -18,7 +18,9 @@ from functions.aws.publisher import Publisher
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.decide import Circumstances
-from functions.services.registry import TRAITS, adapter, invitee
+from functions.enrolment.documents import loop_from_json
+from functions.enrolment.service import find_service
+from functions.services.registry import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
     from functions.enrolment.target import Target
     from functions.services.protocol import Invitee, SecurityService
+    from functions.services.record import ServiceRecord
 
 # Organizations and Account Management are answered from one Region of each partition.
 _GLOBAL_REGIONS = {
@@ -40,12 +43,14 @@ _GLOBAL_REGIONS = {
 
 @dataclass(frozen=True)
 class Wiring:
-    """Settings, clients and the clock (epoch seconds); everything else is made from them."""
+    """Settings, clients, the clock (epoch seconds) and the known services; all else is made from
+    them."""
 
     settings: Settings
     clients: Clients
     home_region: str
     now: Callable[[], float]
+    services: tuple[ServiceRecord, ...]
 
     @property
     def configuration(self) -> Configuration:
@@ -55,7 +60,7 @@ class Wiring:
     @property
     def ledger(self) -> Ledger:
         """The table."""
-        return Ledger(self.clients.table(self.settings.table, self.home_region))
+        return Ledger(self.clients.table(self.settings.table, self.home_region), self.services)
 
     @property
     def directory(self) -> Directory:
@@ -87,8 +92,8 @@ class Wiring:
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""
-        client = self.clients.client(target.service, target.region)
-        return adapter(target.service, client, self.configuration.invitation)
+        client = self.clients.client(target.service.name, target.region)
+        return self.record(target).adapter(client, self.configuration.invitation)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         """The adapter of a target, called as a member account through its member role.
@@ -103,7 +108,22 @@ class Wiring:
             invitation.external_id or "",
             self.settings.partition,
         )
-        return invitee(target.service, member.client(target.service, target.region))
+        return self.record(target).invitee(member.client(target.service.name, target.region))
+
+    def loop(self, document: Mapping[str, Any]) -> Loop:
+        """A target's loop, from the document between the states.
+
+        Raises:
+            InvalidInput: it is no target's loop.
+        """
+        return loop_from_json(document, self.services)
+
+    def record(self, target: Target) -> ServiceRecord:
+        """All that is known of a target's service."""
+        found = find_service(self.services, target.service.name)
+        if found is None:
+            raise LookupError(f"there is no service {target.service}")
+        return found
 
     def circumstances(
         self, loop: Loop, now: float, awaited: Mapping[AccountId, Membership] | None = None
@@ -112,7 +132,6 @@ class Wiring:
         return Circumstances(
             now=now,
             timing=self.configuration.timing,
-            traits=TRAITS[loop.target.service],
             accepts=self.configuration.invitation.member_role is not None,
             opted_in=loop.opted_in,
             awaited=awaited or {},
@@ -123,6 +142,5 @@ class Wiring:
 def wiring() -> Wiring:
     """The wiring of this Lambda environment, from its variables."""
     session = boto3.Session()
-    return Wiring(
-        Settings.from_environment(os.environ), Clients(session), session.region_name, time.time
-    )
+    settings = Settings.from_environment(os.environ, SERVICES)
+    return Wiring(settings, Clients(session), session.region_name, time.time, SERVICES)

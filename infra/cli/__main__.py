@@ -1,7 +1,8 @@
 """``rollcall``, or ``python -m infra.cli``: one module per verb.
 
-A verb's module has ``EXAMPLES`` and ``run``: its parameters are the options, its docstring is the
-help, and it returns the exit status. What is wrong with arguments is said in one line, status 2.
+A verb's module has ``EXAMPLES`` and ``run``. The parameters of ``run`` are the options, its
+docstring is the help text, and it returns the exit status. Invalid arguments are reported in one
+line, with status 2.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ def _rollcall(
         ),
     ] = False,
 ) -> None:
-    """Enrol accounts, call the roll."""
+    """Operate Rollcall, and run it on a local AWS."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -72,9 +73,9 @@ def main(arguments: list[str] | None = None) -> int:
     except typer.TyperException as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else NAME
-        # Typer passes on how Pydantic begins what a ValueError says.
-        told = error.format_message().replace("Value error, ", "")
-        print(f"{command}: {' '.join(told.split())} (try --help)", file=sys.stderr)
+        # Typer keeps the prefix that Pydantic puts before the message of a ValueError.
+        message = error.format_message().replace("Value error, ", "")
+        print(f"{command}: {' '.join(message.split())} (try --help)", file=sys.stderr)
         return error.exit_code
     return status
 

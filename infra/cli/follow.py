@@ -1,4 +1,4 @@
-"""Following a run live: one line a membership, from the table, as it happens."""
+"""Following a run live: one line for each membership, read from the table."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TIMES = re.compile(r"[0-9T:-]{19}Z( \([^)]*\))?")
 
 
 def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
-    """Every membership a run is about, as far as it is, with what is left to other runs."""
+    """The current state of every membership of a run, with those left to other runs."""
     found = ledger.findings(onboarding_id)
     if found is None:
         return ()
@@ -52,8 +52,8 @@ def follow(
 ) -> Sequence[Membership]:
     """Show memberships until the run has ended; returns them as last read.
 
-    A line is written once its membership has its outcome; on a terminal those still under way
-    stand below and change in place.
+    A membership's line is printed once it has an outcome. On a terminal the memberships in progress
+    are shown below and updated in place.
 
     Raises:
         TimeoutError: the run has not ended after ``seconds``.
@@ -62,16 +62,16 @@ def follow(
     written: set[tuple[str, str]] = set()
     with Live(console=console, auto_refresh=False, transient=True) as live:
         while True:
-            over = ended()
+            has_ended = ended()
             records = sorted(read(), key=_order)
             for record in records:
                 key = record.account_id, record.target.key
-                if (record.outcome or over) and key not in written:
+                if (record.outcome or has_ended) and key not in written:
                     console.print(_shown(console, record))
                     written.add(key)
-            under_way = [_shown(console, record) for record in records if not record.outcome]
-            live.update(Group(*under_way), refresh=True)
-            if over:
+            in_progress = [_shown(console, record) for record in records if not record.outcome]
+            live.update(Group(*in_progress), refresh=True)
+            if has_ended:
                 return records
             if time.monotonic() > give_up:
                 raise TimeoutError(f"the run has not ended after {seconds:.0f} s")
@@ -79,7 +79,7 @@ def follow(
 
 
 def line(record: Membership) -> Text:
-    """One membership: where, its transitions, how long they took, and how it ended."""
+    """One membership: account, target, transitions, duration and outcome."""
     label, region = record.target.service.label, record.target.region
     columns = (str(record.account_id), label, region)
     text = Text("  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
@@ -88,14 +88,14 @@ def line(record: Membership) -> Text:
         text.append(f"  {record.settled_at - record.transitions[0].at:.1f} s", "dim")
     if record.outcome is not None:
         what = _what(record)
-        told = f"  {record.outcome}" + (f": {what}" if what else "")
-        text.append(told, COLOURS[record.outcome])
+        ending = f"  {record.outcome}" + (f": {what}" if what else "")
+        text.append(ending, COLOURS[record.outcome])
     return text
 
 
 def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
-    """Each account and reason once, in the words of its first target, with the targets it holds
-    for, in lines of ``width``.
+    """Each account and reason once, with the text of its first target and all targets that have
+    the same reason, in lines of ``width``.
     """
     groups: dict[tuple[str, Outcome | None, str], list[Membership]] = {}
     for record in sorted(records, key=_order):
@@ -104,27 +104,29 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
     for (account_id, outcome, _), members in groups.items():
         targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
         text = Text(f"  {account_id}".ljust(_INDENT))
-        told = _indented(f"{outcome}: {members[0].reason}", width)
-        text.append(told, COLOURS[outcome] if outcome else "")
+        reason = _indented(f"{outcome}: {members[0].reason}", width)
+        text.append(reason, COLOURS[outcome] if outcome else "")
         text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
         yield text
 
 
 def _without_place_and_time(record: Membership) -> str:
-    """The words of a reason that are the same at other targets."""
-    words = str(record.reason)
+    """A reason's text without what differs between targets."""
+    text = str(record.reason)
     for place in (record.target.region, record.target.service.label, str(record.target.service)):
-        words = words.replace(place, "")
-    return _TIMES.sub("", words)
+        text = text.replace(place, "")
+    return _TIMES.sub("", text)
 
 
 def _what(record: Membership) -> str:
-    """What is the case, which a reason begins with."""
+    """The first part of a reason: what is the case."""
     return str(record.reason or "").split("; ")[0]
 
 
 def _shown(console: Console, record: Membership) -> Text:
-    """A terminal shows as much of the reason as fits; what is under way stays in one line."""
+    """A membership's line, on a terminal cut to its width: a membership in progress has one line,
+    and an ended one shows as much of its reason as fits.
+    """
     text = line(record)
     if console.is_terminal:
         least = len(text) - len(_what(record)) if record.outcome else 0
@@ -133,11 +135,11 @@ def _shown(console: Console, record: Membership) -> Text:
 
 
 def _indented(text: str, width: int) -> str:
-    """Every line but the first begins below the first."""
+    """Text wrapped with a hanging indent."""
     room = max(width - _INDENT, _INDENT)
     lines = textwrap.wrap(text, room, break_long_words=False, break_on_hyphens=False)
     return ("\n" + " " * _INDENT).join(lines)
 
 
 def _order(record: Membership) -> tuple[str, str, str]:
-    return record.account_id, record.target.region, record.target.service
+    return record.account_id, record.target.region, record.target.service.name

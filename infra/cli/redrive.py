@@ -20,10 +20,10 @@ from infra.cli.stack import NotDeployed, stack_outputs
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Longer than a redrive takes, so that it sees every message once.
-HIDDEN_SECONDS = 600
-# Long polling asks all of a queue's servers, so that an empty answer means an empty queue.
-LAST_LOOK_SECONDS = 5
+# Longer than a redrive takes, so that every message is received once.
+VISIBILITY_TIMEOUT_SECONDS = 600
+# Long polling queries all of a queue's servers, so an empty response means an empty queue.
+LONG_POLL_SECONDS = 5
 _EVENT_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5})
@@ -36,11 +36,12 @@ rollcall redrive --queue-profile management \\
 
 @dataclass(frozen=True, slots=True)
 class Redriven:
-    """What became of one message.
+    """The result for one message.
 
-    ``event`` is its event's id, or the message's where it has none; ``name`` the event's name and
-    ``cause`` EventBridge's code for why it was not delivered, both empty where not known. ``left``
-    says why the message is still in the queue; None where it is not, or would not be.
+    ``event`` is the event's id, or the message's if the event has none. ``name`` is the event's
+    name and ``cause`` EventBridge's error code for the failed delivery; both are empty if unknown.
+    ``left`` is the reason why the message is still in the queue; None if it was (or in a dry run:
+    would be) deleted.
     """
 
     event: str
@@ -78,7 +79,7 @@ def run(
         Option(
             metavar="URL",
             callback=_checked_queue_url,
-            help="The dead-letter queue; default: that of the stack.",
+            help="The dead-letter queue. Default: the one of the stack.",
         ),
     ] = None,
     queue_profile: Annotated[
@@ -91,35 +92,43 @@ def run(
     ] = None,
     queue_region: Annotated[
         str | None,
-        Option(metavar="REGION", help="Default: as the URL says, or your AWS settings."),
+        Option(
+            metavar="REGION",
+            help="The queue's Region. Default: the one in the URL, or of your AWS settings.",
+        ),
     ] = None,
     state_machine_arn: Annotated[
         str | None,
-        Option(metavar="ARN", callback=_checked_machine_arn, help="Default: that of the stack."),
+        Option(
+            metavar="ARN",
+            callback=_checked_machine_arn,
+            help="The state machine. Default: the one of the stack.",
+        ),
     ] = None,
-    dry_run: Annotated[bool, Option("--dry-run", help="Say what would be redriven.")] = False,
+    dry_run: Annotated[bool, Option("--dry-run", help="List what would be redriven.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
     """Start runs for events that could not be delivered.
 
-    Starts a run of the state machine for every event in a dead-letter queue, and deletes the event
-    once the run is accepted. EventBridge takes events of AWS services from AWS only, so the events
-    cannot be put back on the bus. A run is named after its event: to redrive an event twice starts
-    it once. What cannot be read stays in the queue and is named.
+    Starts an execution of the state machine for every event in a dead-letter queue, and deletes the
+    message once the execution has started. EventBridge accepts events of AWS services from AWS
+    only, so the events cannot be put back on the bus. An execution is named after its event:
+    redriving an event twice starts it once. Messages that cannot be read stay in the queue and are
+    listed.
 
-    The queue and the state machine are those of the stack Rollcall, unless they are given. The
-    queue of RollcallOrganizationEvents is in the management account: give its URL, and in
+    The queue and the state machine are those of the stack Rollcall unless you specify others. The
+    queue of RollcallOrganizationEvents is in the management account: specify its URL, and with
     --queue-profile a profile of that account.
 
     Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
-    nothing was done, because the command is wrong or there are no such credentials, stack, queue
-    or state machine; 130: ended by Ctrl-C.
+    nothing was done, because an argument is invalid or the credentials, stack, queue or state
+    machine do not exist; 130: stopped by Ctrl-C.
     """
     done: list[Redriven] = []
     failure = None
     try:
         place = _place(queue_url, queue_profile, queue_region, state_machine_arn)
-        for one in redrive(*place, dry_run=dry_run, wait=LAST_LOOK_SECONDS):
+        for one in redrive(*place, dry_run=dry_run, wait=LONG_POLL_SECONDS):
             done.append(one)
     except (NotDeployed, BotoCoreError, ClientError) as error:
         failure = str(error)
@@ -137,8 +146,8 @@ def _report(done: list[Redriven], *, dry_run: bool, as_json: bool) -> None:
         return
     verb, word = ("would start", "to redrive") if dry_run else ("started", "redriven")
     for one in done:
-        told = verb if one.left is None else f"left: {one.left}"
-        print("  ".join(filter(None, (one.event, one.name, one.cause, told))))
+        result = verb if one.left is None else f"left: {one.left}"
+        print("  ".join(filter(None, (one.event, one.name, one.cause, result))))
     left = sum(one.left is not None for one in done)
     print(f"{len(done) - left} {word}, {left} left in the queue")
 
@@ -146,11 +155,11 @@ def _report(done: list[Redriven], *, dry_run: bool, as_json: bool) -> None:
 def redrive(
     queues: Any, machines: Any, queue_url: str, machine_arn: str, *, dry_run: bool, wait: int
 ) -> Iterator[Redriven]:
-    """Redrive every message of the queue; ``wait`` is how long, in seconds, the last look takes.
+    """Redrive every message of the queue; ``wait`` is the time of a long poll in seconds.
 
-    ``queues`` and ``machines`` are boto3's clients of SQS and Step Functions.
+    ``queues`` and ``machines`` are boto3 clients for SQS and Step Functions.
     """
-    kept: list[str] = []
+    left: list[str] = []
     seen: set[str] = set()
     try:
         while messages := _receive(queues, queue_url, wait):
@@ -160,11 +169,11 @@ def redrive(
                 seen.add(message["MessageId"])
                 redriven = _redrive_one(queues, machines, queue_url, machine_arn, message, dry_run)
                 if dry_run or redriven.left is not None:
-                    kept.append(message["ReceiptHandle"])
+                    left.append(message["ReceiptHandle"])
                 yield redriven
     finally:
-        for handle in kept:
-            # Where this fails, the message shows again by itself a little later.
+        for handle in left:
+            # If this fails, the message becomes visible again after its visibility timeout.
             with suppress(ClientError):
                 queues.change_message_visibility(
                     QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0
@@ -174,10 +183,10 @@ def redrive(
 def _place(
     queue_url: str | None, profile: str | None, region: str | None, machine_arn: str | None
 ) -> tuple[Any, Any, str, str]:
-    """Clients of queue and state machine, the queue's URL and the state machine's ARN.
+    """Clients for queue and state machine, the queue's URL and the state machine's ARN.
 
     Raises:
-        NotDeployed: the stack does not name what is not given.
+        NotDeployed: the stack has no output for the queue or state machine that is not given.
         BotoCoreError: there is no Region, or no credentials.
         ClientError: there is no such stack or state machine, or a call was refused.
     """
@@ -189,23 +198,23 @@ def _place(
         queue_url = queue_url or outputs["UndeliveredEventsUrl"]
     machine_region = machine_arn.split(":")[3]
     machines: Any = session.client("stepfunctions", region_name=machine_region, config=_RETRIES)
-    said = _QUEUE_REGION.match(queue_url)
-    queue_region = region or (said[1] if said else None)
+    in_url = _QUEUE_REGION.match(queue_url)
+    queue_region = region or (in_url[1] if in_url else None)
     queues: Any = queue_session.client("sqs", region_name=queue_region, config=_RETRIES)
-    # Asked first, so that a wrong ARN is one refusal and not one for every event.
+    # Called first, so that a wrong ARN is reported once and not for every event.
     machines.describe_state_machine(stateMachineArn=machine_arn)
     return queues, machines, queue_url, machine_arn
 
 
 def _receive(queues: Any, queue_url: str, wait: int) -> list[dict[str, Any]]:
-    answer = queues.receive_message(
+    response = queues.receive_message(
         QueueUrl=queue_url,
         MaxNumberOfMessages=10,
-        VisibilityTimeout=HIDDEN_SECONDS,
+        VisibilityTimeout=VISIBILITY_TIMEOUT_SECONDS,
         MessageAttributeNames=["ERROR_CODE"],
         WaitTimeSeconds=wait,
     )
-    messages: list[dict[str, Any]] = answer.get("Messages", [])
+    messages: list[dict[str, Any]] = response.get("Messages", [])
     return messages
 
 
@@ -220,8 +229,8 @@ def _redrive_one(
     cause = message.get("MessageAttributes", {}).get("ERROR_CODE", {}).get("StringValue", "")
     try:
         event_id, name = _read(message["Body"])
-    except ValueError as refusal:
-        return Redriven(f"message {message['MessageId']}", cause=cause, left=str(refusal))
+    except ValueError as error:
+        return Redriven(f"message {message['MessageId']}", cause=cause, left=str(error))
     redriven = Redriven(event_id, name, cause)
     if dry_run:
         return redriven
@@ -230,7 +239,7 @@ def _redrive_one(
             stateMachineArn=machine_arn, name=f"redrive-{event_id}", input=message["Body"]
         )
     except machines.exceptions.ExecutionAlreadyExists:
-        pass  # An earlier redrive started it and did not come to delete its message.
+        pass  # An earlier redrive started it and ended before it deleted the message.
     except ClientError as error:
         return replace(redriven, left=f"not started: {_code(error)}")
     try:
@@ -241,10 +250,10 @@ def _redrive_one(
 
 
 def _read(body: str) -> tuple[str, str]:
-    """An event's id, and its name if that is known. What it brings is for the run to judge.
+    """An event's id, and its name if that is known. The run itself validates the event.
 
     Raises:
-        ValueError: it is no event; the message says why, and nothing of what it is.
+        ValueError: the text is not an event; the message gives the cause and quotes nothing.
     """
     try:
         event = json.loads(body)

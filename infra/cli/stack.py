@@ -1,4 +1,4 @@
-"""The deployed stack ``Rollcall``: where the verbs learn what was deployed."""
+"""The deployed stack ``Rollcall`` and its outputs."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ STACK = "Rollcall"
 
 
 class NotDeployed(Exception):
-    """The stack lacks what a verb needs; the message says what."""
+    """The stack has no output of the name in the message."""
 
 
 def stack_outputs(cloudformation: Any, *wanted: str) -> dict[str, str]:
-    """The stack's outputs by key, ``wanted`` among them.
+    """The stack's outputs by key; those in ``wanted`` must be among them.
 
-    ``cloudformation`` is boto3's client, of the account and Region that Rollcall is deployed to.
+    ``cloudformation`` is a boto3 client for the account and Region that Rollcall is deployed to.
 
     Raises:
         NotDeployed: the stack has no such output.

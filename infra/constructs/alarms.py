@@ -1,4 +1,4 @@
-"""What operators are told, and how: docs/decisions/0009."""
+"""The alarms and their topic: docs/decisions/0009."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 class Alarms(Construct):
-    """Alarms of one stack, and the topic they are told to: to subscribe to it is the operators'."""
+    """The alarms of one stack, and the topic they are sent to. Operators subscribe to the topic."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         place = f"arn:{stack.partition}:cloudwatch:{stack.region}:{stack.account}"
-        # Both, as AWS's guide has them (SNS developer guide, "Encryption at rest").
-        ours = {
+        # Both conditions, as in the SNS developer guide, "Encryption at rest".
+        own_alarms = {
             "StringEquals": {"aws:SourceAccount": stack.account},
             "ArnLike": {"aws:SourceArn": f"{place}:alarm:*"},
         }
@@ -42,38 +42,38 @@ class Alarms(Construct):
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         key.add_to_resource_policy(
-            _cloudwatch(["kms:Decrypt", "kms:GenerateDataKey*"], "*", conditions=ours)
+            _cloudwatch(["kms:Decrypt", "kms:GenerateDataKey*"], "*", conditions=own_alarms)
         )
         self.topic = sns.Topic(self, "Operations", enforce_ssl=True, master_key=key)
-        # A topic with a policy of its own has lost the one that admits its account's alarms.
+        # A policy replaces the default one, which lets alarms of the account publish.
         self.topic.add_to_resource_policy(
-            _cloudwatch(["sns:Publish"], self.topic.topic_arn, conditions=ours)
+            _cloudwatch(["sns:Publish"], self.topic.topic_arn, conditions=own_alarms)
         )
         cdk.CfnOutput(stack, "OperationsTopicArn", value=self.topic.topic_arn)
 
     def watch_queue(self, queue: sqs.IQueue, *, remedy: str) -> None:
-        """Alarm while events wait in a dead-letter queue; ``remedy`` says what to do."""
+        """Alarm while events are in a dead-letter queue. ``remedy``: text for the operator."""
         self._alarm(
             "Undelivered Events",
             metric=queue.metric_approximate_number_of_messages_visible(
                 period=FIVE_MINUTES, statistic=cloudwatch.Stats.MAXIMUM
             ),
-            # SQS stops telling of a queue nobody has touched for six hours, full or empty.
+            # SQS publishes no metrics of a queue, full or empty, after six hours without activity.
             missing=cloudwatch.TreatMissingData.IGNORE,
-            about="Events about accounts could not be delivered and are kept for 14 days."
-            f" {remedy}",
+            about="Events about accounts could not be delivered. They are kept in the queue for"
+            f" 14 days. {remedy}",
         )
 
     def watch_machine(self, machine: sfn.StateMachine) -> None:
-        """Alarm when an execution of the state machine failed."""
+        """Alarm when an execution of the state machine fails."""
         self._alarm(
             "Failed Executions",
             metric=machine.metric_failed(period=FIVE_MINUTES, statistic=cloudwatch.Stats.SUM),
             missing=cloudwatch.TreatMissingData.NOT_BREACHING,
-            about="A run ended with memberships that are not Enabled, or did not get as far. The"
-            " failed execution's error and cause say which and why; once that is mended, start a"
-            " run by hand for those accounts (README, Start a run by hand): what is Enabled is"
-            " left alone.",
+            about="A run failed: it ended with memberships that are not Enabled, or before it could"
+            " process them. The error and cause of the failed execution give the reason. Once that"
+            " is fixed, start a run by hand for those accounts (README, Start a run by hand):"
+            " memberships that are Enabled are not changed.",
         )
 
     def _alarm(

@@ -1,4 +1,4 @@
-"""Findings of cdk-nag that stand: acknowledged beside their cause, each with its reason."""
+"""Acknowledged findings of cdk-nag, each with its reason, next to the construct that causes it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 
 def acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
-    """Let a finding, for example ``AwsSolutions-SQS3``, stand at a construct."""
+    """Acknowledge a finding, for example ``AwsSolutions-SQS3``, of a construct."""
     cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))
 
 
 def as_written(stack: cdk.Stack, value: str) -> str:
-    """A partition, Region or account as findings write it: itself, or the parameter it is."""
+    """A partition, Region or account as findings contain it: its value, or ``<parameter>``."""
     resolved = stack.resolve(value)
     return resolved if isinstance(resolved, str) else f"<{resolved['Ref']}>"

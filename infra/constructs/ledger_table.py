@@ -1,4 +1,4 @@
-"""The table: memberships, onboardings and claims."""
+"""The table: memberships, onboardings, and the administrator's detectors and graphs."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ STRING, NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 class LedgerTable(Construct):
     """On demand, encrypted, with point-in-time recovery.
 
-    AWS knows everything in it but the history. For that it is kept when the stack is deleted, and
-    nothing keeps people from deleting it then.
+    Its history is nowhere else, so the table is retained when the stack is deleted. Everything else
+    in it can be read from AWS again, so it has no deletion protection.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -31,7 +31,7 @@ class LedgerTable(Construct):
                 point_in_time_recovery_enabled=True
             ),
             time_to_live_attribute=EXPIRES_AT,
-            # Not kept when the deployment that makes it fails.
+            # Not retained when the deployment that creates it fails.
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         self.table.add_global_secondary_index(

@@ -12,19 +12,20 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
-from functions.enrolment.target import ServiceName
+from functions.enrolment.documents import LOOP, RUN
+from functions.services.registry import SERVICES
 from infra.config import LONGEST_RUN_DAYS
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
     from infra.constructs.target_loop import TargetLoop
 
-MOST_TARGETS = MOST_REGIONS * len(ServiceName)
+MOST_TARGETS = MOST_REGIONS * len(SERVICES)
 # Its deadlines end it before.
 LONGEST_RUN = cdk.Duration.days(LONGEST_RUN_DAYS)
 
@@ -129,14 +130,7 @@ class OnboardingMachine(Construct):
             self,
             "Plan Onboarding",
             lambda_function=plan.function,
-            payload=sfn.TaskInput.from_object(
-                {
-                    "input": sfn.JsonPath.entire_payload,
-                    "onboarding_id": sfn.JsonPath.string_at("$$.Execution.Name"),
-                    "started_at": sfn.JsonPath.string_at("$$.Execution.StartTime"),
-                    "execution_arn": sfn.JsonPath.string_at("$$.Execution.Id"),
-                }
-            ),
+            payload=sfn.TaskInput.from_object(_fields(RUN)),
             payload_response_only=True,
             retry_on_service_exceptions=False,
         )
@@ -154,13 +148,7 @@ class OnboardingMachine(Construct):
             max_concurrency=MOST_TARGETS,
             tolerated_failure_count=MOST_TARGETS,
             items_path="$.targets",
-            item_selector={
-                "onboarding_id": sfn.JsonPath.string_at("$.onboarding_id"),
-                "dry_run": sfn.JsonPath.object_at("$.dry_run"),
-                "accounts": sfn.JsonPath.object_at("$.accounts"),
-                "target": sfn.JsonPath.object_at("$$.Map.Item.Value"),
-                "reports": True,
-            },
+            item_selector=_fields(LOOP),
             result_path=sfn.JsonPath.DISCARD,
         )
         enrol.item_processor(loop.start)
@@ -201,13 +189,7 @@ class OnboardingMachine(Construct):
                 "Close Run",
                 lambda_function=close.function,
                 payload=sfn.TaskInput.from_object(
-                    {
-                        "failure": sfn.JsonPath.entire_payload,
-                        "input": sfn.JsonPath.object_at("$$.Execution.Input"),
-                        "onboarding_id": sfn.JsonPath.string_at("$$.Execution.Name"),
-                        "started_at": sfn.JsonPath.string_at("$$.Execution.StartTime"),
-                        "execution_arn": sfn.JsonPath.string_at("$$.Execution.Id"),
-                    }
+                    {"failure": sfn.JsonPath.entire_payload, **_fields(RUN)}
                 ),
                 payload_response_only=True,
                 retry_on_service_exceptions=False,
@@ -227,3 +209,11 @@ def _logical_id(construct: Construct) -> str:
 
 def _verdict(word: str) -> sfn.Condition:
     return sfn.Condition.string_equals("$.verdict", word)
+
+
+def _fields(document: Mapping[str, str | bool]) -> dict[str, object]:
+    """A document's fields as CDK takes them: the JSONPaths among them are evaluated."""
+    return {
+        name: sfn.JsonPath.object_at(value) if isinstance(value, str) else value
+        for name, value in document.items()
+    }

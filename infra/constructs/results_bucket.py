@@ -1,4 +1,4 @@
-"""The bucket: the whole result of every run."""
+"""The bucket with the complete result of every run."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from constructs import Construct
 
 from infra.constructs.findings import acknowledge
 
-# Longer than a year, so that a yearly review finds every result of the year before.
-KEPT_DAYS = 400
+# Longer than a year, so that a yearly review finds every result since the last one.
+RETENTION_DAYS = 400
 UPLOAD_DAYS = 7
 
 
 class ResultsBucket(Construct):
-    """Private and encrypted; results are kept for ``KEPT_DAYS``, also when the stack is deleted."""
+    """Private and encrypted. Results expire after ``RETENTION_DAYS``; the bucket is retained when
+    the stack is deleted.
+    """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -27,16 +29,16 @@ class ResultsBucket(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=cdk.Duration.days(KEPT_DAYS),
+                    expiration=cdk.Duration.days(RETENTION_DAYS),
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(UPLOAD_DAYS),
                 )
             ],
-            # Not kept when the deployment that makes it fails.
+            # Not retained when the deployment that creates it fails.
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
         )
         acknowledge(
             self.bucket,
             "AwsSolutions-S1",
-            "Access logs would need a second bucket; where reads of results are to be audited,"
-            " CloudTrail's data events tell of them",
+            "Access logs would need a second bucket; CloudTrail's data events can record reads of"
+            " results instead",
         )

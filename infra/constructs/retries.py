@@ -1,4 +1,4 @@
-"""Which errors a step is taken again for, and how."""
+"""The errors for which a step is retried, and with which waits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from infra.config import Retry
 
-OURS = tuple(kind.__name__ for kind in (Throttled, ServiceUnavailable, Conflict))
+OWN = tuple(error.__name__ for error in (Throttled, ServiceUnavailable, Conflict))
 NOT_READY = AccountNotReady.__name__
-# Lambda's own, with TooManyRequestsException, which AWS's list leaves out (aws-facts, section 3).
+# Lambda's errors, with TooManyRequestsException, which AWS's list of them does not contain.
 LAMBDA = (
     "Lambda.ClientExecutionTimeoutException",
     "Lambda.ServiceException",
@@ -24,18 +24,18 @@ LAMBDA = (
     "Lambda.SdkClientException",
     "Lambda.TooManyRequestsException",
 )
-# The function was killed, out of memory or of time (Step Functions guide, "Lambda.Unknown"; a
-# timeout is also seen as the other). Every step can be taken again, but this may not heal.
-CUT_SHORT = ("Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError")
-CUT_SHORT_ATTEMPTS = 2
+# The function ran out of memory or time (Step Functions guide, "Lambda.Unknown"; a timeout is also
+# reported as Sandbox.Timedout). Every step can be retried safely, but the cause may be permanent.
+KILLED = ("Lambda.Unknown", "Sandbox.Timedout", "Runtime.ExitError")
+KILLED_ATTEMPTS = 2
 
 
 def retry(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
-    """The task, taken again for what heals: by name, never for everything."""
+    """The task, with retries for transient errors, each by name and never States.ALL."""
     for errors, attempts in (
-        (OURS, config.attempts),
+        (OWN, config.attempts),
         (LAMBDA, config.attempts),
-        (CUT_SHORT, min(CUT_SHORT_ATTEMPTS, config.attempts)),
+        (KILLED, min(KILLED_ATTEMPTS, config.attempts)),
     ):
         task.add_retry(
             errors=list(errors),
@@ -49,9 +49,9 @@ def retry(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
 
 
 def retry_until_account_ready(task: tasks.LambdaInvoke, config: Retry) -> tasks.LambdaInvoke:
-    """The task, taken again until Organizations knows the account as active.
+    """The task, retried until Organizations reports the account as active.
 
-    Without jitter, so that the time it is given is the time that is stated.
+    Without jitter, so that the waits add up to exactly the documented time.
     """
     task.add_retry(
         errors=[NOT_READY],

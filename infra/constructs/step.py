@@ -15,9 +15,14 @@ from infra.constructs.findings import acknowledge
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from functions.steps.needs import Needs
+
 
 class Step(Construct):
-    """One Lambda step, named as its module in functions/steps."""
+    """One Lambda step, named as its module in functions/steps, with what that says it needs.
+
+    What is allowed it of the stack's resources is the stack's part.
+    """
 
     def __init__(
         self,
@@ -25,20 +30,20 @@ class Step(Construct):
         construct_id: str,
         *,
         module: str,
+        needs: Needs,
         code: lambda_.Code,
         environment: Mapping[str, str],
         log_retention: logs.RetentionDays,
-        timeout: cdk.Duration,
-        role_name: str | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
+        self.needs = needs
         log_group = logs.LogGroup(
             self, "Logs", retention=log_retention, removal_policy=cdk.RemovalPolicy.DESTROY
         )
         self.role = iam.Role(
             self,
             "Role",
-            role_name=role_name,
+            role_name=needs.role_name,
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"Rollcall: {construct_id}",
         )
@@ -54,8 +59,8 @@ class Step(Construct):
             role=self.role.without_policy_updates(),
             environment=dict(environment),
             log_group=log_group,
-            memory_size=512,
-            timeout=timeout,
+            memory_size=needs.memory,
+            timeout=cdk.Duration.seconds(needs.timeout),
             tracing=lambda_.Tracing.ACTIVE,
         )
         self.allow_everywhere(

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 class TargetLoop(Construct):
-    """The item processor of the map. What no retry heals goes to Fail Target.
+    """The item processor of the map. An error that outlasts its retries leads to Fail Target.
 
-    It fails only of what Step Functions does not let it catch.
+    A child execution fails only with errors that Step Functions does not let it catch.
 
-    ``actions`` are the steps that do an action, by the action.
+    ``actions``: the steps that carry out an action, by the action.
     """
 
     def __init__(
@@ -40,7 +40,7 @@ class TargetLoop(Construct):
     ) -> None:
         super().__init__(scope, construct_id)
         self._retry = retry_config
-        # Nothing large travels: what the loop found out is in the table.
+        # The output is empty: the loop's results are in the table.
         settled = sfn.Pass.json_path(self, "Settled", result=sfn.Result.from_object({}))
         fail = self._task("Fail Target", fail_target).add_catch(settled)
         fail.next(settled)
@@ -53,7 +53,7 @@ class TargetLoop(Construct):
             act = self._task(step.node.id, step).add_catch(fail, result_path="$.failure")
             act.next(wait)
             choice.when(sfn.Condition.string_equals("$.next", action), act)
-        # What cannot be published in between is in the final result.
+        # An interim result that cannot be published is skipped: the final result has everything.
         report = self._task("Publish Interim", publish_interim).add_catch(
             wait, result_path="$.failure"
         )

@@ -7,14 +7,14 @@ import os
 import sys
 from functools import partial
 
-from infra.local.calls import CallLog
-from infra.local.clock import WallClock
-from infra.local.control import Control
-from infra.local.endpoint import Endpoint
-from infra.local.faults import Faults
-from infra.local.gateway import Gateway, organization_of, relay_events
-from infra.local.server import HOST, listen, log_to, prepare, run
-from infra.local.shared_code import SharedCode
+from infra.local.facts.clock import WallClock
+from infra.local.gateway.application import Gateway, organization_of, relay_events
+from infra.local.gateway.calls import CallLog
+from infra.local.gateway.control import Control
+from infra.local.gateway.endpoint import Endpoint
+from infra.local.gateway.faults import Faults
+from infra.local.gateway.server import HOST, listen, log_to, prepare, run
+from infra.local.ministack.shared_code import SharedCode
 from infra.local.world import World
 
 
@@ -30,38 +30,41 @@ def main() -> None:
     log_to(arguments.log)
 
     # MiniStack reads its settings when it is imported, and sets up logging of its own.
-    from infra.local import ministack
-    from infra.local.corrections import correct_ministack
+    from infra.local.ministack import backend
+    from infra.local.ministack.corrections import Outdated, correct_ministack
 
     log_to(arguments.log)
     clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
     world = World(clock, seed=arguments.seed)
     shared_code = SharedCode()
-    correct_ministack(partial(organization_of, world), shared_code)
+    try:
+        correct_ministack(partial(organization_of, world), shared_code)
+    except Outdated as error:
+        sys.exit(f"infra.local: {error}")
 
     def stop() -> None:
-        ministack.stop_workers()
+        backend.stop_workers()
         shared_code.remove()
 
     def announce() -> None:
         sys.stdout.write(f"Local AWS ready at http://{HOST}:{port}\n")
         sys.stdout.flush()
 
-    endpoint = Endpoint(world, clock, faults, calls, ministack.account_of)
+    endpoint = Endpoint(world, clock, faults, calls, backend.account_of)
     control = Control(
         world,
         clock,
         faults,
         calls,
-        deliver=ministack.deliver_service_event,
-        reset=ministack.reset,
+        deliver=backend.deliver_service_event,
+        reset=backend.reset,
     )
-    gateway = Gateway(endpoint, control, ministack.app, announce)
+    gateway = Gateway(endpoint, control, backend.app, announce)
     run(
         gateway,
         listener,
         until_stdin_closes=arguments.until_stdin_closes,
-        relay=lambda: relay_events(world, ministack.deliver_service_event),
+        relay=lambda: relay_events(world, backend.deliver_service_event),
         stop=stop,
     )
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from infra.local.wire.errors import Wording
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,11 @@ class Service(Protocol):
     @property
     def name(self) -> str:
         """The botocore service name, for example ``securityhub``."""
+        ...
+
+    @property
+    def wording(self) -> Wording:
+        """How it words what any of its operations may be refused with."""
         ...
 
     @property

@@ -12,8 +12,9 @@ trust               management, principal (trusted access)
 enable              service, account_id, regions (a hub, a detector, a behavior graph)
 disable             service, account_id, regions (whatever depends on it)
 designate           service, account_id, regions; auto_enable (NEW, ALL or NONE)
-set_timings         any of `Timings`
-set_limits          any of `Limits`
+invite              service, administrator, account_id, regions (what its administrator would do)
+set_timings         any of `infra.local.facts.timings.TIMINGS` and of the services' `timings`
+set_limits          any of the services' `limits`
 stale_reads         seconds
 unprocess           service, operation, account_id, text; times, region
 process             nothing: what was to be unprocessed is processed again
@@ -29,18 +30,18 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.local.api import Caller, ServiceError
-from infra.local.organization import AccountState, AutoEnable, MemberService, Organization
-from infra.local.regions import OPT_IN_REGIONS, OptStatus
-from infra.local.state import Account, Forced, Volume
-from infra.local.timings import Limits, Timings
+from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
+from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
+from infra.local.facts.state import Forced, LocalAccount, Volume
+from infra.local.facts.timings import is_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from enum import StrEnum
 
-    from infra.local.delegation import OrganizationMembers
-    from infra.local.services.organizations import Organizations
-    from infra.local.state import State
+    from infra.local.facts.state import State
+    from infra.local.services.service import LocalService
+    from infra.local.services.shared.members import Members
 
     Choice = TypeVar("Choice", bound=StrEnum)
 
@@ -49,12 +50,12 @@ class Commands:
     def __init__(
         self,
         state: State,
-        members: Mapping[MemberService, OrganizationMembers],
-        organizations: Organizations,
+        members: Mapping[str, Members],
+        services: Mapping[str, LocalService],
     ) -> None:
         self._state = state
         self._members = members
-        self._organizations = organizations
+        self._services = services
         self._table: dict[str, Callable[[_Arguments], dict[str, Any]]] = {
             "create_organization": self._create_organization,
             "add_account": self._add_account,
@@ -66,6 +67,7 @@ class Commands:
             "enable": self._enable,
             "disable": self._disable,
             "designate": self._designate,
+            "invite": self._invite,
             "set_timings": self._set_timings,
             "set_limits": self._set_limits,
             "stale_reads": self._stale_reads,
@@ -100,7 +102,7 @@ class Commands:
         organization = None if management is None else self._organization(management)
         if organization and parent and not organization.has_parent(parent):
             raise ValueError(f"parent: {parent} is not in the organization")
-        account = Account(account_id, email, name)
+        account = LocalAccount(account_id, email, name)
         tags = self._set_facts(account, given)
         given.no_more()
         self._state.accounts[account_id] = account
@@ -123,7 +125,7 @@ class Commands:
         )
         tags = self._set_facts(changed, given)
         given.no_more()
-        for one in fields(Account):
+        for one in fields(LocalAccount):
             setattr(account, one.name, getattr(changed, one.name))
         organization = self._state.organization_of(account_id)
         if organization is not None and tags:
@@ -131,11 +133,11 @@ class Commands:
         self._state.account_changed(account_id)
         return {}
 
-    def _set_facts(self, account: Account, given: _Arguments) -> dict[str, str]:
+    def _set_facts(self, account: LocalAccount, given: _Arguments) -> dict[str, str]:
         account.state = given.choice("state", AccountState, account.state)
         account.volume = given.choice("volume", Volume, account.volume)
         if "accepts_after" in given:
-            account.accepts_after = _acceptance(given.take("accepts_after"))
+            account.accepts_after = _acceptance(given.take("accepts_after"), self._members)
         if "regions" in given:
             regions = given.texts("regions")
             unknown = sorted(set(regions) - OPT_IN_REGIONS)
@@ -160,7 +162,7 @@ class Commands:
         management = self._organization(given.account_id("management")).management
         params = {"Email": given.text("email"), "AccountName": given.text("name")}
         given.no_more()
-        create = self._organizations.operations["CreateAccount"]
+        create = self._services["organizations"].operations["CreateAccount"]
         status = create(Caller(management, "us-east-1"), params)["CreateAccountStatus"]
         return {"request": status["Id"]}
 
@@ -191,7 +193,7 @@ class Commands:
         members, account_id, regions = self._target(given)
         given.no_more()
         for region in regions:
-            self._state.installations.pop((members.service, account_id, region), None)
+            self._state.installations.pop((members.name, account_id, region), None)
             self._state.account_changed(account_id)
         return {}
 
@@ -204,30 +206,42 @@ class Commands:
             raise ValueError(f"account_id: {account_id} is in no organization")
         for region in regions:
             try:
-                members.designate(Caller(organization.management, region), account_id)
+                members.delegation.designate(Caller(organization.management, region), account_id)
             except ServiceError as error:
                 raise ValueError(f"account_id: {error.message}") from error
-            members.set_auto_enable(Caller(account_id, region), auto_enable)
+            members.delegation.set_auto_enable(Caller(account_id, region), auto_enable)
+        return {}
+
+    def _invite(self, given: _Arguments) -> dict[str, Any]:
+        administrator = given.account_id("administrator")
+        members, account_id, regions = self._target(given)
+        given.no_more()
+        email = self._state.account(account_id).email
+        for region in regions:
+            who = Caller(administrator, region)
+            refused = members.create(who, account_id, email)
+            if not refused and not members.invites_on_creation:
+                refused = members.invite(who, account_id)
+            if refused:
+                raise ValueError(f"account_id: {refused}")
         return {}
 
     def _set_timings(self, given: _Arguments) -> dict[str, Any]:
-        seconds = given.numbers(Timings, nullable={"detective_recheck"})
-        self._state.timings = replace(self._state.timings, **seconds)
+        self._state.timings = self._state.timings.replaced(given.rest())
         return {}
 
     def _set_limits(self, given: _Arguments) -> dict[str, Any]:
-        limits = given.numbers(Limits, nullable=set())
-        self._state.limits = replace(self._state.limits, **limits)
+        self._state.limits = self._state.limits.replaced(given.rest())
         return {}
 
     def _stale_reads(self, given: _Arguments) -> dict[str, Any]:
         seconds = given.number("seconds")
         given.no_more()
-        self._state.timings = replace(self._state.timings, stale_reads=seconds)
+        self._state.timings = self._state.timings.replaced({"stale_reads": seconds})
         return {}
 
     def _unprocess(self, given: _Arguments) -> dict[str, Any]:
-        service = given.choice("service", MemberService)
+        service = given.name("service", self._members)
         operation = given.text("operation")
         if operation not in self._members[service].operations:
             raise ValueError(f"operation: {service} has no {operation}")
@@ -248,11 +262,11 @@ class Commands:
         self._state.forced.clear()
         return {}
 
-    def _target(self, given: _Arguments) -> tuple[OrganizationMembers, str, list[str]]:
-        members = self._members[given.choice("service", MemberService)]
+    def _target(self, given: _Arguments) -> tuple[Members, str, list[str]]:
+        members = self._members[given.name("service", self._members)]
         return members, given.account_id("account_id"), given.texts("regions")
 
-    def _organization(self, management: str) -> Organization:
+    def _organization(self, management: str) -> LocalOrganization:
         for organization in self._state.organizations.values():
             if organization.management == management:
                 return organization
@@ -298,18 +312,19 @@ class _Arguments:
 
     def number(self, key: str, default: float | None = None) -> float:
         value = self.take(key, default)
-        if not _is_amount(value):
+        if not is_amount(value):
             raise ValueError(f"{key}: a number, not negative")
         return float(value)
 
-    def numbers(self, kind: type[Timings | Limits], nullable: set[str]) -> dict[str, Any]:
-        names = {one.name for one in fields(kind)}
-        for key, value in self._given.items():
-            if key not in names:
-                raise ValueError(f"{key}: one of {', '.join(sorted(names))}")
-            if not _is_amount(value) and not (value is None and key in nullable):
-                raise ValueError(f"{key}: a number, not negative")
-        return self._given
+    def rest(self) -> dict[str, Any]:
+        given, self._given = self._given, {}
+        return given
+
+    def name(self, key: str, names: Collection[str]) -> str:
+        value = self.take(key)
+        if not isinstance(value, str) or value not in names:
+            raise ValueError(f"{key}: one of {', '.join(names)}")
+        return value
 
     def choice(self, key: str, kind: type[Choice], default: Choice | None = None) -> Choice:
         value = self.take(key, default)
@@ -322,15 +337,11 @@ class _Arguments:
             raise ValueError(f"{', '.join(self._given)}: not a key of {self._command}")
 
 
-def _is_amount(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
-
-
-def _acceptance(value: Any) -> dict[str, float | None]:
+def _acceptance(value: Any, services: Collection[str]) -> dict[str, float | None]:
     by_service = value if isinstance(value, dict) else {"*": value}
     for service, seconds in by_service.items():
-        if service != "*" and service not in list(MemberService):
-            raise ValueError(f"accepts_after: {service} is not one of {', '.join(MemberService)}")
-        if seconds is not None and not _is_amount(seconds):
+        if service != "*" and service not in services:
+            raise ValueError(f"accepts_after: {service} is not one of {', '.join(services)}")
+        if seconds is not None and not is_amount(seconds):
             raise ValueError("accepts_after: seconds, null, or an object of those by service")
     return by_service

@@ -2,58 +2,56 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 from infra.local.api import Caller, ServiceError
 from infra.local.commands import Commands
-from infra.local.membership import Standing
-from infra.local.organization import MemberService
-from infra.local.paging import iso
-from infra.local.services.account import AccountManagement
-from infra.local.services.detective import Detective
-from infra.local.services.guardduty import GuardDuty
-from infra.local.services.organizations import Organizations
-from infra.local.services.securityhub import SecurityHub
-from infra.local.state import State
-from infra.local.timings import Timings
+from infra.local.facts.membership import LocalStatus
+from infra.local.facts.state import State
+from infra.local.facts.timings import TIMINGS, Amounts
+from infra.local.services.registry import SERVICES
+from infra.local.services.shared.members import Members
+from infra.local.wire.paging import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.local.api import Operation, Service
-    from infra.local.clock import Clock
-    from infra.local.delegation import OrganizationMembers
-    from infra.local.membership import Membership
+    from infra.local.facts.clock import Clock
+    from infra.local.facts.membership import LocalMembership
+    from infra.local.services.service import LocalService
+    from infra.local.wire.errors import Wording
 
 
 class World:
     """Thread-safe: one lock around every operation and command.
 
     Nothing runs by itself. What has become due by the clock happens, in its order and at its
-    own time, before anything is answered.
+    own time, before anything is answered. ``timings`` are seconds by name, in place of defaults.
     """
 
-    def __init__(self, clock: Clock, timings: Timings | None = None, seed: int = 0) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        timings: Mapping[str, float | None] | None = None,
+        seed: int = 0,
+        services: Sequence[type[LocalService]] = SERVICES,
+    ) -> None:
         self._lock = RLock()
-        self._state = State(clock, timings or Timings(), seed)
-        organizations = Organizations(self._state)
-        self._members: dict[MemberService, OrganizationMembers] = {
-            members.service: members
-            for members in (
-                SecurityHub(self._state),
-                GuardDuty(self._state),
-                Detective(self._state),
-            )
+        seconds, counts = dict(TIMINGS), dict[str, float]()
+        for kind in services:
+            seconds.update(kind.timings)
+            counts.update(kind.limits)
+        given = Amounts(seconds).replaced(timings or {})
+        self._state = State(clock, given, Amounts(counts), seed)
+        parts = {kind.name: kind(self._state) for kind in services}
+        self._members = {name: part for name, part in parts.items() if isinstance(part, Members)}
+        self._commands = Commands(self._state, self._members, parts)
+        self.services: Mapping[str, Service] = {
+            name: self._guarded(part) for name, part in parts.items()
         }
-        self._commands = Commands(self._state, self._members, organizations)
-        parts: list[Service] = [
-            *self._members.values(),
-            organizations,
-            AccountManagement(self._state),
-        ]
-        self.services: Mapping[str, Service] = {part.name: self._guarded(part) for part in parts}
 
     def apply(self, command: dict[str, Any]) -> dict[str, Any]:
         """Change a fact: ``{"do": "add_account", …}``; `commands` lists them. ValueError if bad."""
@@ -75,7 +73,7 @@ class World:
                 ],
                 "invitations": [
                     {
-                        "service": service.value,
+                        "service": service,
                         "region": region,
                         "administrator": administrator,
                         "account_id": account_id,
@@ -93,7 +91,7 @@ class World:
                         "accounts": list(organization.seats),
                         "administrators": [
                             {
-                                "service": service.value,
+                                "service": service,
                                 "region": region,
                                 "account_id": one.account_id,
                             }
@@ -104,7 +102,7 @@ class World:
                 ],
                 "enabled": [
                     {
-                        "service": service.value,
+                        "service": service,
                         "account_id": account_id,
                         "region": region,
                         "id": installation.id,
@@ -131,17 +129,17 @@ class World:
         with self._lock:
             self._state.clear()
 
-    def _membership(self, membership: Membership) -> dict[str, Any]:
+    def _membership(self, membership: LocalMembership) -> dict[str, Any]:
         members = self._members[membership.service]
         history: list[dict[str, Any]] = []
         for change in membership.changes:
-            gone = change.standing is Standing.GONE
+            gone = change.status is LocalStatus.GONE
             status = None if gone else members.spelled(change)
             if not history or history[-1]["status"] != status:
                 history.append({"status": status, "at": change.at, "time": iso(change.at)})
         current = membership.current
         return {
-            "service": membership.service.value,
+            "service": membership.service,
             "region": membership.region,
             "administrator": membership.administrator,
             "account_id": membership.account_id,
@@ -151,12 +149,12 @@ class World:
             "history": history,
         }
 
-    def _guarded(self, part: Service) -> Service:
+    def _guarded(self, part: LocalService) -> Service:
         operations = {
-            name: self._locked(call, regional=part.name in list(MemberService))
+            name: self._locked(call, regional=part.regional)
             for name, call in part.operations.items()
         }
-        return _Guarded(part.name, operations)
+        return _Guarded(part.name, part.wording, operations)
 
     def _locked(self, call: Operation, *, regional: bool) -> Operation:
         def locked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -174,7 +172,8 @@ class World:
         return locked
 
 
+@dataclass(frozen=True, slots=True)
 class _Guarded:
-    def __init__(self, name: str, operations: Mapping[str, Operation]) -> None:
-        self.name = name
-        self.operations = operations
+    name: str
+    wording: Wording
+    operations: Mapping[str, Operation]

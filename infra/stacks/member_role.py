@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
-from functions.services.registry import SERVICE_LINKED_ROLES, actions
+from functions.services.registry import SERVICES
+from functions.steps import accept_invitations
 from infra.constructs.findings import acknowledge
-from infra.stacks.rollcall import ACCEPTING_ROLE
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -39,8 +39,10 @@ class MemberRoleStack(cdk.Stack):
             description="The account in which the stack Rollcall is deployed",
             allowed_pattern="[0-9]{12}",
         ).value_as_string
-        accepting = f"arn:{self.partition}:iam::{administrator}:role/{ACCEPTING_ROLE}"
-        services = config.configuration.services
+        accepting = (
+            f"arn:{self.partition}:iam::{administrator}:role/{accept_invitations.NEEDS.role_name}"
+        )
+        services = [each for each in SERVICES if each in config.configuration.services]
         role = iam.Role(
             self,
             "Role",
@@ -58,14 +60,14 @@ class MemberRoleStack(cdk.Stack):
         )
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=sorted({a for service in services for a in actions(service, "accept")}),
+                actions=sorted({a for service in services for a in service.permissions["accept"]}),
                 resources=["*"],
             )
         )
         acknowledge(
             role, "AwsSolutions-IAM5[Resource::*]", "Accepting creates what it would have to name"
         )
-        linked = sorted({name for service in services for name in SERVICE_LINKED_ROLES[service]})
+        linked = sorted({role for service in services for role in service.service_linked_roles})
         if linked:
             role.add_to_policy(
                 iam.PolicyStatement(

@@ -1,4 +1,4 @@
-"""The stack in the management account: the organisation's events go on to Rollcall's bus."""
+"""The stack in the management account, which forwards the organisation's events."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 
 from infra.constructs.alarms import Alarms
-from infra.constructs.arrivals import (
+from infra.constructs.event_rules import (
     DAY,
     MOST_ATTEMPTS,
-    Arrivals,
+    EventRules,
     UndeliveredEvents,
     rules_role,
 )
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from infra.config import DeploymentConfig
-    from infra.organization import Forwarder, Organization
+    from infra.organization import Forwarder, OrganizationConfig
 
 
 class OrganizationEventsStack(cdk.Stack):
-    """Rules on the default bus, their role, and what becomes of events they cannot deliver."""
+    """Rules on the default bus, their role, and the queue and alarm for undelivered events."""
 
     def __init__(
         self,
         scope: Construct,
         *,
         forwarder: Forwarder,
-        organization: Organization,
+        organization: OrganizationConfig,
         config: DeploymentConfig,
     ) -> None:
         super().__init__(
@@ -43,7 +43,7 @@ class OrganizationEventsStack(cdk.Stack):
             description="Rollcall: forwards the organisation's events about new accounts",
             env=cdk.Environment(account=organization.management_account, region=forwarder.region),
         )
-        # Both names are fixed, so that this stack refers to nothing of the other environment.
+        # With fixed names this stack needs no reference to the stack in the other environment.
         bus = events.EventBus.from_event_bus_arn(
             self,
             "Bus",
@@ -54,31 +54,32 @@ class OrganizationEventsStack(cdk.Stack):
         role = rules_role(
             self, "Role", name=forwarder.name, description="Rollcall: puts events on its bus"
         )
-        arrivals = Arrivals(
+        rules = EventRules(
             self,
             "Arrivals",
             bus=None,
             patterns={
                 name: pattern
                 for name, pattern in wanted_patterns(config.configuration).items()
-                if organization.tells(pattern["source"][0], forwarder.region)
+                if organization.publishes(pattern["source"][0], forwarder.region)
             },
             target=targets.EventBus(bus, role=role, dead_letter_queue=undelivered),
-            purpose="goes on to Rollcall's bus",
+            purpose="is forwarded to Rollcall's bus",
         )
-        _retry(arrivals)
+        _set_retry_policy(rules)
         Alarms(self, "Alarms").watch_queue(
             undelivered,
-            remedy="The messages' ERROR_MESSAGE says why. Once that is mended, with credentials of"
-            f" account {organization.administrator_account}: python -m infra.cli redrive"
-            f" --queue-url {undelivered.queue_url} --queue-profile PROFILE-OF-THIS-ACCOUNT",
+            remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"
+            f" with credentials of account {organization.administrator_account}:"
+            f" .venv/bin/rollcall redrive --queue-url {undelivered.queue_url}"
+            " --queue-profile PROFILE-OF-THIS-ACCOUNT",
         )
         cdk.CfnOutput(self, "UndeliveredEventsUrl", value=undelivered.queue_url)
 
 
-def _retry(arrivals: Arrivals) -> None:
-    """As for the state machine; CDK's target for buses has no property for it."""
-    for rule in arrivals.rules:
+def _set_retry_policy(rules: EventRules) -> None:
+    """As for the rules of the state machine; CDK's EventBus target has no property for it."""
+    for rule in rules.rules:
         element = rule.node.default_child
         assert isinstance(element, events.CfnRule)  # noqa: S101  # every Rule has one
         policy = {

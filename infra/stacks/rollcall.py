@@ -13,17 +13,29 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from functions.aws import archive, directory, executions, ledger, ownership, publisher, sessions
+from functions.aws import archive, publisher
 from functions.aws.executions import STOPPED
 from functions.enrolment.membership import Action
-from functions.services.registry import actions as service_actions
+from functions.services.registry import SERVICES
+from functions.steps import (
+    accept_invitations,
+    close_run,
+    create_members,
+    fail_target,
+    get_members,
+    invite_members,
+    plan_onboarding,
+    publish_interim,
+    publish_results,
+    restart_members,
+)
 from functions.steps.close_run import STATUS_CHANGE
 from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
-from infra.constructs.arrivals import (
+from infra.constructs.event_rules import (
     DAY,
     MOST_ATTEMPTS,
-    Arrivals,
+    EventRules,
     UndeliveredEvents,
     rules_role,
 )
@@ -42,10 +54,27 @@ if TYPE_CHECKING:
 
     from infra.config import DeploymentConfig
 
-# The member roles trust this role by its name.
-ACCEPTING_ROLE = "RollcallAcceptInvitations"
 # The organisation's management account knows the bus by its name.
 BUS_NAMES = {"own": "rollcall", "default": "default"}
+
+STEPS = (
+    plan_onboarding,
+    get_members,
+    create_members,
+    invite_members,
+    accept_invitations,
+    restart_members,
+    fail_target,
+    publish_interim,
+    publish_results,
+    close_run,
+)
+_ACTION_STEPS = {
+    Action.CREATE: "create_members",
+    Action.INVITE: "invite_members",
+    Action.ACCEPT: "accept_invitations",
+    Action.RESTART: "restart_members",
+}
 
 
 class RollcallStack(cdk.Stack):
@@ -73,7 +102,8 @@ class RollcallStack(cdk.Stack):
         self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
         self.results = ResultsBucket(self, "RunResults").bucket
         self.steps = self._make_steps()
-        self._grant()
+        for step in self.steps.values():
+            self._grant(step)
         loop = TargetLoop(
             self,
             "Target",
@@ -99,22 +129,24 @@ class RollcallStack(cdk.Stack):
             log_retention=self._log_retention,
         )
         self.machine = onboarding.machine
-        onboarding.allow_on_executions(
-            self.steps["plan_onboarding"],
-            executions.ACTIONS["ended"],
-            "Which run holds a membership is not known before",
-        )
+        for step in self.steps.values():
+            if step.needs.executions:
+                onboarding.allow_on_executions(
+                    step,
+                    step.needs.executions,
+                    "Which run holds a membership is not known before",
+                )
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
         self._close_what_ended()
         alarms = Alarms(self, "Alarms")
         alarms.watch_queue(
             self.undelivered,
-            remedy="The messages' ERROR_MESSAGE says why. Once that is mended: python -m infra.cli"
-            " redrive.",
+            remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
+            " .venv/bin/rollcall redrive",
         )
         alarms.watch_machine(self.machine)
-        self._tell()
+        self._add_outputs()
 
     def _make_bus(self) -> events.IEventBus:
         """The bus. From outside the account it takes events of the forwarders' roles only."""
@@ -149,7 +181,7 @@ class RollcallStack(cdk.Stack):
 
     def _start_on_arrivals(self) -> None:
         role = rules_role(self, "Starter", description="Rollcall: starts runs for events")
-        Arrivals(
+        EventRules(
             self,
             "Arrivals",
             bus=self.bus,
@@ -188,7 +220,6 @@ class RollcallStack(cdk.Stack):
     def _make_steps(self) -> dict[str, Step]:
         """The steps by module. Without a member role nothing is accepted, and no step for it."""
         accepts = self._config.configuration.invitation.member_role is not None
-        modules = [module for module in _STEP_TIMEOUTS if accepts or module != "accept_invitations"]
         settings = {
             "ROLLCALL_ADMINISTRATOR": self.account,
             "ROLLCALL_PARTITION": self.partition,
@@ -201,56 +232,56 @@ class RollcallStack(cdk.Stack):
             "ROLLCALL_TOPIC": self.topic.topic_arn,
             "ROLLCALL_RESULTS_BUCKET": self.results.bucket_name,
         }
+        needed = {module.__name__.rpartition(".")[2]: module.NEEDS for module in STEPS}
         return {
             module: Step(
                 self,
                 step_name(module),
                 module=module,
+                needs=needs,
                 code=self._code,
-                environment=settings | (publishing if module in _PUBLISHING else {}),
+                environment=settings | (publishing if needs.publishes else {}),
                 log_retention=self._log_retention,
-                timeout=cdk.Duration.minutes(_STEP_TIMEOUTS[module]),
-                role_name=ACCEPTING_ROLE if module == "accept_invitations" else None,
             )
-            for module in modules
+            for module, needs in needed.items()
+            if accepts or not needs.member_role
         }
 
-    def _grant(self) -> None:
-        """Every step its own calls and no other; the lists stand next to the calls they allow."""
-        for module, methods in _LEDGER_METHODS.items():
-            if module in self.steps:
-                allowed = [action for method in methods for action in ledger.ACTIONS[method]]
-                self.steps[module].allow(allowed, self.table.table_arn)
-        self.steps["plan_onboarding"].allow(ownership.ACTIONS["take"], self.table.table_arn)
-        looking = [action for actions in directory.ACTIONS.values() for action in actions]
-        self.steps["plan_onboarding"].allow_everywhere(
-            looking, "Reads of Organizations and Account Management, whatever the account"
-        )
-        for module, verb in _VERBS.items():
-            services = self._config.configuration.services
-            self.steps[module].allow_everywhere(
-                [action for service in services for action in service_actions(service, verb)],
+    def _grant(self, step: Step) -> None:
+        """What the step says beside its handler that it needs, and nothing else."""
+        needs, configuration = step.needs, self._config.configuration
+        step.allow(needs.table, self.table.table_arn)
+        if needs.organization:
+            step.allow_everywhere(
+                needs.organization,
+                "Reads of Organizations and Account Management, whatever the account",
+            )
+        if needs.services:
+            step.allow_everywhere(
+                [
+                    action
+                    for service in SERVICES
+                    if service in configuration.services
+                    for action in service.permissions[needs.services]
+                ],
                 "Not every member operation can be limited to a hub, detector or graph, and those"
                 " of every configured Region are meant",
             )
-        for module in _PUBLISHING:
-            self._allow_publishing(self.steps[module])
-        if "accept_invitations" in self.steps:
-            role = self._config.configuration.invitation.member_role
-            self.steps["accept_invitations"].allow(
-                sessions.ACTIONS["as_member"], f"arn:{self.partition}:iam::*:role/{role}"
-            )
+        if needs.publishes:
+            self._allow_publishing(step)
+        if needs.member_role:
+            place = f":iam::*:role/{configuration.invitation.member_role}"
+            step.allow(needs.member_role, f"arn:{self.partition}{place}")
             acknowledge(
-                self.steps["accept_invitations"],
-                f"AwsSolutions-IAM5[Resource::arn:{as_written(self, self.partition)}"
-                f":iam::*:role/{role}]",
+                step,
+                f"AwsSolutions-IAM5[Resource::arn:{as_written(self, self.partition)}{place}]",
                 "The member role is in whatever account is invited; its trust decides",
             )
 
     def _allow_publishing(self, step: Step) -> None:
         step.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
         step.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
-        step.allow(archive.ACTIONS["keep"], self.results.arn_for_objects(f"{archive.PREFIX}*"))
+        step.allow(archive.ACTIONS["persist"], self.results.arn_for_objects(f"{archive.PREFIX}*"))
         name, _ = self.resolve(self.results.bucket_arn)["Fn::GetAtt"]
         acknowledge(
             step,
@@ -258,7 +289,7 @@ class RollcallStack(cdk.Stack):
             "Each run has keys of its own under this prefix",
         )
 
-    def _tell(self) -> None:
+    def _add_outputs(self) -> None:
         for name, value in {
             "StateMachineArn": self.machine.state_machine_arn,
             "BusName": self.bus.event_bus_name,
@@ -269,52 +300,6 @@ class RollcallStack(cdk.Stack):
             "UndeliveredEventsUrl": self.undelivered.queue_url,
         }.items():
             cdk.CfnOutput(self, name, value=value)
-
-
-# Minutes. Plan asks Organizations about each account; Accept makes up to five calls for each.
-_STEP_TIMEOUTS = {
-    "plan_onboarding": 5,
-    "get_members": 2,
-    "create_members": 5,
-    "invite_members": 5,
-    "accept_invitations": 10,
-    "restart_members": 5,
-    "fail_target": 2,
-    "publish_interim": 5,
-    "publish_results": 5,
-    "close_run": 5,
-}
-_ACTION_STEPS = {
-    Action.CREATE: "create_members",
-    Action.INVITE: "invite_members",
-    Action.ACCEPT: "accept_invitations",
-    Action.RESTART: "restart_members",
-}
-_VERBS = {
-    "get_members": "observe",
-    "create_members": "create",
-    "invite_members": "invite",
-    "restart_members": "restart",
-}
-_PUBLISHING = ("publish_interim", "publish_results", "close_run")
-_ACTING = ("read_with_onboarding", "extend_lease", "record")
-# A dry run acts on nothing, and is kept apart.
-_READING = (*_ACTING, "onboarding", "keep_apart")
-_ENDING = ("findings", "record", "keep_apart", "end", "mark_published", "close")
-_LEDGER_METHODS = {
-    "plan_onboarding": (
-        *("began_waiting", "open", "extend_lease", "keep_plan", "onboardings", "close"),
-    ),
-    "get_members": (*_READING, "plan", "keep_resource"),
-    "create_members": _ACTING,
-    "invite_members": _ACTING,
-    "accept_invitations": _ACTING,
-    "restart_members": _ACTING,
-    "fail_target": _READING,
-    "publish_interim": ("findings", "mark_published"),
-    "publish_results": _ENDING,
-    "close_run": (*_ENDING, *_READING, "open"),
-}
 
 
 def step_name(module: str) -> str:

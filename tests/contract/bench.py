@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Invitation
-from functions.enrolment.target import ServiceName
-from functions.services.registry import TRAITS, adapter, invitee
+from functions.services import registry
 from infra.local.api import Caller
-from infra.local.calls import CallLog
-from infra.local.clock import ManualClock
-from infra.local.endpoint import Endpoint
-from infra.local.faults import Fault, FaultKind, Faults
+from infra.local.facts.clock import ManualClock
+from infra.local.gateway.calls import CallLog
+from infra.local.gateway.endpoint import Endpoint
+from infra.local.gateway.faults import Fault, FaultKind, Faults
+from infra.local.services.registry import SERVICES as LOCAL
 from infra.local.world import World
 from tests.support.in_process import local_client
+from tests.support.macie.local import Macie
+from tests.support.macie.record import MACIE
 
 if TYPE_CHECKING:
     from functions.enrolment.membership import Answer, Observation
     from functions.services.protocol import Invitee, SecurityService
+    from functions.services.record import ServiceRecord
+    from infra.local.services.service import LocalService
 
 REGION = "eu-west-1"
 OPT_IN_REGION = "af-south-1"
@@ -27,6 +31,9 @@ ADMINISTRATOR = AccountId("111122223333")
 STRANGER = AccountId("000011112222")
 MEMBER = AccountId("444455556666")
 OTHER = AccountId("555566667777")
+
+SERVICES = tuple(dict.fromkeys((*registry.SERVICES, MACIE)))
+LOCAL_SERVICES: tuple[type[LocalService], ...] = tuple(dict.fromkeys((*LOCAL, Macie)))
 
 # More than any of the member's transitions takes by the local timings.
 A_WHILE = 60.0
@@ -38,11 +45,13 @@ class Bench:
     A client's call is made once: what botocore would repeat is seen by the test.
     """
 
-    def __init__(self, service: ServiceName, *, region: str = REGION, set_up: bool = True) -> None:
+    def __init__(
+        self, service: ServiceRecord, *, region: str = REGION, set_up: bool = True
+    ) -> None:
         self.service = service
         self.region = region
         self.clock = ManualClock()
-        self.world = World(self.clock)
+        self.world = World(self.clock, services=LOCAL_SERVICES)
         self.faults = Faults()
         self.calls = CallLog()
         self._endpoint = Endpoint(self.world, self.clock, self.faults, self.calls)
@@ -54,7 +63,7 @@ class Bench:
         self.administrator = self.adapter_of(ADMINISTRATOR)
 
     def command(self, do: str, **arguments: Any) -> None:
-        self.world.apply({"do": do, "service": self.service, **arguments})
+        self.world.apply({"do": do, "service": self.service.name, **arguments})
 
     def add(self, account: str, **facts: Any) -> None:
         """An account with the e-mail ``email_of`` it, whose data volume Detective can tell."""
@@ -62,21 +71,26 @@ class Bench:
         self.world.apply(command | {"email": email_of(account)} | facts)
 
     def adapter_of(self, account: str) -> SecurityService:
-        client = local_client(self._endpoint, self.service, account, self.region)
-        return adapter(self.service, client, Invitation())
+        client = local_client(self._endpoint, self.service.name, account, self.region)
+        return self.service.adapter(client, Invitation())
 
     def invitee_of(self, account: str, *, attempts: int = 1) -> Invitee:
         retries = {"mode": "standard", "total_max_attempts": attempts}
-        client = local_client(self._endpoint, self.service, account, self.region, retries=retries)
-        return invitee(self.service, client)
+        name = self.service.name
+        client = local_client(self._endpoint, name, account, self.region, retries=retries)
+        return self.service.invitee(client)
 
     def direct(self, account: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation asked of the world itself, past endpoint, faults and log."""
-        operations = self.world.services[self.service].operations
+        operations = self.world.services[self.service.name].operations
         return operations[operation](Caller(account, self.region), parameters)
 
     def fail(self, kind: FaultKind, operation: str = "*", **options: Any) -> None:
-        self.faults.add(Fault(kind, service=self.service, operation=operation, **options))
+        self.faults.add(Fault(kind, service=self.service.name, operation=operation, **options))
+
+    def operations_of(self, verb: str) -> list[str]:
+        """The operations that a verb calls."""
+        return [action.partition(":")[2] for action in self.service.permissions[verb]]
 
     def later(self) -> None:
         self.clock.advance(A_WHILE)
@@ -95,7 +109,7 @@ class Bench:
     def invite(self, *accounts: AccountId) -> dict[AccountId, Answer]:
         """Invite as the service does it: by a call of its own, or by creating the member."""
         created = self.create(*accounts)
-        if TRAITS[self.service].create_invites:
+        if self.service.create_invites:
             return created
         return dict(self.administrator.invite(self.resource, accounts))
 
@@ -103,22 +117,9 @@ class Bench:
         """An invitation from another administrator, sent past the adapters."""
         self.add(administrator)
         self.command("enable", account_id=administrator, regions=[self.region])
-        details = {"AccountId": account, "Email": email_of(account)}
-        match self.service:
-            case ServiceName.DETECTIVE:
-                (graph,) = self.direct(administrator, "ListGraphs")["GraphList"]
-                renamed = {"AccountId": account, "EmailAddress": email_of(account)}
-                self.direct(
-                    administrator, "CreateMembers", GraphArn=graph["Arn"], Accounts=[renamed]
-                )
-            case ServiceName.GUARDDUTY:
-                (detector,) = self.direct(administrator, "ListDetectors")["DetectorIds"]
-                named = {"DetectorId": detector}
-                self.direct(administrator, "CreateMembers", AccountDetails=[details], **named)
-                self.direct(administrator, "InviteMembers", AccountIds=[account], **named)
-            case ServiceName.SECURITYHUB:
-                self.direct(administrator, "CreateMembers", AccountDetails=[details])
-                self.direct(administrator, "InviteMembers", AccountIds=[account])
+        self.command(
+            "invite", administrator=administrator, account_id=account, regions=[self.region]
+        )
 
     def status(self, administrator: str, account: str) -> str:
         """What the service itself holds, in capitals throughout."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
-from botocore import session as botocore_session
 
 from infra.local.process import LocalAws, local_aws
 
@@ -15,14 +13,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _numbers = count(1001)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def models_read_once() -> Iterator[None]:
-    """Every session reads the service models anew, and each test has sessions of its own."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(botocore_session, "create_loader", cache(botocore_session.create_loader))
-        yield
 
 
 @pytest.fixture(scope="session")

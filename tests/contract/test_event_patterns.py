@@ -9,9 +9,9 @@ import pytest
 
 from functions.enrolment.configuration import Configuration
 from functions.enrolment.scope import Scope
-from functions.enrolment.target import ServiceName
+from functions.services import registry
 from infra.organization import wanted_patterns
-from tests.support.arrivals import BROUGHT_BY, OPTED_IN_TO, SAMPLES
+from tests.support.event_samples import BROUGHT_BY, OPTED_IN_TO, SAMPLES
 from tests.support.events import sample
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 PATTERNS = wanted_patterns(
     Configuration(
         regions=("eu-west-1", OPTED_IN_TO),
-        services=tuple(ServiceName),
+        services=registry.SERVICES,
         scope=Scope(include_paths=("o-aa111bb222/",)),
     )
 )

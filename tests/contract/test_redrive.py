@@ -79,7 +79,7 @@ def account(aws: LocalAws, new_account: Callable[[], str], monkeypatch: pytest.M
     account = new_account()
     for name, value in aws.environment(account, REGION).items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setattr(redrive, "LAST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(redrive, "LONG_POLL_SECONDS", 0)
     return account
 
 

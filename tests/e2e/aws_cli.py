@@ -1,4 +1,4 @@
-"""Stands in for the AWS CLI, which need not be installed: ``SERVICE OPERATION --option value``."""
+"""A substitute for the AWS CLI, if it is not installed: ``SERVICE OPERATION --option value``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from botocore import xform_name
 
 
 def main(service: str, operation: str, *options: str) -> None:
-    # Nothing but the environment says who calls whom.
+    # Endpoint, Region and credentials come from the environment only.
     client: Any = boto3.Session().client(service)  # type: ignore[call-overload]  # any service
     method = operation.replace("-", "_")
     model = client.meta.service_model.operation_model(client.meta.method_to_api_mapping[method])

@@ -1,4 +1,4 @@
-"""What a test starts ends with it, also where it fails."""
+"""Fixtures that start the command line and stop it when the tests end, also if they fail."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Starts]:
 
 @pytest.fixture(scope="session")
 def side_by_side(start: Starts) -> dict[str, Command]:
-    """The scenarios that mostly wait, begun together."""
+    """The scenarios that mostly wait, started together."""
     return {
         "invitation": start("local", "--scenario", "invitation", "--keep"),
         "trouble": start("local", "--scenario", "trouble"),

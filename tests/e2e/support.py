@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
-# Machines are shared and slow; none of this is how long it takes.
+# Generous, because test machines are shared and slow.
 PATIENCE = 120
 LABELS = ("Security Hub", "GuardDuty", "Detective")
 
@@ -37,9 +37,9 @@ def eventually(look: Callable[[], T | None], what: str, *, seconds: float = PATI
 
 
 class Command:
-    """``python -m infra.cli …`` under way, in a process group of its own, as shells start it.
+    """A running ``python -m infra.cli …``, in a process group of its own, as a shell starts it.
 
-    Whatever it and its children write to the folder of temporary files is under ``temporary``.
+    ``temporary`` is the folder for temporary files of it and its children.
     """
 
     def __init__(self, folder: Path, *arguments: str, program: tuple[str, ...] = ()) -> None:
@@ -81,19 +81,19 @@ class Command:
         return self.process.wait(timeout=PATIENCE)
 
     def signal(self, number: signal.Signals) -> None:
-        """As terminals do for Ctrl-C: to the whole group; all others to the process."""
+        """Send SIGINT to the whole group, as a terminal does for Ctrl-C; others to the process."""
         self.note_descendants()
         send = os.killpg if number is signal.SIGINT else os.kill
         send(self.process.pid, number)
 
     def kill(self) -> None:
-        """End it whatever it does; what it started ends as its pipes close."""
+        """Kill it; its child processes end when their pipes close."""
         if self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def runs(self, part: str) -> None:
-        """Wait for a process of its own with this in its command line; fails when it ends first."""
+        """Wait for a descendant with ``part`` in its command line; fails if the command ends."""
 
         def look() -> bool:
             ended = self.process.poll() is not None
@@ -104,9 +104,9 @@ class Command:
         eventually(look, f"{part} among its processes")
 
     def survivors(self) -> dict[int, str]:
-        """Which of the descendants noted last run still."""
+        """The last noted descendants that are still running."""
         running = {one.pid: one.command for one in _processes()}
-        return {pid: told for pid, told in self._seen.items() if running.get(pid) == told}
+        return {pid: name for pid, name in self._seen.items() if running.get(pid) == name}
 
     def note_descendants(self) -> None:
         self._seen = self._descendants()
@@ -123,7 +123,7 @@ class Command:
 
 
 def assert_nothing_is_left(command: Command) -> None:
-    """Of a command that was told to end and has ended: no process, no file, no open port."""
+    """A command that was signalled and has exited leaves no process, no file and no open port."""
     eventually(lambda: not command.survivors(), "the end of what it started", seconds=10)
     assert list(command.temporary.iterdir()) == []
     port = command.line(r"http://127\.0\.0\.1:(\d+)")[1]
@@ -139,17 +139,17 @@ class _Process:
 
 
 def _processes() -> list[_Process]:
-    told = subprocess.run(
+    output = subprocess.run(
         ["ps", "-A", "-ww", "-o", "pid=,ppid=,stat=,command="],  # noqa: S607  # wherever ps is
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    rows = (row.split(maxsplit=3) for row in told.splitlines())
+    rows = (row.split(maxsplit=3) for row in output.splitlines())
     return [
         _Process(int(row[0]), int(row[1]), row[3])
         for row in rows
-        # What has ended may wait for a parent that never asks.
+        # Zombies, whose parent has not waited for them, have ended.
         if len(row) == 4 and not row[2].startswith("Z")
     ]
 
@@ -159,8 +159,8 @@ def _heed_interrupts() -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """What the output says of one membership."""
+class PrintedMembership:
+    """One membership as the output shows it."""
 
     account_id: str
     service: str
@@ -169,11 +169,11 @@ class Told:
     reason: str | None
 
 
-def memberships(output: str) -> list[Told]:
-    """The memberships that the output says have ended."""
+def memberships(output: str) -> list[PrintedMembership]:
+    """The memberships that the output shows as ended."""
     pattern = (
         r"^\s*(\d{12})\s+(Security Hub|GuardDuty|Detective)\s+([a-z]+(?:-[a-z]+)+-\d)\s.*?"
         r"\s\s(already enabled|enabled|failed|timed out|skipped)(?:: (.+))?$"
     )
     found = re.finditer(pattern, output, re.MULTILINE)
-    return [Told(*match.groups()) for match in found]
+    return [PrintedMembership(*match.groups()) for match in found]

@@ -1,4 +1,4 @@
-"""However a run ends: its exit status, what it says, and that nothing is left of it."""
+"""How a run ends: its exit status and output, and that nothing is left of it."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_a_run_that_is_stopped_leaves_nothing(start: Starts) -> None:
     assert_nothing_is_left(command)
 
 
-def test_a_deployment_that_fails_says_why_and_leaves_nothing(start: Starts) -> None:
+def test_a_deployment_that_fails_reports_the_cause_and_leaves_nothing(start: Starts) -> None:
     command = start(program=("-c", BAD_CONFIGURATION))
     command.line("local AWS at ")
     command.note_descendants()

@@ -1,4 +1,4 @@
-"""A local AWS that is kept after the invitations: what is true in it, and going on by hand."""
+"""A local AWS that is kept running after the invitations: its state, and further runs in it."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ import pytest
 from functions.aws.ledger import Ledger
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Status
+from functions.services import registry
 from infra.cli.local.deployment import Deployer, Place
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
@@ -46,7 +47,7 @@ TARGETS = set(product(SERVICES, REGIONS))
 
 
 class Kept:
-    """The command after its run, and the AWS it keeps."""
+    """The command after its run, and the AWS that it keeps running."""
 
     def __init__(self, command: Command) -> None:
         self.command = command
@@ -60,7 +61,7 @@ class Kept:
             "dynamodb", endpoint_url=url
         )
         (table,) = dynamodb.tables.all()
-        self.ledger = Ledger(table)
+        self.ledger = Ledger(table, registry.SERVICES)
 
     def start(self, **document: object) -> str:
         """Start an execution by hand; returns the onboarding's id."""
@@ -72,7 +73,7 @@ class Kept:
     def ended(
         self, onboarding_id: str, statuses: Sequence[str] = ("SUCCEEDED",)
     ) -> OnboardingRecord:
-        """The record of an onboarding that ended as it should."""
+        """The record of an onboarding whose execution ended with one of ``statuses``."""
         arn = self.execution_arn(onboarding_id)
         described = eventually(lambda: self._unless_running(arn), f"the end of {onboarding_id}")
         assert described["status"] in statuses, described
@@ -89,7 +90,7 @@ class Kept:
         return record if record and record.closed_at else None
 
     def stop(self, onboarding_id: str) -> None:
-        """Abort an execution, as a person does in the console."""
+        """Stop an execution, as a person does in the console."""
         self._machines.stop_execution(executionArn=self.execution_arn(onboarding_id))
 
     def memberships(self, onboarding_id: str) -> Sequence[Membership]:
@@ -101,7 +102,7 @@ class Kept:
         return [one for one in self.ledger.recent(20) if account_id in one.accounts]
 
     def enrolment_of(self, account_id: str) -> OnboardingRecord:
-        """The account's onboarding that acted, once it is closed."""
+        """The onboarding of the account that acted, once it is closed."""
 
         def look() -> OnboardingRecord | None:
             found = (one for one in self.onboardings_of(account_id) if one.outcome)
@@ -110,7 +111,7 @@ class Kept:
         return eventually(look, f"the enrolment of {account_id}")
 
     def created(self, request: str) -> str:
-        """The account that a request to create one has made."""
+        """The account created by a CreateAccount request."""
         organizations = self.aws.client("organizations", MANAGEMENT, HOME_REGION)
 
         def look() -> str | None:
@@ -121,7 +122,7 @@ class Kept:
         return eventually(look, "the account that is created")
 
     def calls(self) -> list[dict[str, Any]]:
-        """What was asked of the member services."""
+        """The calls to the member services."""
         calls = self.aws.control("GET", "calls")["calls"]
         return [call for call in calls if call["service"] in SERVICES]
 
@@ -147,18 +148,18 @@ def aws_cli(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def account(kept: Kept, request: pytest.FixtureRequest) -> str:
-    """An account of the organisation that nobody has told Rollcall of."""
+    """An account of the organisation that Rollcall has never processed."""
     account_id = f"{abs(hash(request.node.name)) % 10**12:012}"
     kept.aws.world(do="add_account", organization=MANAGEMENT, account_id=account_id)
     return account_id
 
 
-def happened(record: OnboardingRecord) -> dict[str, int]:
+def outcomes_of(record: OnboardingRecord) -> dict[str, int]:
     return {outcome: int(count) for outcome, count in record.counts.items() if count}
 
 
 def at_once(act: Callable[[], str]) -> tuple[str, str]:
-    """What two threads get that begin at the same instant."""
+    """The results of two threads that start at the same instant."""
     begin = Barrier(2)
 
     def wait_and_act() -> str:
@@ -216,9 +217,9 @@ def test_the_printed_commands_work_when_pasted(kept: Kept, aws_cli: Path) -> Non
     execution, creation, table = map(json.loads, done.stdout.splitlines())
     assert table["Count"] == len(TARGETS)
     again = kept.ended(execution["executionArn"].rpartition(":")[2])
-    assert happened(again) == {"already enabled": 24}
+    assert outcomes_of(again) == {"already enabled": 24}
     created = kept.enrolment_of(kept.created(creation["CreateAccountStatus"]["Id"]))
-    assert happened(created) == {"enabled": 12}
+    assert outcomes_of(created) == {"enabled": 12}
     assert Counter(
         (call["service"], call["region"])
         for call in kept.calls()[before:]
@@ -231,8 +232,8 @@ def test_of_two_executions_at_the_same_instant_one_acts(kept: Kept, account: str
 
     both = at_once(lambda: kept.start(accounts=[{"id": account}], regions=[HOME_REGION]))
 
-    # Who finds everything at work elsewhere is told which run to watch.
-    ends = [happened(kept.ended(one, ("SUCCEEDED", "FAILED"))) for one in both]
+    # A run that leaves everything to another run fails and names the run to watch.
+    ends = [outcomes_of(kept.ended(one, ("SUCCEEDED", "FAILED"))) for one in both]
     acted = both[ends.index({"enabled": 3})]
     assert ends[acted == both[0]] == {"skipped": 3}
     assert {membership.outcome for membership in kept.memberships(acted)} == {"enabled"}
@@ -240,7 +241,7 @@ def test_of_two_executions_at_the_same_instant_one_acts(kept: Kept, account: str
     assert sorted(call["service"] for call in created) == sorted(SERVICES)
 
 
-def test_an_execution_that_comes_in_the_middle_of_another_leaves_it_alone(
+def test_an_execution_that_starts_during_another_does_not_interfere(
     kept: Kept, account: str
 ) -> None:
     document = {"accounts": [{"id": account}], "regions": [HOME_REGION]}
@@ -249,13 +250,13 @@ def test_an_execution_that_comes_in_the_middle_of_another_leaves_it_alone(
 
     second = kept.start(**document)
 
-    # What has its outcome is nobody's any more; the rest is left to the run that is at work on it.
-    counts = happened(kept.ended(second))
+    # Memberships with an outcome are free; the others are left to the run that owns them.
+    counts = outcomes_of(kept.ended(second))
     assert counts["already enabled"] + counts.get("skipped", 0) == 3
-    assert happened(kept.ended(first)) == {"enabled": 3}
+    assert outcomes_of(kept.ended(first)) == {"enabled": 3}
 
 
-def test_an_aborted_run_is_closed_by_its_event_and_another_goes_on_from_there(kept: Kept) -> None:
+def test_an_aborted_run_is_closed_by_its_event_and_another_continues_from_there(kept: Kept) -> None:
     silent = AccountId("121212121212")
     email = "silent-one@example.com"
     kept.aws.world(do="add_account", account_id=silent, email=email)
@@ -270,7 +271,7 @@ def test_an_aborted_run_is_closed_by_its_event_and_another_goes_on_from_there(ke
     kept.stop(aborted)
 
     record = eventually(lambda: kept.closed(aborted), "the closing of the run")
-    assert (record.outcome, happened(record)) == ("the execution was aborted", {"failed": 3})
+    assert (record.outcome, outcomes_of(record)) == ("the execution was aborted", {"failed": 3})
     assert record.published.keys() >= {"event", "message"}
     eventually(
         lambda: not any(m.is_acting(time.time()) for m in kept.memberships(aborted)),
@@ -279,7 +280,8 @@ def test_an_aborted_run_is_closed_by_its_event_and_another_goes_on_from_there(ke
     kept.aws.world(do="set_account", account_id=silent, accepts_after=0)
     again = kept.ended(kept.start(**document))
     assert (
-        sum(happened(again).values()) == again.counts["enabled"] + again.counts["already enabled"]
+        sum(outcomes_of(again).values())
+        == again.counts["enabled"] + again.counts["already enabled"]
     )
     invitations = kept.aws.control("GET", "state")["invitations"]
     assert {one["sent"] for one in invitations if one["account_id"] == silent} == {1}
@@ -292,7 +294,7 @@ def test_of_two_events_at_the_same_instant_one_acts(kept: Kept, account: str) ->
     at_once(lambda: str(kept.aws.control("POST", "events", event)))
 
     acted = kept.enrolment_of(account)
-    assert happened(acted) == {"enabled": 12}
+    assert outcomes_of(acted) == {"enabled": 12}
     ends = {one.outcome for one in kept.onboardings_of(account)}
     assert ends == {"complete", f"duplicate of {acted.id}"}
     created = [call for call in kept.calls()[before:] if call["operation"] == "CreateMembers"]
@@ -311,7 +313,7 @@ def test_it_can_be_deployed_over(kept: Kept, account: str, tmp_path: Path) -> No
     assert deployment.machine_arn == kept.machine_arn
     dry_run = kept.ended(kept.start(accounts=[{"id": account}], dry_run=True))
     assert dry_run.outcome == "complete"
-    assert sum(happened(dry_run).values()) == len(SERVICES)
+    assert sum(outcomes_of(dry_run).values()) == len(SERVICES)
 
 
 def test_ctrl_c_ends_it_with_the_runs_status(kept: Kept) -> None:

@@ -1,4 +1,4 @@
-"""The scenarios without invitations, as a user sees them: output and exit status."""
+"""The scenarios without invitations: output and exit status."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from itertools import product
 from typing import TYPE_CHECKING
 
-from infra.cli.local.arrivals import FIRST, LAST, LATER
+from infra.cli.local.played_events import FIRST, LAST, LATER
 from infra.cli.local.scenarios import (
     HEALTHY,
     NEVER_ANSWERS,
@@ -52,7 +52,7 @@ def test_an_account_that_is_created_is_enrolled_everywhere(
     assert "\x1b" not in command.output
 
 
-def test_each_trouble_is_told_with_its_reason_and_stops_nothing_else(
+def test_each_problem_is_reported_with_its_reason_and_stops_nothing_else(
     side_by_side: Mapping[str, Command],
 ) -> None:
     command = side_by_side["trouble"]
@@ -62,25 +62,25 @@ def test_each_trouble_is_told_with_its_reason_and_stops_nothing_else(
     assert "Result from the topic arrived" in command.output
     assert "Result from the bus arrived" in command.output
     listed, _, summary = command.output.partition("Not enabled:")
-    told = {(m.account_id, m.service, m.region): (m.outcome, m.reason) for m in memberships(listed)}
+    ends = {(m.account_id, m.service, m.region): (m.outcome, m.reason) for m in memberships(listed)}
     accounts = (HEALTHY, NOT_OPTED_IN, SUSPENDED, WRONG_EMAIL, NEVER_ANSWERS)
-    assert told.keys() == set(product(accounts, LABELS, TROUBLE_REGIONS))
-    for (account_id, service, region), (outcome, reason) in told.items():
-        expected, because = what_becomes_of(account_id, service, region)
+    assert ends.keys() == set(product(accounts, LABELS, TROUBLE_REGIONS))
+    for (account_id, service, region), (outcome, reason) in ends.items():
+        expected, text = expected_end(account_id, service, region)
         where = f"{account_id} {service} {region}: {outcome}: {reason}"
         assert outcome == expected, where
-        assert because in (reason or ""), where
+        assert text in (reason or ""), where
         if outcome != "enabled":
             assert f"{outcome}: {reason}" in summary, where
 
 
-def test_each_arrival_is_taken_once_and_noise_not_at_all(
+def test_each_new_account_is_enrolled_once_and_unrelated_events_are_ignored(
     side_by_side: Mapping[str, Command],
 ) -> None:
     command = side_by_side["organization"]
 
     assert command.ended() == 0, command.output
-    _, _, listed = command.output.partition("WHY\n")
+    _, _, listed = command.output.partition("REASON\n")
     rows = [re.split(r"  +", line, maxsplit=3) for line in listed.splitlines()]
     assert len(rows) == len((*FIRST, *LATER, *LAST))
     by_result = Counter((name, result) for name, _, result, _ in rows)
@@ -89,17 +89,17 @@ def test_each_arrival_is_taken_once_and_noise_not_at_all(
     assert by_result["Region Opt-In Status Change", "started"] == 1
     assert by_result["MoveAccount", "duplicate"] == 1
     assert by_result["AccountJoinedOrganization", "refused"] == 1
-    assert by_result["CreateAccount", "ignored by pattern"] == 1
+    assert by_result["CreateAccount", "ignored"] == 1
     assert Counter(result for _, _, result, _ in rows) == {
         "started": 3,
         "duplicate": 7,
         "refused": 1,
-        "ignored by pattern": 8,
+        "ignored": 8,
     }
 
 
-def what_becomes_of(account_id: str, service: str, region: str) -> tuple[str, str]:
-    """The outcome, and words of its reason."""
+def expected_end(account_id: str, service: str, region: str) -> tuple[str, str]:
+    """The expected outcome, and a part of its reason."""
     if account_id == SUSPENDED:
         return "skipped", "SUSPENDED"
     if account_id == NOT_OPTED_IN and region == OPT_IN_REGION:

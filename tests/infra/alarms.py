@@ -1,4 +1,4 @@
-"""What every stack with rules has: a queue for undelivered events, and alarms that are heard."""
+"""Checks for every stack with rules: its queue for undelivered events and its alarms."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 DAY = 86400
 
 
-def holds_undelivered(template: Mapping[str, Any]) -> None:
-    """Every rule's undelivered events, and nobody else's, wait in one encrypted queue."""
+def check_undelivered_events(template: Mapping[str, Any]) -> None:
+    """Undelivered events of every rule, and no other messages, go to one encrypted queue."""
     (queue,) = resources(template, "AWS::SQS::Queue")
     rules = arrival_rules(template)
     policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
@@ -36,9 +36,9 @@ def holds_undelivered(template: Mapping[str, Any]) -> None:
     assert refuses_plain_http(policy)
 
 
-def tells_operators(template: Mapping[str, Any]) -> None:
-    """Every alarm goes to a topic that CloudWatch may encrypt for and publish to; one watches the
-    queue and names the remedy.
+def check_alarms(template: Mapping[str, Any]) -> None:
+    """Every alarm has a topic that CloudWatch may publish to, encrypted; one watches the queue and
+    names the command that redrives its events.
     """
     topic = text(template["Outputs"]["OperationsTopicArn"]["Value"])
     (queue,) = resources(template, "AWS::SQS::Queue")
@@ -55,7 +55,7 @@ def tells_operators(template: Mapping[str, Any]) -> None:
     (dimension,) = undelivered["Dimensions"]
     assert (dimension["Name"], text(dimension["Value"])) == ("QueueName", queue)
     assert (undelivered["Statistic"], undelivered["TreatMissingData"]) == ("Maximum", "ignore")
-    assert "python -m infra.cli redrive" in text(undelivered["AlarmDescription"])
+    assert ".venv/bin/rollcall redrive" in text(undelivered["AlarmDescription"])
 
     key = the(template, "AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
@@ -69,7 +69,7 @@ def tells_operators(template: Mapping[str, Any]) -> None:
 
 
 def cloudwatch_may(policy: list[dict[str, Any]]) -> object:
-    """What CloudWatch is allowed, for alarms of the account only."""
+    """The actions CloudWatch is allowed, for alarms of the account only."""
     (allowed,) = [
         statement
         for statement in policy

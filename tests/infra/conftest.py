@@ -14,9 +14,9 @@ from functions.enrolment.scope import Scope
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
-from infra.organization import Organization
+from infra.organization import OrganizationConfig
 from tests.conftest import ACCEPTING, cdk_json
-from tests.support.arrivals import OPTED_IN_TO
+from tests.support.event_samples import OPTED_IN_TO
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ ORGANIZED = DeploymentConfig(
         regions=(*ACCEPTING.regions, OPTED_IN_TO),
         scope=Scope(include_paths=("o-aa111bb222/r-ab12/",)),
     ),
-    organization=Organization(
+    organization=OrganizationConfig(
         management_account=AccountId("999988887777"),
         administrator_account=AccountId("111122223333"),
         home_region="eu-west-1",

@@ -11,7 +11,7 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
-from infra.organization import Organization
+from infra.organization import OrganizationConfig
 from tests.infra.support import run_app
 
 ROOT = Path(__file__).parents[2]
@@ -65,7 +65,7 @@ def test_an_organisation_administered_from_another_account() -> None:
         )
     )
 
-    assert deployment.organization == Organization(
+    assert deployment.organization == OrganizationConfig(
         AccountId("999988887777"), AccountId("111122223333"), "eu-west-1", "eu-central-1"
     )
 
@@ -76,7 +76,7 @@ def test_a_management_account_that_administers_the_services_is_at_home_where_eve
     deployment = read_config(config(bus="default", organization=management))
 
     account = AccountId("999988887777")
-    assert deployment.organization == Organization(account, account, "us-east-1")
+    assert deployment.organization == OrganizationConfig(account, account, "us-east-1")
 
 
 def test_the_command_line_gives_the_same_as_json() -> None:
@@ -127,7 +127,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "a deadline longer than an execution": (
         config(timing={"invitation_deadline": "363d"}),
-        "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run has 364 days",
+        "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run lasts over 364"
+        " days",
     ),
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "a number of attempts": (
@@ -201,8 +202,8 @@ REFUSED: dict[str, tuple[object, str]] = {
             bus="default",
             organization={"management_account": "999988887777", "home_region": "eu-west-1"},
         ),
-        "rollcall.organization.home_region: takes us-east-1 where bus is default: the"
-        " organisation's events appear there; with bus own it takes any Region",
+        "rollcall.organization.home_region: takes us-east-1 where bus is default: AWS"
+        " publishes the organisation's events there; with bus own it takes any Region",
     ),
     "an unknown key": (
         config(concurency=7),

@@ -13,7 +13,7 @@ from functions.enrolment import errors
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import REPORT
 from functions.enrolment.membership import Action
-from functions.enrolment.target import ServiceName
+from functions.services import registry
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -137,9 +137,9 @@ def test_a_child_is_given_what_its_target_needs(definition: Mapping[str, Any]) -
     }
     assert enrol["ItemsPath"] == "$.targets"
     # A target that waits for people keeps no other from its place.
-    assert enrol["MaxConcurrency"] >= MOST_REGIONS * len(ServiceName)
+    assert enrol["MaxConcurrency"] >= MOST_REGIONS * len(registry.SERVICES)
     # A child that fails of what cannot be caught stops no other.
-    assert enrol["ToleratedFailureCount"] >= MOST_REGIONS * len(ServiceName)
+    assert enrol["ToleratedFailureCount"] >= MOST_REGIONS * len(registry.SERVICES)
     assert enrol["ItemSelector"] == {
         "onboarding_id.$": "$.onboarding_id",
         "dry_run.$": "$.dry_run",

@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
-
-import pytest
 
 from tests.infra.support import granted, resources, statements, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
-
-
-@pytest.fixture(scope="module")
-def member_role(assembly: Path) -> dict[str, Any]:
-    """The template of the stack RollcallMemberRole."""
-    read: dict[str, Any] = json.loads((assembly / "RollcallMemberRole.template.json").read_text())
-    return read
 
 
 def test_it_trusts_only_the_role_that_accepts_and_only_with_the_external_id(

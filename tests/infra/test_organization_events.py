@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import AccountId
-from infra.organization import Organization, organizations_region
-from tests.infra.alarms import DAY, holds_undelivered, tells_operators
+from infra.organization import OrganizationConfig, organizations_region
+from tests.infra.alarms import DAY, check_alarms, check_undelivered_events
 from tests.infra.conftest import ORGANIZED, synthesise
 from tests.infra.support import granted, resources, text, the
 
@@ -92,8 +92,8 @@ def test_the_role_puts_events_there_for_rules_of_its_account_and_nothing_else(
 
 
 def test_what_cannot_be_forwarded_is_kept_and_told(forwarder: Mapping[str, Any]) -> None:
-    holds_undelivered(forwarder)
-    tells_operators(forwarder)
+    check_undelivered_events(forwarder)
+    check_alarms(forwarder)
     (alarm,) = resources(forwarder, "AWS::CloudWatch::Alarm").values()
     (queue,) = resources(forwarder, "AWS::SQS::Queue")
 
@@ -126,7 +126,7 @@ def test_the_bus_admits_the_roles_of_these_stacks_and_nobody_else(templates: Tem
 
 
 def test_a_bus_of_the_management_account_itself_needs_no_policy(tmp_path: Path) -> None:
-    organization = Organization(MANAGEMENT, MANAGEMENT, "eu-west-1")
+    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "eu-west-1")
 
     made = synthesise(replace(ORGANIZED, organization=organization), tmp_path)
 
@@ -137,7 +137,7 @@ def test_a_bus_of_the_management_account_itself_needs_no_policy(tmp_path: Path) 
 
 
 def test_a_management_account_on_its_default_bus_has_one_stack(tmp_path: Path) -> None:
-    organization = Organization(MANAGEMENT, MANAGEMENT, "us-east-1")
+    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1")
 
     made = synthesise(replace(ORGANIZED, bus="default", organization=organization), tmp_path)
 
@@ -145,7 +145,7 @@ def test_a_management_account_on_its_default_bus_has_one_stack(tmp_path: Path) -
 
 
 def test_control_tower_elsewhere_is_forwarded_to_the_default_bus(tmp_path: Path) -> None:
-    organization = Organization(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
+    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
 
     made = synthesise(replace(ORGANIZED, bus="default", organization=organization), tmp_path)
 
@@ -156,28 +156,28 @@ def test_control_tower_elsewhere_is_forwarded_to_the_default_bus(tmp_path: Path)
     }
 
 
-def names(organization: Organization, bus: str) -> dict[str, str]:
+def names(organization: OrganizationConfig, bus: str) -> dict[str, str]:
     return {forwarder.name: forwarder.region for forwarder in organization.forwarders(bus)}
 
 
 def test_without_control_tower_there_is_one() -> None:
-    organization = Organization(MANAGEMENT, ADMINISTRATOR, "eu-west-1")
+    organization = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "eu-west-1")
 
     assert names(organization, "own") == {"RollcallOrganizationEvents": "us-east-1"}
-    assert not organization.tells("aws.controltower", "us-east-1")
+    assert not organization.publishes("aws.controltower", "us-east-1")
 
 
 def test_control_tower_at_home_in_us_east_1_needs_no_other() -> None:
-    organization = Organization(MANAGEMENT, ADMINISTRATOR, "eu-west-1", "us-east-1")
+    organization = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "eu-west-1", "us-east-1")
 
     assert names(organization, "own") == {"RollcallOrganizationEvents": "us-east-1"}
-    assert organization.tells("aws.controltower", "us-east-1")
-    assert organization.tells("aws.organizations", "us-east-1")
+    assert organization.publishes("aws.controltower", "us-east-1")
+    assert organization.publishes("aws.organizations", "us-east-1")
 
 
 def test_on_the_default_bus_only_control_tower_elsewhere_is_forwarded() -> None:
-    at_home = Organization(MANAGEMENT, MANAGEMENT, "us-east-1", "us-east-1")
-    elsewhere = Organization(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
+    at_home = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "us-east-1")
+    elsewhere = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
 
     assert names(at_home, "default") == {}
     assert names(elsewhere, "default") == {"RollcallControlTowerEvents": "eu-central-1"}

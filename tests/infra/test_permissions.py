@@ -54,7 +54,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "table": ACTING,
         "*": {"detective:StartMonitoringMember", "guardduty:StartMonitoringMembers"},
     },
-    "fail_target": {"table": READING},
+    "fail_target": {"table": READING - {"dynamodb:UpdateItem"}},
     "publish_interim": {
         "table": {"dynamodb:BatchGetItem", "dynamodb:Query", "dynamodb:UpdateItem"},
         **PUBLISHING,

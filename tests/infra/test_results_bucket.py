@@ -13,7 +13,7 @@ import pytest
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
-from infra.constructs.results_bucket import KEPT_DAYS, ResultsBucket
+from infra.constructs.results_bucket import RETENTION_DAYS, ResultsBucket
 from tests.conftest import cdk_json
 from tests.infra.alarms import refuses_plain_http
 from tests.infra.support import text, the
@@ -97,7 +97,7 @@ def test_it_refuses_plain_http_and_allows_nobody(template: Mapping[str, Any]) ->
 def test_results_expire_and_unfinished_uploads_too(template: Mapping[str, Any]) -> None:
     (rule,) = the(template, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
 
-    assert KEPT_DAYS == 400
+    assert RETENTION_DAYS == 400
     assert rule == {
         "Status": "Enabled",
         "ExpirationInDays": 400,

@@ -11,8 +11,9 @@ from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
 from functions.enrolment.membership import STEP_SECONDS
 from functions.enrolment.ownership import LEASE_SECONDS
+from functions.services import registry
 from tests.conftest import ACCEPTING
-from tests.infra.alarms import holds_undelivered, refuses_plain_http, tells_operators
+from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
 from tests.infra.support import arrival_rules, resources, steps, text, the
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_steps_read_the_configuration_that_was_deployed(template: Mapping[str, A
     variables = steps(template)["get_members"]["Environment"]["Variables"]
     document = Document(json.loads(variables["ROLLCALL_CONFIGURATION"]))
 
-    assert read_configuration(document) == ACCEPTING
+    assert read_configuration(document, registry.SERVICES) == ACCEPTING
 
 
 def test_every_rule_starts_the_machine_with_the_event_as_it_is(
@@ -118,7 +119,7 @@ def test_no_step_may_run_longer_than_a_lease_holds(template: Mapping[str, Any]) 
 
 
 def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[str, Any]) -> None:
-    holds_undelivered(template)
+    check_undelivered_events(template)
 
 
 def test_the_machine_and_the_queue_are_watched(template: Mapping[str, Any]) -> None:
@@ -127,7 +128,7 @@ def test_the_machine_and_the_queue_are_watched(template: Mapping[str, Any]) -> N
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
 
     assert set(watched) == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed"}
-    tells_operators(template)
+    check_alarms(template)
     failed = watched["ExecutionsFailed"]
     (dimension,) = failed["Dimensions"]
     assert (dimension["Name"], text(dimension["Value"])) == ("StateMachineArn", machine)

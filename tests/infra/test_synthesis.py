@@ -13,7 +13,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 
 from functions.enrolment.configuration import Configuration
-from functions.enrolment.target import ServiceName
+from functions.services import registry
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SMALL = DeploymentConfig(
-    Configuration(regions=("eu-west-1",), services=(ServiceName.SECURITYHUB,)),
+    Configuration(regions=("eu-west-1",), services=(registry.SECURITYHUB,)),
     bus="default",
     log_retention_days=30,
     tags={"team": "security"},

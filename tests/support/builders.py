@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.configuration import Configuration, Timing
@@ -11,8 +11,11 @@ from functions.enrolment.decide import Circumstances
 from functions.enrolment.documents import Loop
 from functions.enrolment.membership import Action, Answer, Membership, Observation, Status, Verdict
 from functions.enrolment.records import OnboardingRecord
-from functions.enrolment.target import ServiceName, Target
-from functions.services.registry import TRAITS
+from functions.enrolment.target import Target
+from functions.services import registry
+
+if TYPE_CHECKING:
+    from functions.enrolment.service import Service
 
 ADMINISTRATOR = AccountId("111122223333")
 MANAGEMENT = AccountId("999988887777")
@@ -21,7 +24,7 @@ OTHER = AccountId("555566667777")
 EMAIL = "root@example.com"
 NOW = 1_800_000_000.0
 RUN = "onboarding-1"
-TARGET = Target(ServiceName.GUARDDUTY, "eu-west-1")
+TARGET = Target(registry.GUARDDUTY, "eu-west-1")
 
 
 def a_membership(
@@ -66,8 +69,12 @@ def an_onboarding(**changes: Any) -> OnboardingRecord:
     return replace(record, **changes)
 
 
+def at_service(service: Service, membership: Membership) -> Membership:
+    """The same membership, of another service."""
+    return replace(membership, target=replace(membership.target, service=service))
+
+
 def circumstances(
-    service: ServiceName = ServiceName.GUARDDUTY,
     after: float = 0,
     *,
     accepts: bool = False,
@@ -75,7 +82,7 @@ def circumstances(
     **facts: Any,
 ) -> Circumstances:
     """What a decision rests on, ``after`` seconds from the target's first reading."""
-    return Circumstances(NOW + after, timing or Timing(), TRAITS[service], accepts, **facts)
+    return Circumstances(NOW + after, timing or Timing(), accepts, **facts)
 
 
 def a_loop(*accounts: AccountId, mode: Mode = Mode.ORGANIZATION, **changes: Any) -> Loop:
@@ -85,5 +92,5 @@ def a_loop(*accounts: AccountId, mode: Mode = Mode.ORGANIZATION, **changes: Any)
 
 
 def a_configuration(**changes: Any) -> Configuration:
-    configuration = Configuration(regions=("eu-west-1", "us-east-1"), services=tuple(ServiceName))
+    configuration = Configuration(regions=("eu-west-1", "us-east-1"), services=registry.SERVICES)
     return replace(configuration, **changes)

@@ -14,15 +14,15 @@ from botocore.config import Config
 from botocore.exceptions import ReadTimeoutError
 from botocore.handlers import BUILTIN_HANDLERS
 
-from infra.local.http import Request, Response
-from infra.local.signature import credential_scope
+from infra.local.wire.http import Request, Response
+from infra.local.wire.signature import credential_scope
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from botocore.awsrequest import AWSPreparedRequest
 
-    from infra.local.endpoint import Endpoint
+    from infra.local.gateway.endpoint import Endpoint
 
 # Longer than a default client waits for a response.
 READ_TIMEOUT = 60.0
@@ -97,7 +97,12 @@ def local_client(
     endpoint: Endpoint, service: str, account_id: str, region: str = "eu-west-1", **config: Any
 ) -> Any:
     """One client, without retries; ``config`` goes to botocore's Config."""
-    options: dict[str, Any] = {"retries": {"mode": "standard", "total_max_attempts": 1}} | config
+    options: dict[str, Any] = {
+        "retries": {"mode": "standard", "total_max_attempts": 1},
+        # botocore takes a tenth of a call's time to make one up.
+        "user_agent": "local",
+        **config,
+    }
     session = local_session(endpoint, account_id, region)
     return session.client(service, config=Config(**options))  # type: ignore[call-overload]  # any name
 

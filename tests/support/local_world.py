@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from infra.local.api import Caller, ServiceError
-from infra.local.clock import ManualClock
+from infra.local.facts.clock import ManualClock
+from infra.local.services.registry import SERVICES
 from infra.local.world import World
 from tests.support import shapes
 
 if TYPE_CHECKING:
-    from infra.local.timings import Timings
+    from collections.abc import Mapping, Sequence
+
+    from infra.local.services.service import LocalService
 
 MANAGEMENT = "111122223333"
 ADMINISTRATOR = "222233334444"
@@ -52,9 +55,13 @@ class Actor:
 class Lab:
     """An organisation of four accounts and one account outside it, on a clock moved by hand."""
 
-    def __init__(self, timings: Timings | None = None) -> None:
+    def __init__(
+        self,
+        timings: Mapping[str, float | None] | None = None,
+        services: Sequence[type[LocalService]] = SERVICES,
+    ) -> None:
         self.clock = ManualClock()
-        self.world = World(self.clock, timings)
+        self.world = World(self.clock, timings, services=services)
         self.do("create_organization", management=MANAGEMENT)
         for account_id in (ADMINISTRATOR, MEMBER, OTHER_MEMBER):
             self.do(

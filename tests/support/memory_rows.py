@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from functions.aws.ledger import Ledger
 from functions.aws.rows import Rows
 from functions.enrolment.errors import ServiceRefused
+from functions.services import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -35,7 +36,7 @@ _SORTED_BY = {"by-time": "started_at"}
 
 def ledger_on(rows: Rows) -> Ledger:
     """A ledger on other rows than a table's."""
-    ledger = Ledger(cast("Table", None))
+    ledger = Ledger(cast("Table", None), registry.SERVICES)
     ledger._rows = rows
     return ledger
 

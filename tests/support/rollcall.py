@@ -19,22 +19,28 @@ from moto.stepfunctions.parser.asl.component.common.retry import retrier_decl
 from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_function import (
     WaitFunction,
 )
+from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from functions.aws.ledger import Ledger
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.results import Result
+from functions.services import registry
 from functions.steps import wiring
 from functions.steps.close_run import STATUS_CHANGE
 from infra.local.api import Caller
-from infra.local.calls import CallLog
-from infra.local.clock import ManualClock
-from infra.local.endpoint import Endpoint
-from infra.local.faults import Fault, Faults
+from infra.local.facts.clock import ManualClock
+from infra.local.gateway.calls import CallLog
+from infra.local.gateway.endpoint import Endpoint
+from infra.local.gateway.faults import Fault, Faults
+from infra.local.services.registry import SERVICES as LOCAL_SERVICES
 from infra.local.world import World
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.in_process import local_first
+from tests.support.lambda_context import CONTEXT
+from tests.support.made_once import make_clients_once
+from tests.support.permissions import UsedActions
 from tests.support.tables import copy_tables_cheaply, create_table
 
 if TYPE_CHECKING:
@@ -46,9 +52,10 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.membership import Membership
     from functions.enrolment.target import Target
+    from functions.services.record import ServiceRecord
+    from infra.local.services.service import LocalService
 
 REGION = "eu-west-1"
-SERVICES = ("securityhub", "guardduty", "detective")
 RESULTS = "rollcall-results"
 
 
@@ -65,7 +72,10 @@ class Execution:
 
 @dataclass
 class Rollcall:
-    """The machine and everything around it; ``invoked`` are the steps, in their order."""
+    """The machine and everything around it; ``invoked`` are the steps, in their order.
+
+    ``used`` are the IAM actions that the steps, and the member role, have used.
+    """
 
     configuration: Configuration
     clock: ManualClock
@@ -75,6 +85,7 @@ class Rollcall:
     session: boto3.Session
     machine_arn: str
     ledger: Ledger
+    used: UsedActions
     invoked: list[str] = field(default_factory=list)
     given: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     killed_by: type[BaseException] | None = None
@@ -93,8 +104,8 @@ class Rollcall:
             Caller(MANAGEMENT, "us-east-1"),
             {"AccountId": ADMINISTRATOR, "ServicePrincipal": access["principal"]},
         )
-        for service in SERVICES:
-            place = {"service": service, "account_id": ADMINISTRATOR, "regions": everywhere}
+        for service in self.configuration.services:
+            place = {"service": service.name, "account_id": ADMINISTRATOR, "regions": everywhere}
             self.world.apply({"do": "enable", **place})
             self.world.apply({"do": "designate", **place})
 
@@ -116,7 +127,7 @@ class Rollcall:
 
     def fail(self, **fault: object) -> None:
         """Switch a fault of the local services on."""
-        self.faults.add(Fault.from_json(dict(fault)))
+        self.faults.add(Fault.from_json(dict(fault), self.world.services))
 
     def meanwhile(self, after: float, do: Callable[[], object]) -> None:
         """Do something once, when ``after`` seconds have passed, while whatever runs waits."""
@@ -186,7 +197,8 @@ class Rollcall:
     def step(self, module: str, event: dict[str, Any]) -> dict[str, Any]:
         """One invocation of a step's handler."""
         handler = importlib.import_module(f"functions.steps.{module}").handler
-        result: dict[str, Any] = handler(event, SimpleNamespace(aws_request_id="1"))
+        with self.used.of(module):
+            result: dict[str, Any] = handler(event, CONTEXT)
         return result
 
     def document(self, uri: str) -> dict[str, Any]:
@@ -201,7 +213,7 @@ class Rollcall:
         """An execution once it has ended."""
         machines: Any = self.session.client("stepfunctions")
         name = arn.rpartition(":")[2]
-        _until_ended(machines, arn)
+        _until_ended(arn)
         ended = machines.describe_execution(executionArn=arn)
         history = machines.get_execution_history(executionArn=arn)["events"]
         entered = [
@@ -243,7 +255,7 @@ class Rollcall:
         for step, event in self.given:
             if step == "get_members" and "next" not in event:
                 place = event["target"]
-                if (place["service"], place["region"]) == (target.service, target.region):
+                if (place["service"], place["region"]) == (target.service.name, target.region):
                     found.append(event)
         return found
 
@@ -262,10 +274,14 @@ def rollcall(
     configuration: Configuration,
     monkeypatch: pytest.MonkeyPatch,
     roles: dict[str, str],
+    services: tuple[ServiceRecord, ...] = registry.SERVICES,
+    local_services: tuple[type[LocalService], ...] = LOCAL_SERVICES,
 ) -> Iterator[Rollcall]:
-    """Everything in place. ``roles`` are the member accounts with a member role, and its ARN."""
+    """Everything in place. ``roles`` are the member accounts with a member role, and its ARN;
+    ``services`` are those that Rollcall knows, ``local_services`` their counterparts.
+    """
     clock = ManualClock()
-    world, faults, calls = World(clock), Faults(0), CallLog()
+    world, faults, calls = World(clock, services=local_services), Faults(0), CallLog()
     endpoint = Endpoint(world, clock, faults, calls)
     options: Any = {
         # botocore calls every handler, and moto's would refuse what it does not know.
@@ -280,6 +296,7 @@ def rollcall(
             aws_secret_access_key="local",  # noqa: S106  # signatures are not verified
             region_name=REGION,
         )
+        make_clients_once(session, monkeypatch)
         monkeypatch.setenv("MOTO_ACCOUNT_ID", ADMINISTRATOR)
         local_first(
             session,
@@ -289,16 +306,19 @@ def rollcall(
                 and external_id == configuration.invitation.external_id
             ),
         )
-        settings, ledger = _furnish(session, configuration)
+        settings, ledger = _furnish(session, configuration, services)
         machine: Any = session.client("stepfunctions")
         machine_arn = machine.create_state_machine(
             name="Rollcall",
             definition=json.dumps(definition),
             roleArn=f"arn:aws:iam::{ADMINISTRATOR}:role/machine",
         )["stateMachineArn"]
-        built = Rollcall(configuration, clock, world, faults, calls, session, machine_arn, ledger)
+        used = UsedActions(session, ADMINISTRATOR)
+        built = Rollcall(
+            configuration, clock, world, faults, calls, session, machine_arn, ledger, used
+        )
         clients = Clients(session, clock.now)
-        wired = wiring.Wiring(settings, clients, REGION, clock.now)
+        wired = wiring.Wiring(settings, clients, REGION, clock.now, services)
         monkeypatch.setattr(wiring, "wiring", lambda: wired)
         _virtual_time(built, monkeypatch)
         copy_tables_cheaply(monkeypatch)
@@ -306,7 +326,9 @@ def rollcall(
         yield built
 
 
-def _furnish(session: boto3.Session, configuration: Configuration) -> tuple[Settings, Ledger]:
+def _furnish(
+    session: boto3.Session, configuration: Configuration, services: tuple[ServiceRecord, ...]
+) -> tuple[Settings, Ledger]:
     """Table, bus and topic, each of the last two with a queue behind it."""
     any_session: Any = session
     table = create_table(any_session.resource("dynamodb").Table("RollcallTable"))
@@ -332,7 +354,7 @@ def _furnish(session: boto3.Session, configuration: Configuration) -> tuple[Sett
         Bucket=RESULTS, CreateBucketConfiguration={"LocationConstraint": REGION}
     )
     settings = Settings(ADMINISTRATOR, "aws", configuration, table.name, "rollcall", topic, RESULTS)
-    return settings, Ledger(table)
+    return settings, Ledger(table, services)
 
 
 def _virtual_time(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,11 +381,11 @@ def _real_handlers(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     ) -> bytes:
         step = function_name.rpartition(":")[2]
         module = importlib.import_module(f"functions.steps.{step}")
-        with built.one_at_a_time:
+        with built.one_at_a_time, built.used.of(step):
             built.invoked.append(step)
             built.given.append((step, json.loads(body)))
             try:
-                result = module.handler(json.loads(body), SimpleNamespace(aws_request_id="1"))
+                result = module.handler(json.loads(body), CONTEXT)
             except Exception as error:  # noqa: BLE001  # as Lambda: whatever a handler raises
                 response_headers["x-amz-function-error"] = "Unhandled"
                 killed = built.killed_by is not None and isinstance(error, built.killed_by)
@@ -374,10 +396,12 @@ def _real_handlers(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(LambdaSimpleBackend, "invoke", invoke)
 
 
-def _until_ended(machines: Any, execution_arn: str) -> None:
+def _until_ended(execution_arn: str) -> None:
+    """Asks moto itself: a call through botocore every few milliseconds slows the execution down."""
+    backend: Any = stepfunctions_parser_backends[ADMINISTRATOR][REGION]
     ended = threading.Event()
     for _ in range(6000):
-        if machines.describe_execution(executionArn=execution_arn)["status"] != "RUNNING":
+        if backend.describe_execution(execution_arn).status != "RUNNING":
             return
         ended.wait(0.01)
     raise AssertionError("the execution did not end")

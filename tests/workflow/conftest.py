@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.configuration import Configuration, Invitation
-from functions.enrolment.target import ServiceName
+from functions.services import registry
+from tests.infra.support import granted, resources, role_of, steps
+from tests.support.made_once import interpret_cheaply
+from tests.support.permissions import MEMBER_ROLE
 from tests.support.rollcall import Rollcall
 from tests.support.rollcall import rollcall as in_place
 
@@ -18,16 +21,43 @@ EXTERNAL_ID = "rollcall-test"
 ROLE = "RollcallMember"
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _interpreted_cheaply() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        interpret_cheaply(patch)
+        yield
+
+
 @pytest.fixture
 def rollcall(
     definition: dict[str, Any],
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
 ) -> Iterator[Rollcall]:
-    """Rollcall in one process. ``@pytest.mark.member_role(account, …)`` deploys the member role,
-    ``@pytest.mark.configured(…)`` changes the configuration."""
+    """Rollcall in one process; a call that its role is not granted fails the test.
+
+    ``@pytest.mark.member_role(account, …)`` deploys the member role,
+    ``@pytest.mark.configured(…)`` changes the configuration.
+    """
     with run_in_place(definition, monkeypatch, request) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def granted_actions(template: dict[str, Any], member_role: dict[str, Any]) -> set[tuple[str, str]]:
+    """Each action that a role is granted, as ``UsedActions`` has them."""
+    (role,) = resources(member_role, "AWS::IAM::Role")
+    grants = {module: granted(template, role_of(template, module)) for module in steps(template)}
+    grants[MEMBER_ROLE] = granted(member_role, role)
+    # Lambda logs and traces; the services make the roles that are linked to them.
+    others = ("logs:", "xray:", "iam:CreateServiceLinkedRole")
+    return {
+        (name, action)
+        for name, by_resource in grants.items()
+        for actions in by_resource.values()
+        for action in actions
+        if not action.startswith(others)
+    }
 
 
 @contextmanager
@@ -38,9 +68,12 @@ def run_in_place(
     mark = request.node.get_closest_marker("member_role")
     accounts = mark.args if mark else ()
     invitation = Invitation(member_role=ROLE, external_id=EXTERNAL_ID) if mark else Invitation()
-    configuration = Configuration(("eu-west-1", "us-east-1"), tuple(ServiceName), invitation)
+    configuration = Configuration(("eu-west-1", "us-east-1"), registry.SERVICES, invitation)
     changes = request.node.get_closest_marker("configured")
     configuration = replace(configuration, **(changes.kwargs if changes else {}))
     roles = {account: f"arn:aws:iam::{account}:role/{ROLE}" for account in accounts}
+    allowed: set[tuple[str, str]] = request.getfixturevalue("granted_actions")
     with in_place(definition, configuration, monkeypatch, roles) as running:
         yield running
+        beyond = sorted(running.used.each - allowed)
+        assert not beyond, f"called without being allowed to: {beyond}"

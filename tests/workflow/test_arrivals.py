@@ -9,7 +9,8 @@ import pytest
 
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.scope import Scope
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result, from_management, sample
 
@@ -163,7 +164,7 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
     rollcall.found_organization()
     for account_id in (ACCOUNT, OTHER):
         rollcall.add_account(account_id)
-    now, target = rollcall.clock.now(), Target(ServiceName.GUARDDUTY, "eu-west-1")
+    now, target = rollcall.clock.now(), Target(registry.GUARDDUTY, "eu-west-1")
     rollcall.ledger.open(an_onboarding(id="busy", started_at=now, lease_until=now + 900))
     everywhere = [
         a_membership(
@@ -172,7 +173,7 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
             at=now,
             onboarding_id="busy",
         )
-        for service in ServiceName
+        for service in registry.SERVICES
         for region in rollcall.configuration.regions
     ]
     rollcall.ledger.record(everywhere, now)
@@ -188,7 +189,7 @@ def test_a_run_by_hand_leaves_an_account_alone_that_another_run_works_on(
         "skipped": 6,
     }
     told = rollcall.memberships(ACCOUNT)[ACCOUNT, target]
-    assert str(told.reason) == "onboarding busy is at work on this membership"
+    assert str(told.reason) == "onboarding busy has this membership in progress"
     known = rollcall.ledger.read([(ACCOUNT, target)])[ACCOUNT, target]
     assert (known.onboarding_id, known.status) == ("busy", Status.VERIFYING)
 

@@ -1,8 +1,8 @@
-"""Every step, cut short at every request and taken again: nothing is done twice, nothing forgotten.
+"""Every step, cut short at every request and retried: nothing is done twice, nothing forgotten.
 
 A run of one target is driven step by step, as the state machine would. At one of its requests, to
 AWS or to the table, the step is killed: before the request, or after it took effect. Then the same
-step is taken again with the same input, as Retry does. Every request of every run is cut in turn.
+step is retried with the same input, as Retry does. Every request of every run is cut in turn.
 """
 
 from __future__ import annotations
@@ -21,19 +21,21 @@ from functions.aws.directory import Directory
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.configuration import Configuration, Invitation
 from functions.enrolment.decide import Circumstances
+from functions.enrolment.documents import loop_from_json
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import ENABLED, Action
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import ServiceName, Target
-from functions.services.registry import TRAITS, adapter, invitee
+from functions.enrolment.target import Target
+from functions.services import registry
 from functions.steps import wiring
-from infra.local.calls import CallLog
-from infra.local.clock import ManualClock
-from infra.local.endpoint import Endpoint
-from infra.local.faults import Faults
+from infra.local.facts.clock import ManualClock
+from infra.local.gateway.calls import CallLog
+from infra.local.gateway.endpoint import Endpoint
+from infra.local.gateway.faults import Faults
 from infra.local.world import World
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
 from tests.support.in_process import local_client
+from tests.support.lambda_context import CONTEXT
 from tests.support.memory_rows import MemoryRows, ledger_on
 
 if TYPE_CHECKING:
@@ -42,8 +44,10 @@ if TYPE_CHECKING:
     from functions.aws.ledger import Ledger
     from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Membership
+    from functions.enrolment.service import Service
     from functions.services.protocol import Invitee, SecurityService
-    from infra.local.http import Request, Response
+    from functions.services.record import ServiceRecord
+    from infra.local.wire.http import Request, Response
     from tests.support.memory_rows import Items
 
 T = TypeVar("T")
@@ -145,7 +149,7 @@ class Play:
 
     def __init__(
         self,
-        service: ServiceName,
+        service: Service,
         mode: Mode,
         knife: Knife,
         lag: float,
@@ -167,6 +171,7 @@ class Play:
 
     # As the steps see their wiring.
     home_region = REGION
+    services = registry.SERVICES
     settings = SimpleNamespace(administrator_id=ADMINISTRATOR)
     executions = SimpleNamespace(ended=lambda _arn: None)
 
@@ -183,24 +188,30 @@ class Play:
 
     @property
     def archive(self) -> SimpleNamespace:
-        return SimpleNamespace(keep=Channel(self.knife))
+        return SimpleNamespace(persist=Channel(self.knife))
 
     def now(self) -> float:
         return self.clock.now()
 
     def service(self, target: Target) -> SecurityService:
-        administrators = client(target.service, ADMINISTRATOR, target.region)
-        return adapter(target.service, administrators, self.configuration.invitation)
+        administrators = client(target.service.name, ADMINISTRATOR, target.region)
+        return self.record(target).adapter(administrators, self.configuration.invitation)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
-        return invitee(target.service, client(target.service, account_id, target.region))
+        return self.record(target).invitee(client(target.service.name, account_id, target.region))
+
+    def record(self, target: Target) -> ServiceRecord:
+        (found,) = (each for each in self.services if each == target.service)
+        return found
+
+    def loop(self, document: Mapping[str, Any]) -> Loop:
+        return loop_from_json(document, self.services)
 
     def circumstances(
         self, loop: Loop, now: float, awaited: Mapping[AccountId, Membership] | None = None
     ) -> Circumstances:
-        traits = TRAITS[loop.target.service]
         timing = self.configuration.timing
-        return Circumstances(now, timing, traits, accepts=True, awaited=awaited or {})
+        return Circumstances(now, timing, accepts=True, awaited=awaited or {})
 
     def _furnish(self, lag: float) -> None:
         do = self.world.apply
@@ -208,7 +219,7 @@ class Play:
         do({"do": "add_account", "account_id": ADMINISTRATOR, "organization": MANAGEMENT})
         place = {"account_id": ADMINISTRATOR, "regions": [REGION]}
         assert not is_opt_in(REGION)
-        for service in ServiceName:
+        for service in registry.SERVICES:
             do({"do": "enable", "service": str(service), **place})
             do({"do": "designate", "service": str(service), **place})
         inside = {"organization": MANAGEMENT} if self.mode is Mode.ORGANIZATION else {}
@@ -262,7 +273,7 @@ class Play:
         handler = importlib.import_module(f"functions.steps.{module}").handler
         for _ in range(2):
             try:
-                result: dict[str, Any] = handler(document, SimpleNamespace(aws_request_id="1"))
+                result: dict[str, Any] = handler(document, CONTEXT)
             except self.knife.error:
                 self.clock.advance(2)
             else:
@@ -293,15 +304,15 @@ def check(play: Play) -> None:
 
 @pytest.mark.parametrize("lag", [0, 60], ids=["reads at once", "reads lag"])
 @pytest.mark.parametrize("mode", list(Mode))
-@pytest.mark.parametrize("service", list(ServiceName))
+@pytest.mark.parametrize("service", registry.SERVICES)
 def test_a_run_cut_at_any_request_ends_as_if_it_had_not_been(
-    service: ServiceName, mode: Mode, lag: float, monkeypatch: pytest.MonkeyPatch
+    service: Service, mode: Mode, lag: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert cut_everywhere(service, mode, lag, monkeypatch) > 60
 
 
 def cut_everywhere(
-    service: ServiceName,
+    service: Service,
     mode: Mode,
     lag: float,
     monkeypatch: pytest.MonkeyPatch,
@@ -328,11 +339,11 @@ def test_restarts_cut_at_any_request_are_all_remembered(monkeypatch: pytest.Monk
     plays: list[Play] = []
 
     def make(knife: Knife) -> Play:
-        play = Play(ServiceName.DETECTIVE, Mode.ORGANIZATION, knife, 0, volume_known_after=300)
+        play = Play(registry.DETECTIVE, Mode.ORGANIZATION, knife, 0, volume_known_after=300)
         plays.append(play)
         return play
 
-    assert cut_everywhere(ServiceName.DETECTIVE, Mode.ORGANIZATION, 0, monkeypatch, make) > 60
+    assert cut_everywhere(registry.DETECTIVE, Mode.ORGANIZATION, 0, monkeypatch, make) > 60
     restarted = [
         "StartMonitoringMember" in {call.operation for call in play.calls.read()} for play in plays
     ]
@@ -340,9 +351,9 @@ def test_restarts_cut_at_any_request_are_all_remembered(monkeypatch: pytest.Monk
     assert restarted.count(True) > len(plays) / 2
 
 
-@pytest.mark.parametrize("service", list(ServiceName))
+@pytest.mark.parametrize("service", registry.SERVICES)
 def test_a_table_that_is_throttled_at_any_request_has_nobody_invited_twice(
-    service: ServiceName, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def make(knife: Knife) -> Play:
         play = Play(service, Mode.INVITATION, knife, 60)

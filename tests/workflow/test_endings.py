@@ -13,7 +13,8 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.errors import AccessDenied
 from functions.enrolment.membership import Outcome
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 DAY = 86400
 FORTY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(40))
 OLD = Reason(ReasonCode.OTHER, "old")
-SH_HERE = Target(ServiceName.SECURITYHUB, "eu-west-1")
+SH_HERE = Target(registry.SECURITYHUB, "eu-west-1")
 
 
 def outside(*accounts: AccountId) -> dict[str, Any]:
@@ -158,7 +159,7 @@ def test_a_result_holds_nothing_of_an_older_run_of_the_same_name(rollcall: Rollc
         for account in (ACCOUNT, OTHER)
     ]
     rollcall.ledger.record(of_the_older, long_ago)
-    rollcall.ledger.keep_apart(of_the_older, long_ago)
+    rollcall.ledger.persist_dry_run(of_the_older, long_ago)
 
     execution = rollcall.run({"accounts": [{"id": ACCOUNT}]})
 

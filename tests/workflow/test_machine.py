@@ -9,7 +9,8 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Outcome
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
 from tests.support.events import create_account_result, sample
 
@@ -17,9 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from functions.enrolment.membership import Membership
+    from functions.enrolment.service import Service
     from tests.support.rollcall import Rollcall
 
-SH, GD, DT = ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE
+SH, GD, DT = registry.SECURITYHUB, registry.GUARDDUTY, registry.DETECTIVE
 THIRD = AccountId("666677778888")
 
 
@@ -135,7 +137,7 @@ def test_one_account_and_one_target_in_trouble_leave_all_others_enabled(
             healthy, suspended = told[ACCOUNT, target], told[OTHER, target]
             mismatched = told[THIRD, target]
             assert suspended[0] is Outcome.SKIPPED
-            assert "Organizations says the account is SUSPENDED" in str(suspended[1])
+            assert "Organizations reports the account as SUSPENDED" in str(suspended[1])
             if target == broken:
                 assert healthy[0] is Outcome.FAILED
                 assert "ServiceUnavailable: Security Hub GetMembers" in str(healthy[1])
@@ -221,30 +223,30 @@ def test_detective_is_waited_for_until_it_knows_the_volume(rollcall: Rollcall) -
 @pytest.mark.parametrize(
     ("service", "reason"),
     [
-        ("securityhub", "call securityhub EnableSecurityHub"),
-        ("guardduty", "call guardduty CreateDetector"),
-        ("detective", "call detective CreateGraph"),
+        (SH, "call securityhub EnableSecurityHub"),
+        (GD, "call guardduty CreateDetector"),
+        (DT, "call detective CreateGraph"),
     ],
 )
 def test_a_target_the_administrator_has_not_set_up_fails_with_the_call_that_would_fix_it(
-    rollcall: Rollcall, service: str, reason: str
+    rollcall: Rollcall, service: Service, reason: str
 ) -> None:
     rollcall.found_organization()
     rollcall.add_account(ACCOUNT, volume="known")
-    place = {"service": service, "account_id": ADMINISTRATOR, "regions": ["us-east-1"]}
+    place = {"service": service.name, "account_id": ADMINISTRATOR, "regions": ["us-east-1"]}
     rollcall.world.apply({"do": "disable", **place})
 
-    execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "services": [service]})
+    execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "services": [service.name]})
 
     assert execution.error == "OnboardingIncomplete"
     records = rollcall.memberships(ACCOUNT)
-    broken = records[ACCOUNT, Target(ServiceName(service), "us-east-1")]
+    broken = records[ACCOUNT, Target(service, "us-east-1")]
     assert reason in str(broken.reason)
-    assert records[ACCOUNT, Target(ServiceName(service), "eu-west-1")].outcome is Outcome.ENABLED
+    assert records[ACCOUNT, Target(service, "eu-west-1")].outcome is Outcome.ENABLED
     assert "us-east-1" not in {
         enabled["region"]
         for enabled in rollcall.world.snapshot()["enabled"]
-        if enabled["service"] == service
+        if enabled["service"] == service.name
     }
 
 

@@ -12,7 +12,8 @@ from functions.enrolment.errors import ServiceRefused, Throttled
 from functions.enrolment.membership import ENABLED, Outcome
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.scope import Scope
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from functions.services.guardduty import GuardDuty
 from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER, a_membership, an_onboarding
 from tests.support.events import create_account_result, from_management, sample
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 DAY = 86400
 FIVE = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(5))
-GD_HERE = Target(ServiceName.GUARDDUTY, "eu-west-1")
+GD_HERE = Target(registry.GUARDDUTY, "eu-west-1")
 
 
 def outcomes(memberships: Iterable[Membership]) -> set[Outcome | None]:
@@ -226,7 +227,7 @@ def a_busy_run(rollcall: Rollcall, name: str, **changes: Any) -> None:
     rollcall.ledger.record(
         [
             a_membership(target=Target(service, region), at=now, onboarding_id=name)
-            for service in ServiceName
+            for service in registry.SERVICES
             for region in rollcall.configuration.regions
         ],
         now,

@@ -11,7 +11,8 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Timing
 from functions.enrolment.membership import Outcome
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from functions.steps import accept_invitations
 from functions.steps.wiring import Wiring
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 MINUTE, HOUR, DAY = 60, 3600, 86400
 ENDED_WELL = {"enabled", "already enabled"}
 BOTH = {"services": ["guardduty", "detective"], "regions": [HERE]}
-GD_HERE = Target(ServiceName.GUARDDUTY, HERE)
+GD_HERE = Target(registry.GUARDDUTY, HERE)
 TEN = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(10))
 FIFTY = tuple(AccountId(f"{300_000_000_000 + number}") for number in range(50))
 OTHERS = tuple(AccountId(f"{400_000_000_000 + number}") for number in range(50))
@@ -60,7 +61,11 @@ MEMBER_LIMIT = "it cannot exceed the maximum number of allowed members"
 
 @pytest.fixture(autouse=True)
 def _in_virtual_time(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a table that answers as DynamoDB does, in a hundredth of the time."""
     in_virtual_time(rollcall, monkeypatch)
+    ledger = ledger_on(MemoryRows())
+    rollcall.ledger = ledger
+    monkeypatch.setattr(Wiring, "ledger", property(lambda _: ledger))
 
 
 # Detective and GuardDuty
@@ -280,9 +285,8 @@ def test_nobody_is_said_not_to_have_accepted_who_was_never_asked_by_this_run(
     regions=(HERE, "ap-east-1"), timing=Timing(invitation_deadline=HOUR, volume_deadline=HOUR)
 )
 def test_whatever_is_not_enabled_has_a_reason_and_a_code(
-    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
+    rollcall: Rollcall,
 ) -> None:
-    keep_rows_in_memory(rollcall, monkeypatch)
     a_world_of_trouble(rollcall)
     everybody = with_email(*TEN, ADMINISTRATOR, MANAGEMENT)
 
@@ -328,10 +332,9 @@ def a_world_of_trouble(rollcall: Rollcall) -> None:
 @pytest.mark.member_role(*HEALTHY)
 @pytest.mark.configured(regions=(HERE,))
 def test_troubled_invitations_cost_no_more_than_this_in_fourteen_days(
-    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
+    rollcall: Rollcall,
 ) -> None:
     """Regions do not share a call: three of them give the same figure in three times the time."""
-    keep_rows_in_memory(rollcall, monkeypatch)
     rollcall.found_organization()
     for account in TEN:
         rollcall.add_outside(account, email=email(account))
@@ -355,17 +358,9 @@ def test_troubled_invitations_cost_no_more_than_this_in_fourteen_days(
     assert calls / len(told) <= 17.8
 
 
-def keep_rows_in_memory(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A table that answers as DynamoDB does, in a hundredth of the time."""
-    ledger = ledger_on(MemoryRows())
-    rollcall.ledger = ledger
-    monkeypatch.setattr(Wiring, "ledger", property(lambda _: ledger))
-
-
 def test_a_run_on_a_table_that_others_used_before_costs_no_more_than_this(
     rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_rows_in_memory(rollcall, monkeypatch)
     rollcall.found_organization()
     for account in (*FIFTY, *OTHERS):
         rollcall.add_account(account)
@@ -384,7 +379,6 @@ def test_a_run_on_a_table_that_others_used_before_costs_no_more_than_this(
 def test_inviting_and_accepting_costs_no_more_than_this(
     rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    keep_rows_in_memory(rollcall, monkeypatch)
     rollcall.found_organization()
     for account in TEN:
         rollcall.add_outside(account, email=email(account))

@@ -28,7 +28,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.asl.eval.evaluation_details import ExecutionDetails
 from moto.stepfunctions.parser.backend.execution import Execution
 
-from infra.local.paging import iso
+from infra.local.wire.paging import iso
 
 if TYPE_CHECKING:
     import pytest

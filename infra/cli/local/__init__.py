@@ -1,1 +1,1 @@
-"""``rollcall local`` and what serves only it."""
+"""``rollcall local`` and the modules that only it uses."""

@@ -1,4 +1,4 @@
-"""Deploying the real app with the real CDK command line to the local AWS."""
+"""Deploys the real app to the local AWS with the real CDK CLI."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.ledger import Ledger
+from functions.services import registry
+from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
 from infra.cli.stack import STACK, stack_outputs
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ CDK = ROOT / "node_modules" / ".bin" / "cdk"
 
 
 class DeploymentFailed(Exception):
-    """A command of the CDK failed; the message ends with what it printed."""
+    """A CDK command failed; the message ends with the command's output."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What was deployed: the outputs of the stack ``Rollcall``, and where its assembly is."""
+    """The outputs of the deployed stack ``Rollcall``, and the path of the cloud assembly."""
 
     machine_arn: str
     bus_name: str
@@ -46,7 +49,7 @@ class Deployment:
 
 
 class Deployer:
-    """Bootstraps places and deploys stacks to them; ``folder`` keeps the assembly."""
+    """Bootstraps places and deploys stacks to them; ``folder`` is for the cloud assembly."""
 
     def __init__(self, aws: LocalAws, folder: Path) -> None:
         self._aws = aws
@@ -54,7 +57,7 @@ class Deployer:
         self._assembly = folder / "cdk.out"
 
     def bootstrap_and_synthesise(self, configuration: dict[str, Any], *places: Place) -> None:
-        """``cdk bootstrap`` of every place and ``cdk synth``, side by side.
+        """``cdk bootstrap`` of every place and ``cdk synth``, in parallel.
 
         Raises:
             DeploymentFailed: one of them failed.
@@ -65,7 +68,7 @@ class Deployer:
             commands = [stack.enter_context(self._cdk(places[0], *synth))]
             for place in places:
                 where = f"aws://{place.account_id}/{place.region}"
-                # Where there is no cdk.json, bootstrap does not synthesise the app as well.
+                # In a folder without cdk.json, bootstrap does not synthesise the app.
                 bootstrap = self._cdk(place, "bootstrap", where, cwd=self._folder)
                 commands.append(stack.enter_context(bootstrap))
             for command in commands:
@@ -75,7 +78,7 @@ class Deployer:
         """``cdk deploy`` of stacks of one account.
 
         Raises:
-            DeploymentFailed: it failed.
+            DeploymentFailed: the command failed.
         """
         options = ("--app", self._assembly, "--require-approval", "never", "--exclusively")
         with self._cdk(place, "deploy", *stacks, *options) as deploying:
@@ -85,7 +88,7 @@ class Deployer:
         """Deploy the stack ``Rollcall``.
 
         Raises:
-            DeploymentFailed: it failed.
+            DeploymentFailed: the command failed.
         """
         self.deploy(place, STACK)
         cloudformation = self._aws.client("cloudformation", place.account_id, place.region)
@@ -103,7 +106,7 @@ class Deployer:
     def _cdk(
         self, place: Place, *arguments: str | Path, cwd: Path = ROOT
     ) -> Iterator[subprocess.Popen[str]]:
-        """A command under way; leaving the context ends it and whatever it started."""
+        """A running command; leaving the context kills it and its child processes."""
         with subprocess.Popen(  # noqa: S603  # our own command line
             [CDK, *arguments, "--no-notices"],
             cwd=cwd,
@@ -128,16 +131,23 @@ class Deployer:
 
 
 def _finish(process: subprocess.Popen[str]) -> None:
-    told, _ = process.communicate()
+    output, _ = process.communicate()
     if process.returncode:
-        assert isinstance(process.args, list)  # noqa: S101  # as _cdk gave them
-        raise DeploymentFailed(f"cdk {process.args[1]} failed:\n{told.strip()[-4000:]}")
+        assert isinstance(process.args, list)  # noqa: S101  # as passed by _cdk
+        raise DeploymentFailed(f"cdk {process.args[1]} failed:\n{output.strip()[-4000:]}")
+
+
+def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
+    """The deployment's table, read as the administrator account."""
+    session = aws.session(ADMINISTRATOR, HOME_REGION)
+    tables = session.resource("dynamodb", endpoint_url=aws.url)
+    return Ledger(tables.Table(deployment.table_name), registry.SERVICES)
 
 
 def deploy_member_role(
     aws: LocalAws, place: Place, deployment: Deployment, administrator_id: str
 ) -> None:
-    """Create the member role's stack in a member account, as a StackSet would."""
+    """Create the member role's stack in a member account, as a StackSet does."""
     template = json.loads((deployment.assembly / "RollcallMemberRole.template.json").read_text())
     cloudformation = aws.client("cloudformation", place.account_id, place.region)
     cloudformation.create_stack(

@@ -1,4 +1,4 @@
-"""Playing a scenario: deploy, start a run, follow it to its result."""
+"""Plays a scenario: deploys, starts a run and follows it to its result."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
 from infra.cli.follow import by_reason, follow, memberships_of
-from infra.cli.local.arrivals import CREATED, play_arrivals
-from infra.cli.local.deployment import Deployer, Place, deploy_member_role
-from infra.cli.local.results import Subscriber, ledger_of
+from infra.cli.local.deployment import Deployer, Place, deploy_member_role, ledger_of
+from infra.cli.local.played_events import CREATED, play_events
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
     CONTROL_TOWER_REGION,
@@ -23,6 +22,7 @@ from infra.cli.local.scenarios import (
     Input,
     found_organization,
 )
+from infra.cli.local.subscriber import Subscriber
 from infra.local.process import LocalAwsFailed
 
 if TYPE_CHECKING:
@@ -53,12 +53,12 @@ class Play:
         self._began = time.monotonic()
 
     def run(self, *, keep: bool) -> int:
-        """The exit status."""
+        """Play the scenario; returns the exit status."""
         self._console.print(f"Scenario {self._scenario.name}: {self._scenario.about}.\n")
         self._note(f"local AWS at {self._aws.url}")
         deployment = self._deploy()
         if self._scenario.prepare is None:
-            status = play_arrivals(self._console, self._aws, deployment)
+            status = play_events(self._console, self._aws, deployment)
             if keep:
                 self._keep(deployment, Input({"accounts": [{"id": CREATED}]}))
             return status
@@ -99,7 +99,7 @@ class Play:
         return deployment
 
     def _start(self, deployment: Deployment, start: Input | Creation) -> str:
-        """Start the run as the scenario says; returns the onboarding's id."""
+        """Start the run as the scenario defines; returns the onboarding's id."""
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
         if isinstance(start, Input):
             execution = machines.start_execution(
@@ -114,9 +114,9 @@ class Play:
             found = machines.list_executions(stateMachineArn=deployment.machine_arn)["executions"]
             for execution in found:
                 name: str = execution["name"]
-                # Of the executions that the creation's events start, one acts.
-                found_by_run = ledger.findings(name)
-                acts = found_by_run is not None and found_by_run.own
+                # The creation causes several events; one of their executions acts.
+                findings = ledger.findings(name)
+                acts = findings is not None and findings.own
                 if acts or execution["status"] not in ("RUNNING", "SUCCEEDED"):
                     return name
             time.sleep(0.1)
@@ -136,10 +136,10 @@ class Play:
 
         records = follow(self._console, read, ended, seconds=RUN_SECONDS)
         execution = machines.describe_execution(executionArn=arn)
-        told = f"\nExecution {execution['status']}"
+        result = f"\nExecution {execution['status']}"
         if "error" in execution:
-            told += f": {execution['error']}: {execution.get('cause', '')}"
-        self._console.print(told, markup=False)
+            result += f": {execution['error']}: {execution.get('cause', '')}"
+        self._console.print(result, markup=False)
         return records
 
     def _report(
@@ -149,15 +149,15 @@ class Play:
         records: Sequence[Membership],
         received: dict[str, dict[str, Any]],
     ) -> int:
-        """Say what was published and whether it is what a user wants."""
+        """Print what was published; returns the exit status."""
         for channel in ("topic", "bus"):
             arrived = "arrived" if channel in received else "did NOT arrive"
             self._console.print(f"Result from the {channel} {arrived}")
         not_enabled = [record for record in records if record.outcome not in _ENABLED]
         if received:
             counts = next(iter(received.values()))["counts"]
-            told = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
-            self._console.print(f"Published: {told}")
+            summary = ", ".join(f"{count} {outcome}" for outcome, count in counts.items() if count)
+            self._console.print(f"Published: {summary}")
         if not_enabled:
             self._console.print("\nNot enabled:")
             width = self._console.width if self._console.is_terminal else sys.maxsize
@@ -166,13 +166,13 @@ class Play:
         return 0 if records and not not_enabled and len(received) == 2 else 1
 
     def _keep(self, deployment: Deployment, start: Input | Creation) -> None:
-        """Say how to go on by hand, and wait for Ctrl-C.
+        """Print commands to use the local AWS, and wait for Ctrl-C.
 
         Raises:
-            LocalAwsFailed: it ended by itself.
+            LocalAwsFailed: the local AWS ended by itself.
         """
         self._console.print(
-            f"\nThe local AWS is running at {self._aws.url}; Ctrl-C ends it. In another shell:\n"
+            f"\nThe local AWS is running at {self._aws.url}; Ctrl-C stops it. In another shell:\n"
         )
         environment = self._aws.environment(ADMINISTRATOR, HOME_REGION)
         exports = "\n".join(f"export {name}={value}" for name, value in environment.items())
@@ -180,13 +180,13 @@ class Play:
         key = json.dumps({":pk": {"S": f"account#{start.document['accounts'][0]['id']}"}})
         self._console.print(
             f"{exports}\n\n"
-            "# Start an execution: once more for the same accounts\n"
+            "# Start an execution for the same accounts again\n"
             f"aws stepfunctions start-execution --state-machine-arn {deployment.machine_arn}"
             f" --input {shlex.quote(document)}\n\n"
-            "# Put an event: Organizations does, when the management account creates an account\n"
+            "# Create an account: Organizations then puts its events on the bus\n"
             f"AWS_ACCESS_KEY_ID={MANAGEMENT} aws organizations create-account"
             " --email another@example.com --account-name Another\n\n"
-            "# Query the table: what is known of an account\n"
+            "# Query the table for an account\n"
             f"aws dynamodb query --table-name {deployment.table_name}"
             f" --key-condition-expression 'pk = :pk'"
             f" --expression-attribute-values {shlex.quote(key)}\n",
@@ -198,7 +198,7 @@ class Play:
         except KeyboardInterrupt:
             self._console.print("Stopped.")
         else:
-            raise LocalAwsFailed(f"the local AWS has ended by itself; its log: {LOG}")
+            raise LocalAwsFailed(f"the local AWS ended by itself; see its log: {LOG}")
 
     def _note(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", markup=False)

@@ -1,4 +1,4 @@
-"""What ``rollcall local`` plays: the world a scenario stands in, how its run is started."""
+"""The scenarios of ``rollcall local``: the accounts they need, and how their run is started."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ INVITED_WITH_ROLE = "666677778888"
 WRONG_EMAIL = "777788889999"
 NEVER_ANSWERS = "888899990000"
 
-# Waits and deadlines at the pace of the local services.
+# Short waits and deadlines, because the local services respond quickly.
 TIMING = {
     "first_wait": "1s",
     "longest_wait": "2s",
@@ -51,14 +51,14 @@ RETRY = {"first_wait": "1s", "longest_wait": "2s", "attempts": 2, "account_first
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A run started by hand with this input."""
+    """A run that is started by hand with this input."""
 
     document: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """A run started by the event of an account that was created just now."""
+    """A run that is started by the event of an account's creation."""
 
     account_id: str
 
@@ -70,8 +70,8 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``prepare`` adds to the organisation and says what starts the run; without it the scenario
-    is about many events. ``timing`` overrides ``TIMING``."""
+    """``prepare`` adds accounts and returns what starts the run; without it the scenario plays many
+    events. ``timing`` overrides ``TIMING``."""
 
     name: ScenarioName
     about: str
@@ -81,7 +81,7 @@ class Scenario:
     member_role: bool = False
 
     def configuration(self, organization_id: str) -> dict[str, Any]:
-        """The ``rollcall`` context it is deployed with."""
+        """The context ``rollcall`` to deploy with."""
         invitation: dict[str, Any] = {"send_email": False}
         if self.member_role:
             invitation |= {"member_role": MEMBER_ROLE, "external_id": EXTERNAL_ID}
@@ -91,8 +91,8 @@ class Scenario:
             "invitation": invitation,
             "timing": TIMING | self.timing,
             "retry": RETRY,
-            # The samples of Control Tower's events are from its home Region eu-west-1, and moves
-            # matter to a scope by paths.
+            # The sample events of Control Tower have the home Region eu-west-1. A move starts a
+            # run only where the scope has paths.
             "organization": {
                 "management_account": MANAGEMENT,
                 "administrator_account": ADMINISTRATOR,
@@ -104,11 +104,8 @@ class Scenario:
 
 
 def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> str:
-    """An organisation whose services are administered from a delegated administrator account.
-
-    Returns its id.
-    """
-    made = aws.world(do="create_organization", management=MANAGEMENT)
+    """Create an organisation with a delegated administrator of all services; returns its id."""
+    created = aws.world(do="create_organization", management=MANAGEMENT)
     aws.world(
         do="add_account",
         account_id=ADMINISTRATOR,
@@ -125,7 +122,7 @@ def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> str:
     organizations.register_delegated_administrator(
         AccountId=ADMINISTRATOR, ServicePrincipal="account.amazonaws.com"
     )
-    return str(made["organization"])
+    return str(created["organization"])
 
 
 def _creation(aws: LocalAws) -> Creation:
@@ -200,15 +197,15 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "trouble",
-            "a wrong e-mail, an account that never answers, a suspended one, one that has not opted"
-            " in to a Region, and a target that answers only 500s",
+            "a wrong e-mail address, an account that never responds, a suspended one, one that has"
+            " not opted in to a Region, and a target that returns only 500 errors",
             _trouble,
             regions=TROUBLE_REGIONS,
             timing={"invitation_deadline": "15s"},
         ),
         Scenario(
             "organization",
-            "every event by which an account arrives, duplicates and noise, in the management"
+            "every event about a new account, duplicates and unrelated events, in the management"
             " account",
             None,
             regions=("eu-west-1", "us-east-1", "ap-east-1"),

@@ -28,28 +28,30 @@ _ABOUT = "; ".join(f"{scenario.name}: {scenario.about}" for scenario in SCENARIO
 
 def run(
     scenario: Annotated[
-        ScenarioName, Option(metavar="NAME", help=f"What is played; {_ABOUT}.")
+        ScenarioName, Option(metavar="NAME", help=f"The scenario to play. {_ABOUT}.")
     ] = "creation",
-    keep: Annotated[bool, Option("--keep", help="Leave it running until Ctrl-C.")] = False,
+    keep: Annotated[
+        bool, Option("--keep", help="Leave the local AWS running until Ctrl-C.")
+    ] = False,
 ) -> int:
-    """Deploy to an AWS on this machine and follow a run.
+    """Deploy to a local AWS and follow a run.
 
-    Sets up an AWS on this machine, deploys to it, starts a run and follows it to its result.
-    Whatever was started is stopped, also on Ctrl-C and on failure.
+    Starts an AWS on this machine, deploys to it, starts a run and follows it to its result. All
+    processes are stopped at the end, also on Ctrl-C and on failure.
 
-    Exit status 0: every membership is Enabled and the result arrived; 1: not so; 2: bad arguments;
-    130: ended by Ctrl-C, unless the run was over and kept.
+    Exit status 0: every membership is Enabled and the result was received; 1: otherwise; 2: invalid
+    arguments; 130: stopped by Ctrl-C, unless the run had ended and --keep was given.
     """
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _end)
+        signal.signal(number, _exit)
     terminal = sys.stdout.isatty()
     console = Console(highlight=False, soft_wrap=not terminal)
     LOG.parent.mkdir(parents=True, exist_ok=True)
-    # A run that is being kept goes on writing to the log it began.
+    # A local AWS that another command keeps running goes on writing to its own, unlinked log.
     LOG.unlink(missing_ok=True)
     try:
         with TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as folder:
-            # Whatever the CDK, the local AWS and its workers write goes when they have gone.
+            # Temporary files of the CDK, the local AWS and its workers are deleted with it.
             os.environ["TMPDIR"] = folder
             with local_aws(LOG) as aws:
                 return Play(console, aws, SCENARIOS[scenario], Path(folder)).run(keep=keep)
@@ -69,6 +71,6 @@ def run(
         return 1
 
 
-def _end(number: int, _: object) -> None:
+def _exit(number: int, _: object) -> None:
     signal.signal(number, signal.SIG_IGN)
     sys.exit(128 + number)

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError
-from infra.local.paging import page
-from infra.local.regions import DEFAULT_REGIONS, OPT_IN_REGIONS, OptStatus
+from infra.local.facts.regions import DEFAULT_REGIONS, OPT_IN_REGIONS, OptStatus
+from infra.local.services.service import LocalService
+from infra.local.wire.errors import Wording, described
+from infra.local.wire.paging import page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.local.state import Account, State
+    from infra.local.facts.state import LocalAccount
 
 PRINCIPAL = "account.amazonaws.com"
 _PAGE = 50
 
 
-class AccountManagement:
-    def __init__(self, state: State) -> None:
-        self._state = state
+def _invalid(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message, reason="fieldValidationFailed")
 
-    @property
-    def name(self) -> str:
-        return "account"
+
+class AccountManagement(LocalService):
+    name = "account"
+    label = "Account Management"
+    wording = Wording(
+        throttling="TooManyRequestsException",
+        server_error="InternalServerException",
+        invalid_input=lambda broken: _invalid(described(broken)),
+        malformed=_invalid,
+    )
+    timings: ClassVar = {"region_opt": 1.0}
+    regional = False
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -63,7 +73,7 @@ class AccountManagement:
         self._opt(account, params["RegionName"], OptStatus.DISABLING, OptStatus.DISABLED)
         return {}
 
-    def _opt(self, account: Account, region: str, doing: OptStatus, done: OptStatus) -> None:
+    def _opt(self, account: LocalAccount, region: str, doing: OptStatus, done: OptStatus) -> None:
         if _known(region) in DEFAULT_REGIONS:
             raise ServiceError(
                 "ValidationException",
@@ -75,18 +85,18 @@ class AccountManagement:
             return
         if status in (OptStatus.ENABLING, OptStatus.DISABLING):
             raise ServiceError("ConflictException", f"The Region {region} is already changing.")
-        self._state.set_opt_status(account, region, doing)
-        self._state.agenda.after(
-            self._state.timings.region_opt,
-            lambda: self._state.set_opt_status(account, region, done),
+        self.state.set_opt_status(account, region, doing)
+        self.state.agenda.after(
+            self.state.timings["region_opt"],
+            lambda: self.state.set_opt_status(account, region, done),
         )
 
-    def _account(self, who: Caller, params: dict[str, Any], operation: str) -> Account:
+    def _account(self, who: Caller, params: dict[str, Any], operation: str) -> LocalAccount:
         """The caller's own account, or one of its organisation that it may manage."""
         account_id = params.get("AccountId")
         if account_id is None:
-            return self._state.account(who.account_id)
-        organization = self._state.organization_of(who.account_id)
+            return self.state.account(who.account_id)
+        organization = self.state.organization_of(who.account_id)
         management = organization is not None and organization.management == who.account_id
         if organization is None or not (
             management or organization.is_delegate(who.account_id, PRINCIPAL)
@@ -110,17 +120,13 @@ class AccountManagement:
             )
         if account_id not in organization.seats:
             raise _denied(who, operation)
-        return self._state.account(account_id)
+        return self.state.account(account_id)
 
 
 def _known(region: str) -> str:
     if region not in DEFAULT_REGIONS | OPT_IN_REGIONS:
         raise _invalid(f"The Region {region} does not exist.")
     return region
-
-
-def _invalid(message: str) -> ServiceError:
-    return ServiceError("ValidationException", message, reason="fieldValidationFailed")
 
 
 def _denied(who: Caller, operation: str, reason: str = "") -> ServiceError:

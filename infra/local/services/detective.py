@@ -5,29 +5,70 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError
-from infra.local.delegation import OrganizationMembers
-from infra.local.membership import ASSOCIATED, Change, Membership, Standing, Texts, Why
-from infra.local.organization import AccountState, AutoEnable, MemberService, Organization
-from infra.local.paging import when
-from infra.local.services.tags import TagOperations
-from infra.local.state import Installation, Volume
+from infra.local.facts.membership import (
+    ASSOCIATED,
+    Change,
+    LocalMembership,
+    LocalStatus,
+    Texts,
+    Why,
+)
+from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
+from infra.local.facts.state import Installation, Volume
+from infra.local.facts.timings import OrNever
+from infra.local.services.guardduty.service import GuardDuty
+from infra.local.services.shared.members import Members
+from infra.local.services.shared.tags import TagOperations
+from infra.local.wire.errors import Wording, described
+from infra.local.wire.paging import when
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from infra.local.wire.constraints import Violation
 
 _PAGE = 200
 _CORE = "DETECTIVE_CORE"
 _UNKNOWN = "VOLUME_UNKNOWN"
 
 
-class Detective(OrganizationMembers):
-    service = MemberService.DETECTIVE
+def _invalid_input(broken: Sequence[Violation]) -> ServiceError:
+    graph = broken[0].path == ("GraphArn",)
+    code = "INVALID_GRAPH_ARN" if graph else "INVALID_REQUEST_BODY"
+    return ServiceError("ValidationException", described(broken), ErrorCode=code)
+
+
+def _malformed(message: str) -> ServiceError:
+    return ServiceError("ValidationException", message, ErrorCode="INVALID_REQUEST_BODY")
+
+
+class Detective(Members):
+    name = "detective"
+    label = "Detective"
+    principal = "detective.amazonaws.com"
+    wording = Wording(
+        throttling="TooManyRequestsException",
+        server_error="InternalServerException",
+        invalid_input=_invalid_input,
+        malformed=_malformed,
+    )
+    timings: ClassVar = {
+        # From CreateMembers to INVITED or VERIFICATION_FAILED, or for organisation accounts to
+        # ENABLED.
+        "detective_verification": 1.0,
+        # From GuardDuty being on in an account until Detective can tell its data volume.
+        "detective_volume": 2.0,
+        # From the volume being known until Detective enables the member unasked.
+        "detective_recheck": OrNever(2.0),
+    }
+    # Members per administrator and Region (aws-facts 1.5).
+    limits: ClassVar = {"detective": 1_200}
     spelling: ClassVar = {
-        Standing.VERIFYING: "VERIFICATION_IN_PROGRESS",
-        Standing.VERIFICATION_FAILED: "VERIFICATION_FAILED",
-        Standing.INVITED: "INVITED",
-        Standing.ENABLED: "ENABLED",
-        Standing.DISABLED: "ACCEPTED_BUT_DISABLED",
+        LocalStatus.VERIFYING: "VERIFICATION_IN_PROGRESS",
+        LocalStatus.VERIFICATION_FAILED: "VERIFICATION_FAILED",
+        LocalStatus.INVITED: "INVITED",
+        LocalStatus.ENABLED: "ENABLED",
+        LocalStatus.DISABLED: "ACCEPTED_BUT_DISABLED",
     }
     # "Account is already a member" is what SRA compares with; the others are inferred.
     texts = Texts(
@@ -77,8 +118,8 @@ class Detective(OrganizationMembers):
     }
     invites_on_creation = True
     exclusive = False
-    first_in_organization = Standing.VERIFYING
-    when_removed = Standing.GONE
+    first_in_organization = LocalStatus.VERIFYING
+    when_removed = LocalStatus.GONE
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -109,25 +150,25 @@ class Detective(OrganizationMembers):
         return free | {name: self._owning(call) for name, call in of_the_administrator.items()}
 
     def enable_delay(self) -> float:
-        return self.state.timings.detective_verification
+        return self.state.timings["detective_verification"]
 
     def verification_delay(self) -> float | None:
-        return self.state.timings.detective_verification
+        return self.state.timings["detective_verification"]
 
-    def capacity(self, *, organization: bool) -> int:
-        return self.state.limits.detective
+    def capacity(self, *, organization: bool) -> float:
+        return self.state.limits["detective"]
 
     def management_not_ready(
-        self, organization: Organization, account_id: str, region: str
+        self, organization: LocalOrganization, account_id: str, region: str
     ) -> bool:
         return False
 
     def switch_on(self, account_id: str, region: str) -> None:
         """Only administrators have a graph."""
-        if self.state.installation(self.service, account_id, region) is None:
+        if self.state.installation(self.name, account_id, region) is None:
             self._create(Caller(account_id, region), {})
 
-    def admission(self, membership: Membership) -> tuple[Standing, str | None]:
+    def admission(self, membership: LocalMembership) -> tuple[LocalStatus, str | None]:
         account = self.state.account(membership.account_id)
         volume = account.volume
         if volume is Volume.MEASURED:
@@ -135,16 +176,16 @@ class Detective(OrganizationMembers):
             known = known_at is not None and known_at <= self.state.now()
             volume = Volume.KNOWN if known else Volume.UNKNOWN
         if volume is Volume.TOO_HIGH:
-            return Standing.DISABLED, "VOLUME_TOO_HIGH"
+            return LocalStatus.DISABLED, "VOLUME_TOO_HIGH"
         if volume is Volume.UNKNOWN:
-            return Standing.DISABLED, _UNKNOWN
-        return Standing.ENABLED, None
+            return LocalStatus.DISABLED, _UNKNOWN
+        return LocalStatus.ENABLED, None
 
-    def admit(self, membership: Membership) -> None:
+    def admit(self, membership: LocalMembership) -> None:
         super().admit(membership)
         self._look_again(membership)
 
-    def reconsider(self, membership: Membership) -> None:
+    def reconsider(self, membership: LocalMembership) -> None:
         super().reconsider(membership)
         self._look_again(membership)
 
@@ -155,11 +196,11 @@ class Detective(OrganizationMembers):
     # Graphs
 
     def create_graph(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        graph = self.state.installation(self.service, who.account_id, who.region)
+        graph = self.state.installation(self.name, who.account_id, who.region)
         return {"GraphArn": (graph or self._create(who, params)).arn}
 
     def list_graphs(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        graph = self.state.installation(self.service, who.account_id, who.region)
+        graph = self.state.installation(self.name, who.account_id, who.region)
         graphs = [{"Arn": graph.arn, "CreatedTime": when(graph.since)}] if graph else []
         shown, token = self.paged(graphs, params, _PAGE)
         return {"GraphList": shown, **token}
@@ -194,7 +235,7 @@ class Detective(OrganizationMembers):
         emails = {one["AccountId"]: one["EmailAddress"] for one in params["Accounts"]}
         added = sum(self.find(who.account_id, who.region, one) is None for one in emails)
         present = sum(1 for _ in self.memberships(who.region, administrator=who.account_id))
-        if added and present + added > self.state.limits.detective:
+        if added and present + added > self.state.limits["detective"]:
             raise ServiceError(
                 "ServiceQuotaExceededException",
                 "This request cannot be completed because the number of member accounts in the "
@@ -250,7 +291,7 @@ class Detective(OrganizationMembers):
         membership = self.find(who.account_id, who.region, params["AccountId"])
         if membership is None:
             raise ServiceError("ResourceNotFoundException", self.texts.not_member)
-        if membership.current.standing is not Standing.DISABLED:
+        if membership.current.status is not LocalStatus.DISABLED:
             raise self.error(Why.NOT_ASSOCIATED)
         self.admit(membership)
         return {}
@@ -267,25 +308,25 @@ class Detective(OrganizationMembers):
 
     def accept_invitation(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         membership = self._invited(who, params)
-        if membership.current.standing is not Standing.INVITED:
+        if membership.current.status is not LocalStatus.INVITED:
             raise self.error(Why.ALREADY_ASSOCIATED)
         self.admit(membership)
         return {}
 
     def reject_invitation(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         membership = self._invited(who, params)
-        if membership.current.standing is not Standing.INVITED:
+        if membership.current.status is not LocalStatus.INVITED:
             raise self.error(Why.ALREADY_ASSOCIATED)
-        self.become(membership, Standing.GONE)
+        self.become(membership, LocalStatus.GONE)
         return {}
 
     def disassociate_membership(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         membership = self._invited(who, params)
         if membership.current.organization:
             raise self.error(Why.ORGANIZATION_MEMBER)
-        if membership.current.standing is not Standing.ENABLED:
+        if membership.current.status is not LocalStatus.ENABLED:
             raise self.error(Why.NOT_ASSOCIATED)
-        self.become(membership, Standing.GONE)
+        self.become(membership, LocalStatus.GONE)
         return {}
 
     # The organisation
@@ -293,21 +334,21 @@ class Detective(OrganizationMembers):
     def enable_organization_admin_account(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        self.designate(who, params["AccountId"])
+        self.delegation.designate(who, params["AccountId"])
         return {}
 
     def disable_organization_admin_account(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        self.undesignate(who)
+        self.delegation.undesignate(who)
         return {}
 
     def list_organization_admin_accounts(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        found = self.state.designation(self.service, who.region, who.account_id)
-        organization = self.managed(who) if found is None else found[0]
+        found = self.state.designation(self.name, who.region, who.account_id)
+        organization = self.delegation.managed(who) if found is None else found[0]
         administrators = []
-        for one in self.designations(organization, who.region):
-            graph = self.state.installation(self.service, one.account_id, who.region)
+        for one in self.delegation.designations(organization, who.region):
+            graph = self.state.installation(self.name, one.account_id, who.region)
             if graph is not None:
                 administrators.append(
                     {
@@ -320,19 +361,21 @@ class Detective(OrganizationMembers):
         return {"Administrators": shown, **token}
 
     def describe_organization_configuration(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        return {"AutoEnable": self.administered(who).auto_enable is not AutoEnable.NONE}
+        return {"AutoEnable": self.delegation.administered(who).auto_enable is not AutoEnable.NONE}
 
     def update_organization_configuration(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        self.administered(who)
+        self.delegation.administered(who)
         if "AutoEnable" in params:
-            self.set_auto_enable(who, AutoEnable.NEW if params["AutoEnable"] else AutoEnable.NONE)
+            self.delegation.set_auto_enable(
+                who, AutoEnable.NEW if params["AutoEnable"] else AutoEnable.NONE
+            )
         return {}
 
     def _owning(self, call: Operation) -> Operation:
         def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-            graph = self.state.installation(self.service, who.account_id, who.region)
+            graph = self.state.installation(self.name, who.account_id, who.region)
             if graph is None or graph.arn != params["GraphArn"]:
                 if self._administrator_of(params["GraphArn"]) is None:
                     raise self.error(Why.NOT_ENABLED)
@@ -345,20 +388,22 @@ class Detective(OrganizationMembers):
         return checked
 
     def _graph(self, who: Caller) -> Installation:
-        return self.state.installations[self.service, who.account_id, who.region]
+        return self.state.installations[self.name, who.account_id, who.region]
 
     def _administrator_of(self, graph_arn: str) -> Caller | None:
         for (service, account_id, region), graph in self.state.installations.items():
-            if service is self.service and graph.arn == graph_arn:
+            if service == self.name and graph.arn == graph_arn:
                 return Caller(account_id, region)
         return None
 
-    def _invited(self, who: Caller, params: dict[str, Any]) -> Membership:
+    def _invited(self, who: Caller, params: dict[str, Any]) -> LocalMembership:
         administrator = self._administrator_of(params["GraphArn"])
         if administrator is None or administrator.region != who.region:
             raise self.error(Why.NO_INVITATION)
         membership = self.find(administrator.account_id, who.region, who.account_id)
-        if membership is None or membership.current.standing not in ASSOCIATED | {Standing.INVITED}:
+        if membership is None or membership.current.status not in ASSOCIATED | {
+            LocalStatus.INVITED
+        }:
             raise self.error(Why.NO_INVITATION)
         return membership
 
@@ -376,24 +421,21 @@ class Detective(OrganizationMembers):
         membership = self.find(who.account_id, who.region, account_id)
         if membership is None:
             return self.texts.not_member
-        self.become(membership, Standing.GONE)
+        self.become(membership, LocalStatus.GONE)
         return None
 
     def _current(self, who: Caller, account_id: str) -> Change:
-        return self.state.memberships[self.service, who.region, who.account_id, account_id].current
+        return self.state.memberships[self.name, who.region, who.account_id, account_id].current
 
-    def _volume_known_at(self, membership: Membership) -> float | None:
-        detector = self.state.installation(
-            MemberService.GUARDDUTY, membership.account_id, membership.region
-        )
+    def _volume_known_at(self, membership: LocalMembership) -> float | None:
+        detector = self.state.installation(GuardDuty.name, membership.account_id, membership.region)
         if detector is None or not detector.enabled:
             return None
-        return detector.since + self.state.timings.detective_volume
+        return detector.since + self.state.timings["detective_volume"]
 
-    def _look_again(self, membership: Membership) -> None:
+    def _look_again(self, membership: LocalMembership) -> None:
         """Enable a disabled member unasked once its volume allows, as Detective does."""
-        recheck = self.state.timings.detective_recheck
-        if membership.current.standing is not Standing.DISABLED or recheck is None:
+        if membership.current.status is not LocalStatus.DISABLED:
             return
         due = self.state.now()
         if self.state.account(membership.account_id).volume is Volume.MEASURED:
@@ -401,14 +443,15 @@ class Detective(OrganizationMembers):
             if known_at is None:
                 return
             due = max(due, known_at)
-        elif self.admission(membership)[0] is Standing.DISABLED:
+        elif self.admission(membership)[0] is LocalStatus.DISABLED:
             return
-        self.later(due - self.state.now() + recheck, membership, lambda: self.admit(membership))
+        delay = due - self.state.now() + self.state.timings["detective_recheck"]
+        self.later(delay, membership, lambda: self.admit(membership))
 
     def _drop_graph(self, who: Caller) -> None:
-        self.state.installations.pop((self.service, who.account_id, who.region), None)
+        self.state.installations.pop((self.name, who.account_id, who.region), None)
         for membership in self.memberships(who.region, administrator=who.account_id):
-            self.become(membership, Standing.GONE)
+            self.become(membership, LocalStatus.GONE)
 
     def _batch(
         self,
@@ -427,7 +470,7 @@ class Detective(OrganizationMembers):
     def _member(
         self, administrator: str, region: str, account_id: str, change: Change
     ) -> dict[str, Any]:
-        graph = self.state.installations[self.service, administrator, region]
+        graph = self.state.installations[self.name, administrator, region]
         member: dict[str, Any] = {
             "AccountId": account_id,
             "GraphArn": graph.arn,
@@ -443,8 +486,8 @@ class Detective(OrganizationMembers):
             member["DisabledReason"] = change.disabled_reason
         if change.invited_at is not None:
             member["InvitedTime"] = when(change.invited_at)
-        if change.standing in ASSOCIATED:
-            state = "STARTED" if change.standing is Standing.ENABLED else "DISABLED"
+        if change.status in ASSOCIATED:
+            state = "STARTED" if change.status is LocalStatus.ENABLED else "DISABLED"
             member["DatasourcePackageIngestStates"] = {_CORE: state}
         return member
 
@@ -454,5 +497,5 @@ class Detective(OrganizationMembers):
         arn = f"arn:aws:detective:{who.region}:{who.account_id}:graph:{graph_id}"
         graph = Installation(graph_id, arn, now, now, tags=dict(params.get("Tags", {})))
         graph.settings = {"packages": {_CORE: now}}
-        self.state.install(self.service, who.account_id, who.region, graph)
+        self.state.install(self.name, who.account_id, who.region, graph)
         return graph

@@ -50,7 +50,7 @@ class Violation:
 
 def violations(shape: Shape | None, value: Any, path: tuple[str, ...] = ()) -> Iterator[Violation]:
     """Every constraint of ``shape`` that ``value`` breaks, in the model's order."""
-    if isinstance(shape, StructureShape) and not shape.is_document_type:
+    if isinstance(shape, StructureShape):
         yield from _structure(shape, value, path)
     elif isinstance(shape, ListShape):
         yield from _length(shape, value, path)
@@ -63,7 +63,7 @@ def violations(shape: Shape | None, value: Any, path: tuple[str, ...] = ()) -> I
             yield from violations(shape.value, item, (*path, key, "value"))
     elif isinstance(shape, StringShape):
         yield from _string(shape, value, path)
-    elif shape is not None and shape.type_name in {"integer", "long", "float", "double"}:
+    elif shape is not None and shape.type_name in {"integer", "long"}:
         yield from _range(shape, value, path)
 
 
@@ -103,7 +103,7 @@ def _length(shape: Shape, value: Any, path: tuple[str, ...]) -> Iterator[Violati
         yield Violation(Constraint.MAX_LENGTH, path, value, demand, sensitive)
 
 
-def _range(shape: Shape, value: float, path: tuple[str, ...]) -> Iterator[Violation]:
+def _range(shape: Shape, value: int, path: tuple[str, ...]) -> Iterator[Violation]:
     low, high = shape.metadata.get("min"), shape.metadata.get("max")
     if low is not None and value < low:
         demand = f"Member must have value greater than or equal to {low}"

@@ -1,15 +1,14 @@
-"""The errors the endpoint itself raises, as each service words them."""
+"""The errors the endpoint itself raises, whatever the operation."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from infra.local.api import ServiceError
-from infra.local.wire.constraints import Constraint
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from infra.local.api import ServiceError
     from infra.local.wire.constraints import Violation
 
 # Errors any service may answer with that its model does not list: "Common Errors" of the API
@@ -32,58 +31,21 @@ COMMON_ERRORS = {
     "ValidationError": 400,
 }
 
-_ORGANIZATIONS_REASONS = {
-    Constraint.REQUIRED: "INPUT_REQUIRED",
-    Constraint.ENUM: "INVALID_ENUM",
-    Constraint.PATTERN: "INVALID_PATTERN",
-    Constraint.MIN_LENGTH: "MIN_LENGTH_EXCEEDED",
-    Constraint.MAX_LENGTH: "MAX_LENGTH_EXCEEDED",
-    Constraint.MIN_VALUE: "MIN_VALUE_EXCEEDED",
-    Constraint.MAX_VALUE: "MAX_VALUE_EXCEEDED",
-}
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A service's own errors for what any of its operations may meet."""
+
+    # Codes.
+    throttling: str
+    server_error: str
+    # For parameters that break the model's constraints.
+    invalid_input: Callable[[Sequence[Violation]], ServiceError]
+    # For a body that is no JSON, or holds a value of another type; takes what is wrong with it.
+    malformed: Callable[[str], ServiceError]
 
 
-def invalid_input(service: str, broken: Sequence[Violation]) -> ServiceError:
-    """The service's modelled error for parameters that break the model's constraints.
-
-    GuardDuty's wording and type were observed (boto3 issue 3890); the others' wording is that of
-    AWS's common request validation, inferred.
-    """
-    first = broken[0]
+def described(broken: Sequence[Violation]) -> str:
+    """The message of AWS's common request validation."""
     number = "1 validation error" if len(broken) == 1 else f"{len(broken)} validation errors"
-    message = f"{number} detected: {'; '.join(map(str, broken))}"
-    match service:
-        case "guardduty":
-            name = first.path[0][:1].lower() + first.path[0][1:]
-            text = f"The request is rejected because the parameter {name} has an invalid value."
-            return ServiceError("BadRequestException", text, Type="InvalidInputException")
-        case "detective":
-            graph = first.path == ("GraphArn",)
-            code = "INVALID_GRAPH_ARN" if graph else "INVALID_REQUEST_BODY"
-            return ServiceError("ValidationException", message, ErrorCode=code)
-        case "organizations":
-            reason = _ORGANIZATIONS_REASONS[first.constraint]
-            return ServiceError("InvalidInputException", message, Reason=reason)
-        case "account":
-            return ServiceError("ValidationException", message, reason="fieldValidationFailed")
-        case _:
-            return ServiceError("InvalidInputException", message)
-
-
-def malformed(service: str, message: str) -> ServiceError:
-    """For a body that is no JSON, or holds a value of another type.
-
-    json 1.1 services answer SerializationException; the rest-json ones their invalid input error.
-    """
-    match service:
-        case "organizations":
-            return ServiceError("SerializationException", message)
-        case "guardduty":
-            text = "The request is rejected because the JSON could not be processed."
-            return ServiceError("BadRequestException", text, Type="InvalidInputException")
-        case "detective":
-            return ServiceError("ValidationException", message, ErrorCode="INVALID_REQUEST_BODY")
-        case "account":
-            return ServiceError("ValidationException", message, reason="fieldValidationFailed")
-        case _:
-            return ServiceError("InvalidInputException", message)
+    return f"{number} detected: {'; '.join(map(str, broken))}"

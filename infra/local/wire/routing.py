@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel
 
-    from infra.local.http import Request
+    from infra.local.wire.http import Request
 
 _LABEL = re.compile(r"\{(\w+)(\+?)\}")
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from botocore.model import ListShape, MapShape, StructureShape
 
-from infra.local.http import Response
 from infra.local.wire.errors import COMMON_ERRORS
+from infra.local.wire.http import Response
 from infra.local.wire.models import is_rest
 
 if TYPE_CHECKING:
@@ -78,8 +77,8 @@ def _error_body(
     if "Code" in shape.members:
         members["Code"] = error.code
     body: dict[str, Any] = _value(shape, members | error.members, error.code)
-    if model.service_name == "guardduty" and "type" in body:
-        # Seen on the wire under this name (boto3 issue 3890); the model calls it "type".
+    if "type" in body:
+        # GuardDuty's is seen on the wire under this name too (boto3 issue 3890).
         body["__type"] = body["type"]
     return body
 
@@ -100,7 +99,7 @@ def _headers(model: ServiceModel, request_id: str) -> dict[str, str]:
 
 
 def _value(shape: Shape | None, value: Any, path: str) -> Any:
-    if shape is None or getattr(shape, "is_document_type", False):
+    if shape is None:
         return value
     if isinstance(shape, StructureShape):
         return _structure(shape, value, path)
@@ -112,9 +111,6 @@ def _value(shape: Shape | None, value: Any, path: str) -> Any:
         return {key: _value(shape.value, item, f"{path}.{key}") for key, item in value.items()}
     if shape.type_name == "timestamp":
         return _timestamp(shape, value, path)
-    if shape.type_name == "blob":
-        _check(isinstance(value, bytes), shape, value, path)
-        return base64.b64encode(value).decode()
     kinds = _PYTHON_TYPES[shape.type_name]
     right = isinstance(value, kinds) and (not isinstance(value, bool) or bool in kinds)
     _check(right, shape, value, path)

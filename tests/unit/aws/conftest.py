@@ -7,6 +7,7 @@ from moto import mock_aws
 
 from functions.aws.ledger import Ledger
 from functions.aws.sessions import Clients
+from functions.services import registry
 from tests.support.tables import create_table
 from tests.unit.aws.support import REGION, a_session
 
@@ -25,4 +26,4 @@ def table() -> Iterator[Table]:
 
 @pytest.fixture
 def ledger(table: Table) -> Ledger:
-    return Ledger(table)
+    return Ledger(table, registry.SERVICES)

@@ -50,11 +50,11 @@ LEDGER: dict[str, Callable[[Ledger], object]] = {
     "recent": lambda it: it.recent(1),
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
     "extend_lease": lambda it: it.extend_lease("one", NOW + 2 * LEASE),
-    "keep_plan": lambda it: it.keep_plan(an_onboarding("one"), PLAN),
+    "persist_plan": lambda it: it.persist_plan(an_onboarding("one"), PLAN),
     "plan": lambda it: it.plan(an_onboarding("one")),
-    "began_waiting": lambda it: [it.began_waiting("one", NOW, NOW) for _ in range(2)],
-    "keep_resource": lambda it: it.keep_resource(a_membership().target, "detector-1"),
-    "keep_apart": lambda it: it.keep_apart([a_membership()], NOW),
+    "waiting_since": lambda it: [it.waiting_since("one", NOW, NOW) for _ in range(2)],
+    "persist_resource": lambda it: it.persist_resource(a_membership().target, "detector-1"),
+    "persist_dry_run": lambda it: it.persist_dry_run([a_membership()], NOW),
     "findings": lambda it: it.findings("one"),
     "read": lambda it: it.read([a_membership().key]),
     "read_with_onboarding": lambda it: it.read_with_onboarding("one", [a_membership().key]),
@@ -71,7 +71,7 @@ def used(made: list[str]) -> set[str]:
 @pytest.mark.parametrize("method", LEDGER)
 def test_actions_of_the_ledger(ledger: Ledger, table: Table, method: str) -> None:
     ledger.open(an_onboarding("one"))
-    ledger.keep_plan(an_onboarding("one"), PLAN)
+    ledger.persist_plan(an_onboarding("one"), PLAN)
     ledger.write([a_membership()], NOW)
     made = watch(table.meta.client)
 

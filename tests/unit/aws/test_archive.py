@@ -36,7 +36,7 @@ def s3() -> Iterator[S3Client]:
 
 
 def test_a_document_is_kept_as_json(s3: S3Client) -> None:
-    Archive(s3, BUCKET).keep(KEY, DOCUMENT)
+    Archive(s3, BUCKET).persist(KEY, DOCUMENT)
 
     kept = s3.get_object(Bucket=BUCKET, Key=KEY)
     body = kept["Body"].read()
@@ -46,7 +46,7 @@ def test_a_document_is_kept_as_json(s3: S3Client) -> None:
 
 
 def test_what_utf_8_cannot_encode_is_kept_escaped(s3: S3Client) -> None:
-    Archive(s3, BUCKET).keep(KEY, {"name": "\ud800"})
+    Archive(s3, BUCKET).persist(KEY, {"name": "\ud800"})
 
     body = s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read()
     assert body == b'{"name":"\\ud800"}'
@@ -54,14 +54,14 @@ def test_what_utf_8_cannot_encode_is_kept_escaped(s3: S3Client) -> None:
 
 
 def test_the_uri_is_that_of_the_object(s3: S3Client) -> None:
-    assert Archive(s3, BUCKET).keep(KEY, DOCUMENT) == f"s3://{BUCKET}/{KEY}"
+    assert Archive(s3, BUCKET).persist(KEY, DOCUMENT) == f"s3://{BUCKET}/{KEY}"
 
 
 def test_keeping_again_replaces(s3: S3Client) -> None:
     archive = Archive(s3, BUCKET)
 
-    archive.keep(KEY, {"outcome": "failed"})
-    archive.keep(KEY, DOCUMENT)
+    archive.persist(KEY, {"outcome": "failed"})
+    archive.persist(KEY, DOCUMENT)
 
     assert json.loads(s3.get_object(Bucket=BUCKET, Key=KEY)["Body"].read()) == DOCUMENT
 
@@ -73,7 +73,7 @@ def test_keys_are_sorted_by_onboarding() -> None:
 
 def test_a_missing_bucket_is_a_refusal(s3: S3Client) -> None:
     with pytest.raises(ServiceRefused, match=r"^S3 PutObject: NoSuchBucket: "):
-        Archive(s3, "rollcall-nowhere").keep(KEY, DOCUMENT)
+        Archive(s3, "rollcall-nowhere").persist(KEY, DOCUMENT)
 
 
 @pytest.mark.parametrize(
@@ -87,13 +87,13 @@ def test_a_refusal_of_s3_is_an_error(
         stubber.add_client_error("put_object", code, http_status_code=status)
 
         with pytest.raises(error, match=f"^S3 PutObject: {code}$"):
-            Archive(s3, BUCKET).keep(KEY, DOCUMENT)
+            Archive(s3, BUCKET).persist(KEY, DOCUMENT)
 
 
 def test_its_actions_are_those_of_its_calls(s3: S3Client) -> None:
     made = watch(s3)
 
-    Archive(s3, BUCKET).keep(KEY, DOCUMENT)
+    Archive(s3, BUCKET).persist(KEY, DOCUMENT)
 
-    assert set(made) == set(ACTIONS["keep"])
+    assert set(made) == set(ACTIONS["persist"])
     assert set(ACTIONS) == {name for name in vars(Archive) if not name.startswith("_")}

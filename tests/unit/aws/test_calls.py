@@ -24,7 +24,7 @@ from functions.aws.calls import (
     calling,
     code_of,
     error_class,
-    publishable,
+    redacted_line,
 )
 from functions.enrolment.errors import (
     AccessDenied,
@@ -204,7 +204,7 @@ def test_errors_of_other_kinds_pass_through() -> None:
 def test_what_is_published_is_one_short_line_without_e_mail_addresses(
     text: str, published: str
 ) -> None:
-    assert publishable(text) == published
+    assert redacted_line(text) == published
 
 
 def test_clients_retry_in_standard_mode_five_times_in_all() -> None:

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aws.ledger import APART_KEPT, Findings, Known, Ledger
+from functions.aws.ledger import BESIDE_RUN_SECONDS, Findings, Known, Ledger
 from functions.aws.rows import to_dynamodb
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
 from functions.enrolment.plan import Plan
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, TARGET, a_membership
 from tests.unit.aws.support import LEASE, an_onboarding, watch
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.membership import Membership
 
-ELSEWHERE = Target(ServiceName.SECURITYHUB, "us-east-1")
+ELSEWHERE = Target(registry.SECURITYHUB, "us-east-1")
 ONE = an_onboarding("one")
 CREATED = a_membership(Status.ABSENT, onboarding_id="one").begun(Action.CREATE, NOW + 0.25)
 ENDED = a_membership(onboarding_id="one").settled(
@@ -236,7 +237,7 @@ def test_a_runs_plan_is_remembered_with_why_it_ends_what_it_ends(ledger: Ledger)
     ledger.open(ONE)
     assert ledger.plan(ONE) is None
 
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
 
     plan = ledger.plan(ONE)
     assert plan is not None
@@ -245,7 +246,7 @@ def test_a_runs_plan_is_remembered_with_why_it_ends_what_it_ends(ledger: Ledger)
 
 
 def test_the_plan_that_an_older_run_of_the_same_name_left_is_not_the_runs(ledger: Ledger) -> None:
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
 
     assert ledger.plan(replace(ONE, started_at=NOW + 90 * 86400)) is None
 
@@ -257,14 +258,14 @@ def test_the_administrators_resource_at_a_target_is_the_one_found_last(ledger: L
     assert resource(TARGET) is None
 
     for found in ("detector-1", "detector-2"):
-        ledger.keep_resource(TARGET, found)
+        ledger.persist_resource(TARGET, found)
 
     assert (resource(TARGET), resource(ELSEWHERE)) == ("detector-2", None)
 
 
 def test_findings_tell_own_left_missing_and_what_the_plan_ended(ledger: Ledger) -> None:
     ledger.open(ONE)
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
     ledger.write([CREATED, a_membership(account_id=OTHER, onboarding_id="two")], NOW)
 
     findings = ledger.findings("one")
@@ -281,14 +282,14 @@ def test_findings_tell_own_left_missing_and_what_the_plan_ended(ledger: Ledger) 
 def test_what_an_older_run_of_the_same_name_left_is_not_the_runs_own(ledger: Ledger) -> None:
     later = replace(ONE, started_at=NOW + 90 * 86400)
     ledger.open(ONE)
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
     ledger.write([CREATED], NOW)
-    ledger.keep_apart([replace(ENDED, account_id=OTHER)], NOW)
+    ledger.persist_dry_run([replace(ENDED, account_id=OTHER)], NOW)
     ledger.open(later)
 
     assert ledger.findings("one") == Findings(later, None, own=())
 
-    ledger.keep_plan(later, PLAN)
+    ledger.persist_plan(later, PLAN)
 
     own, left, missing = known(ledger.findings("one"))
     assert own == {(ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED}
@@ -299,9 +300,9 @@ def test_what_an_older_run_of_the_same_name_left_is_not_the_runs_own(ledger: Led
 def test_a_dry_run_finds_what_it_kept_and_never_the_rows(ledger: Ledger) -> None:
     dry = replace(ONE, dry_run=True)
     ledger.open(dry)
-    ledger.keep_plan(dry, PLAN)
+    ledger.persist_plan(dry, PLAN)
     ledger.write(memberships_of([OTHER]), NOW)
-    ledger.keep_apart([ENDED], NOW)
+    ledger.persist_dry_run([ENDED], NOW)
 
     assert known(ledger.findings("one")) == (
         {(ACCOUNT, TARGET, "one"): Outcome.SKIPPED, (ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED},
@@ -326,7 +327,7 @@ def test_a_dry_run_whose_plan_is_missing_found_what_it_kept(ledger: Ledger) -> N
     dry = replace(ONE, dry_run=True)
     ledger.open(dry)
     ledger.write([CREATED], NOW)
-    ledger.keep_apart([replace(ENDED, target=ELSEWHERE)], NOW)
+    ledger.persist_dry_run([replace(ENDED, target=ELSEWHERE)], NOW)
 
     assert known(ledger.findings("one")) == (
         {(ACCOUNT, ELSEWHERE, "one"): Outcome.SKIPPED},
@@ -337,13 +338,13 @@ def test_a_dry_run_whose_plan_is_missing_found_what_it_kept(ledger: Ledger) -> N
 
 def test_what_is_kept_beside_a_run_expires_and_nothing_else(ledger: Ledger, table: Table) -> None:
     ledger.open(ONE)
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
     ledger.write([CREATED], NOW, apart=[ENDED])
-    ledger.keep_apart([replace(ENDED, target=ELSEWHERE)], NOW + 0.5)
+    ledger.persist_dry_run([replace(ENDED, target=ELSEWHERE)], NOW + 0.5)
 
     expiring = {item["sk"]: item.get("expires_at") for item in table.scan()["Items"]}
 
-    kept_until = int(NOW) + APART_KEPT
+    kept_until = int(NOW) + BESIDE_RUN_SECONDS
     assert expiring == {
         "onboarding": None,
         "plan": None,
@@ -362,9 +363,9 @@ def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
         .settled(Outcome.FAILED, Reason(ReasonCode.EMAIL_UNUSABLE, said), NOW)
     )
     ledger.open(ONE)
-    ledger.keep_plan(ONE, PLAN)
+    ledger.persist_plan(ONE, PLAN)
     ledger.write([membership], NOW, apart=[membership])
-    ledger.keep_apart([replace(membership, target=ELSEWHERE)], NOW)
+    ledger.persist_dry_run([replace(membership, target=ELSEWHERE)], NOW)
 
     items = table.scan()["Items"]
 
@@ -386,9 +387,9 @@ def test_findings_of_more_than_a_batch_and_a_page(
     accounts = many_accounts(50)
     plan = Plan(tuple(Account(a, None, Mode.ORGANIZATION) for a in accounts), PLAN.targets)
     ledger.open(ONE)
-    ledger.keep_plan(ONE, plan)
+    ledger.persist_plan(ONE, plan)
     ledger.record(memberships_of(accounts), NOW)
-    ledger.keep_apart([replace(m, target=ELSEWHERE) for m in memberships_of(accounts)], NOW)
+    ledger.persist_dry_run([replace(m, target=ELSEWHERE) for m in memberships_of(accounts)], NOW)
 
     own, left, missing = known(ledger.findings("one"))
 
@@ -402,7 +403,7 @@ def test_what_dynamodb_leaves_over_is_tried_again(
     requests = _leave_over(table, monkeypatch, times=2)
     memberships = memberships_of(many_accounts(3))
 
-    ledger.keep_apart(memberships, NOW)
+    ledger.persist_dry_run(memberships, NOW)
     ledger.write(memberships, NOW)
 
     assert ledger.read(m.key for m in memberships) == written(*memberships)
@@ -418,7 +419,7 @@ def test_what_dynamodb_keeps_leaving_over_is_throttling(
     _leave_over(table, monkeypatch, times=100)
 
     with pytest.raises(Throttled, match="unwritten"):
-        ledger.keep_apart([CREATED], NOW)
+        ledger.persist_dry_run([CREATED], NOW)
     with pytest.raises(Throttled, match="unread"):
         ledger.read([CREATED.key])
 

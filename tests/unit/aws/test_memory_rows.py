@@ -16,6 +16,7 @@ from functions.enrolment.errors import RollcallError
 from functions.enrolment.membership import Action, Answer, Outcome, Status, Verdict
 from functions.enrolment.plan import Plan
 from functions.enrolment.reason import Reason, ReasonCode
+from functions.services import registry
 from tests.support.builders import NOW, OTHER, a_membership
 from tests.support.memory_rows import MemoryRows, ledger_on
 from tests.support.tables import create_table
@@ -43,8 +44,8 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
     "mark_published": lambda _, it: it.mark_published("one", "event", "e-1"),
     "end": lambda _, it: it.end("one", NOW + 2),
     "end, later": lambda _, it: it.end("one", NOW + 3),
-    "keep_plan": lambda _, it: it.keep_plan(an_onboarding("one"), Plan((), ())),
-    "keep_apart": lambda _, it: it.keep_apart([ENDED, ELSEWHERE], NOW),
+    "persist_plan": lambda _, it: it.persist_plan(an_onboarding("one"), Plan((), ())),
+    "persist_dry_run": lambda _, it: it.persist_dry_run([ENDED, ELSEWHERE], NOW),
     "write": lambda _, it: it.write([SEEN, ELSEWHERE], NOW),
     "write over": lambda _, it: it.write([ENDED_ONCE], NOW, apart=[ENDED]),
     "record": lambda _, it: it.record([SEEN], NOW + 5),
@@ -117,7 +118,7 @@ def test_the_same_operations_are_answered_alike(operations: list[str]) -> None:
     with mock_aws():
         table = create_table(Clients(a_session()).table("rollcall", REGION))
         for operation in operations:
-            expected = answer(operation, Rows(table), Ledger(table))
+            expected = answer(operation, Rows(table), Ledger(table, registry.SERVICES))
 
             assert answer(operation, memory, ledger_on(memory)) == expected, operation
 

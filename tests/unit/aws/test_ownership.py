@@ -16,7 +16,8 @@ from functions.enrolment.errors import Conflict, ServiceUnavailable
 from functions.enrolment.membership import Membership, Outcome, Status
 from functions.enrolment.ownership import Claim
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership
 from tests.unit.aws.support import LEASE, an_onboarding, watch
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 LATER = NOW + 60
 LEASE_OVER = NOW + LEASE
-ELSEWHERE = Target(ServiceName.SECURITYHUB, "us-east-1")
+ELSEWHERE = Target(registry.SECURITYHUB, "us-east-1")
 HOLDER = an_onboarding("holder")
 CLOSED = replace(HOLDER, closed_at=NOW, lease_until=NOW)
 STOPPED = replace(HOLDER, closed_at=NOW)
@@ -239,7 +240,7 @@ def test_a_run_that_did_not_come_to_say_that_it_ended_is_looked_at_once(
 def test_an_account_with_more_than_a_transaction_takes_several(
     ledger: Ledger, table: Table, rows: list[Membership], transactions: int
 ) -> None:
-    targets = [Target(ServiceName.GUARDDUTY, f"eu-west-{number}") for number in range(120)]
+    targets = [Target(registry.GUARDDUTY, f"eu-west-{number}") for number in range(120)]
     for row in rows:
         ledger.open(HOLDER)
         ledger.record([replace(row, target=target) for target in targets], NOW)
@@ -255,7 +256,7 @@ def test_many_accounts_take_few_requests_and_each_account_one_transaction(
     ledger: Ledger, table: Table
 ) -> None:
     accounts = [AccountId(f"{number:012}") for number in range(50)]
-    targets = [Target(service, region) for service in ServiceName for region in ("a", "b")]
+    targets = [Target(service, region) for service in registry.SERVICES for region in ("a", "b")]
     together: list[list[str]] = []
     client: Any = table.meta.client
     client.meta.events.register(
@@ -319,5 +320,5 @@ def test_what_keeps_changing_hands_is_left_for_later(table: Table) -> None:
         ) -> frozenset[MembershipKey]:
             return frozenset(membership.key for membership in memberships)
 
-    with pytest.raises(Conflict, match="keep changing hands"):
-        claim(Contested(table))
+    with pytest.raises(Conflict, match="keep changing these memberships"):
+        claim(Contested(table, registry.SERVICES))

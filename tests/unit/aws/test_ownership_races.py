@@ -18,7 +18,8 @@ from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.ownership import LEASE_SECONDS, Claim
 from functions.enrolment.plan import Plan
 from functions.enrolment.records import membership_from_item
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target, read_target
+from functions.services import registry
 from functions.steps import close_run, create_members, ending, get_members, publish_results
 from tests.support.builders import ACCOUNT, NOW, a_loop, a_membership
 from tests.support.memory_rows import MemoryRows, ledger_on
@@ -43,7 +44,7 @@ T = TypeVar("T")
 # When the holder's lease is over. No time passes, so a lease that is extended now is never over.
 LATE = NOW + LEASE + 1
 FIRST, SHARED, LAST = TARGETS = tuple(
-    Target(ServiceName.GUARDDUTY, f"eu-west-{number}") for number in (1, 2, 3)
+    Target(registry.GUARDDUTY, f"eu-west-{number}") for number in (1, 2, 3)
 )
 HOLDER = an_onboarding("holder")
 ENABLED: dict[str, Any] = {"outcome": Outcome.ENABLED, "settled_at": NOW}
@@ -73,7 +74,7 @@ def a_table(
     ledger = ledger_on(rows)
     if record is not None:
         ledger.open(record)
-        ledger.keep_plan(record, Plan((Account(ACCOUNT, None, Mode.ORGANIZATION),), targets))
+        ledger.persist_plan(record, Plan((Account(ACCOUNT, None, Mode.ORGANIZATION),), targets))
     owned = a_membership(onboarding_id=HOLDER.id, **changes)
     ledger.write([replace(owned, target=target) for target in targets], NOW)
     return rows.items
@@ -189,7 +190,7 @@ def is_aborted(child: Target | None = None) -> Contending:
 
 @cache
 def read(text: str) -> Membership:
-    return membership_from_item(json.loads(text))
+    return membership_from_item(json.loads(text), registry.SERVICES)
 
 
 def rows_of(world: World) -> dict[Target, Membership]:
@@ -347,10 +348,10 @@ def test_a_result_tells_of_what_the_run_has_ended_as_its_own(
     ended: Mapping[str, Any], takers: Sequence[Contending]
 ) -> None:
     def look(world: World, results: list[Any]) -> None:
-        for told in results[0]["memberships"]:
-            target = Target(told["service"], told["region"])
+        for entry in results[0]["memberships"]:
+            target = read_target(registry.SERVICES, entry["service"], entry["region"])
             own = bool(ended) or Event("settles", HOLDER.id, target) in world.happened
-            assert (told["outcome"] != Outcome.SKIPPED) is own, told
+            assert (entry["outcome"] != Outcome.SKIPPED) is own, entry
 
     items = a_table(AT_WORK if ended else HOLDER, (FIRST, SHARED), **ended)
 

@@ -8,6 +8,7 @@ import pytest
 
 from functions.aws.settings import Settings
 from functions.enrolment.errors import InvalidInput
+from functions.services import registry
 from tests.support.builders import ADMINISTRATOR, a_configuration
 
 ENVIRONMENT = {
@@ -23,7 +24,7 @@ ENVIRONMENT = {
 
 
 def test_settings_come_from_the_environment() -> None:
-    settings = Settings.from_environment(ENVIRONMENT)
+    settings = Settings.from_environment(ENVIRONMENT, registry.SERVICES)
 
     assert settings.administrator_id == ADMINISTRATOR
     assert settings.partition == "aws"
@@ -37,7 +38,7 @@ def test_settings_come_from_the_environment() -> None:
 def test_what_a_step_is_not_given_is_missed_only_when_used(name: str) -> None:
     given = {key: value for key, value in ENVIRONMENT.items() if key != f"ROLLCALL_{name}"}
 
-    settings = Settings.from_environment(given)
+    settings = Settings.from_environment(given, registry.SERVICES)
 
     with pytest.raises(InvalidInput, match=f"^ROLLCALL_{name}: is required"):
         getattr(settings, name.lower())
@@ -60,7 +61,7 @@ def test_what_a_step_is_not_given_is_missed_only_when_used(name: str) -> None:
 )
 def test_a_bad_variable_is_named(variable: str, value: str, refusal: str) -> None:
     with pytest.raises(InvalidInput, match=f"^{refusal}"):
-        Settings.from_environment(ENVIRONMENT | {variable: value})
+        Settings.from_environment(ENVIRONMENT | {variable: value}, registry.SERVICES)
 
 
 @pytest.mark.parametrize("name", ["ADMINISTRATOR", "PARTITION", "CONFIGURATION"])
@@ -68,4 +69,4 @@ def test_every_step_needs_these(name: str) -> None:
     given = {key: value for key, value in ENVIRONMENT.items() if key != f"ROLLCALL_{name}"}
 
     with pytest.raises(InvalidInput, match=f"^ROLLCALL_{name}: is required"):
-        Settings.from_environment(given)
+        Settings.from_environment(given, registry.SERVICES)

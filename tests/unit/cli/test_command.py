@@ -1,4 +1,4 @@
-"""The command itself: help, version, completion, and what it says of wrong arguments."""
+"""The command itself: help, version, completion, and messages for invalid arguments."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         ([], "rollcall: Missing command."),
         (["nonsense"], "rollcall: No such command 'nonsense'."),
@@ -49,16 +49,16 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
         (["redrive", "--queue-url", "x"], "'--queue-url': takes the URL of a queue, not 'x'"),
     ],
 )
-def test_what_is_wrong_with_arguments_is_said_in_one_line(
-    capsys: pytest.CaptureFixture[str], given: list[str], told: str
+def test_invalid_arguments_are_reported_in_one_line(
+    capsys: pytest.CaptureFixture[str], given: list[str], message: str
 ) -> None:
     status = main(given)
 
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert status == 2
-    assert said.out == ""
-    (line,) = said.err.splitlines()
-    assert told in line
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert message in line
 
 
 def test_the_completion_script_is_for_the_command(

@@ -1,4 +1,4 @@
-"""What people read of a run in a terminal."""
+"""A run as it is shown in a terminal."""
 
 from __future__ import annotations
 
@@ -6,27 +6,28 @@ from dataclasses import replace
 
 from functions.enrolment.membership import Membership, Observation, Outcome, Status
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from infra.cli.follow import by_reason, line
 from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership
 
-WHY = ReasonCode.NOT_ACCEPTED
+CODE = ReasonCode.NOT_ACCEPTED
 MONDAY, TUESDAY = "2027-01-11T08:00:00Z (4 d)", "2027-01-12T08:00:00Z (3 d)"
 
 
 def failed(region: str, text: str) -> Membership:
-    membership = a_membership(target=Target(ServiceName.GUARDDUTY, region))
+    membership = a_membership(target=Target(registry.GUARDDUTY, region))
     seen = membership.seen(Observation(membership.account_id, Status.INVITED, "Invited"), NOW)
-    return seen.settled(Outcome.FAILED, Reason(WHY, text), NOW + 2.5)
+    return seen.settled(Outcome.FAILED, Reason(CODE, text), NOW + 2.5)
 
 
-def test_a_membership_is_one_line_with_what_is_the_case() -> None:
-    told = line(failed("eu-west-1", f"nobody accepted; Invited since {MONDAY}; ask")).plain
+def test_a_membership_is_one_line_with_the_first_part_of_its_reason() -> None:
+    shown = line(failed("eu-west-1", f"nobody accepted; Invited since {MONDAY}; ask")).plain
 
-    assert told.endswith("  Invited  2.5 s  failed: nobody accepted")
+    assert shown.endswith("  Invited  2.5 s  failed: nobody accepted")
 
 
-def test_a_reason_that_differs_in_place_and_time_only_is_given_once() -> None:
+def test_reasons_that_differ_only_in_target_and_time_are_shown_once() -> None:
     records = [
         failed("us-east-1", f"Invited since {TUESDAY}; accept it in us-east-1"),
         failed("eu-west-1", f"Invited since {MONDAY}; accept it in eu-west-1"),
@@ -34,9 +35,9 @@ def test_a_reason_that_differs_in_place_and_time_only_is_given_once() -> None:
         replace(failed("eu-west-1", f"Invited since {MONDAY}"), account_id=OTHER),
     ]
 
-    told = [text.plain.split("\n") for text in by_reason(records, 120)]
+    shown = [text.plain.split("\n") for text in by_reason(records, 120)]
 
-    assert [[part.strip() for part in lines] for lines in told] == [
+    assert [[part.strip() for part in lines] for lines in shown] == [
         [
             f"{ACCOUNT}  failed: Invited since {MONDAY}; accept it in eu-west-1",
             "GuardDuty eu-west-1, GuardDuty us-east-1",

@@ -1,4 +1,4 @@
-"""Undelivered events: started once each, deleted only then, and kept where they cannot be read."""
+"""Redriving undelivered events: each starts one run and is deleted then; unreadable ones stay."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Place:
         return text
 
     def waiting(self) -> list[str]:
-        """The bodies that a next redrive would see."""
+        """The bodies of the messages that are still in the queue."""
         messages = self.queues.receive_message(
             QueueUrl=self.url, MaxNumberOfMessages=10, VisibilityTimeout=0
         )
@@ -74,7 +74,7 @@ def place(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    monkeypatch.setattr(verb, "LAST_LOOK_SECONDS", 0)
+    monkeypatch.setattr(verb, "LONG_POLL_SECONDS", 0)
     with mock_aws():
         yield Place()
 
@@ -105,7 +105,7 @@ def test_an_event_in_the_queue_twice_starts_once(place: Place) -> None:
     assert place.waiting() == []
 
 
-def test_more_than_one_receive_gives_are_all_redriven(place: Place) -> None:
+def test_more_messages_than_one_call_receives_are_all_redriven(place: Place) -> None:
     ids = [f"00000000-0000-0000-0000-0000000000{number}" for number in range(10, 35)]
     for one in ids:
         place.put(event(id=one))
@@ -131,7 +131,7 @@ UNREADABLE = {
         "not an event: it has no detail-type or no id",
     ),
     "no id": (event(id=None), "not an event: it has no detail-type or no id"),
-    "an id that names nothing": (
+    "an id that is no execution name": (
         event(id="a/b"),
         "the event's id cannot name an execution",
     ),
@@ -139,7 +139,7 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize("case", UNREADABLE)
-def test_what_cannot_be_read_stays_and_the_rest_goes_on(place: Place, case: str) -> None:
+def test_an_unreadable_message_stays_and_the_others_are_redriven(place: Place, case: str) -> None:
     body, reason = UNREADABLE[case]
     unreadable = place.put(body, cause="NO_RESOURCE")
     place.put(event())
@@ -209,7 +209,9 @@ def command(place: Place, *more: str) -> int:
     return main(["redrive", *given, *more])
 
 
-def test_the_command_says_what_it_did(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_it_redrove(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     place.put(event())
 
     status = command(place)
@@ -221,7 +223,7 @@ def test_the_command_says_what_it_did(place: Place, capsys: pytest.CaptureFixtur
     )
 
 
-def test_the_command_says_what_it_left(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_prints_what_it_left(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
     message = place.put("{")
 
     status = command(place, "--json")
@@ -243,7 +245,7 @@ def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "message"),
     [
         (["--queue-url", "https://sqs.eu-west-1.amazonaws.com/111122223333/none"], "NonExistent"),
         (["--state-machine-arn", "arn:aws:sns:eu-west-1:111122223333:topic"], "takes the ARN of"),
@@ -251,12 +253,12 @@ def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]
         (["--queue-urls", "x"], "No such option: --queue-urls"),
     ],
 )
-def test_where_nothing_can_be_tried_the_status_is_2(
-    place: Place, capsys: pytest.CaptureFixture[str], given: list[str], told: str
+def test_the_status_is_2_if_nothing_could_be_tried(
+    place: Place, capsys: pytest.CaptureFixture[str], given: list[str], message: str
 ) -> None:
     status = command(place, *given)
 
-    said = capsys.readouterr()
+    printed = capsys.readouterr()
     assert status == 2
-    assert said.out == ""
-    assert told in said.err
+    assert printed.out == ""
+    assert message in printed.err

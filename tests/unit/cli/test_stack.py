@@ -1,4 +1,4 @@
-"""Looking up what was deployed."""
+"""Looking up the outputs of the deployed stack."""
 
 from __future__ import annotations
 

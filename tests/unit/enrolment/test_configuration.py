@@ -7,12 +7,12 @@ import pytest
 from functions.enrolment.configuration import Configuration, Invitation, Timing, read_configuration
 from functions.enrolment.document import Document
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.target import ServiceName
+from functions.services import registry
 
 
 def read(value: Any) -> Configuration:
     document = Document(value, "rollcall")
-    configuration = read_configuration(document)
+    configuration = read_configuration(document, registry.SERVICES)
     document.close()
     return configuration
 
@@ -20,13 +20,13 @@ def read(value: Any) -> Configuration:
 def test_regions_are_enough() -> None:
     configuration = read({"regions": ["eu-west-1"]})
 
-    assert configuration == Configuration(("eu-west-1",), tuple(ServiceName))
+    assert configuration == Configuration(("eu-west-1",), registry.SERVICES)
 
 
 def test_what_is_written_is_what_is_read() -> None:
     configuration = Configuration(
         ("eu-west-1", "us-gov-west-1"),
-        (ServiceName.DETECTIVE,),
+        (registry.DETECTIVE,),
         Invitation("Welcome", send_email=True, member_role="RollcallMember", external_id="x"),
         Timing(first_wait=1, invitation_deadline=8),
     )

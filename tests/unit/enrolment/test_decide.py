@@ -16,21 +16,22 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName
-from tests.support.builders import ACCOUNT, NOW, a_membership, circumstances, tried
+from functions.services import registry
+from tests.support.builders import ACCOUNT, NOW, a_membership, at_service, circumstances, tried
 
 if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
+    from functions.enrolment.service import Service
 
-SH, GD, DT = ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE
+SH, GD, DT = registry.SECURITYHUB, registry.GUARDDUTY, registry.DETECTIVE
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
 
 
-def due_after(membership: Membership, action: Action, service: ServiceName = GD) -> float:
+def due_after(membership: Membership, action: Action, service: Service = GD) -> float:
     """When an action falls due, in seconds from NOW. Until then there is nothing to do."""
 
     def decided(after: float) -> Decision:
-        return decide(membership, circumstances(service, after, accepts=True))
+        return decide(at_service(service, membership), circumstances(after, accepts=True))
 
     last = max([NOW, *(attempt.at for attempt in membership.attempts.values())]) - NOW
     decision = decided(last)
@@ -83,9 +84,9 @@ def read_again(membership: Membership, before: Membership) -> Membership:
     ],
 )
 def test_first_decision_for_every_status(
-    service: ServiceName, mode: Mode, status: Status, action: Action
+    service: Service, mode: Mode, status: Status, action: Action
 ) -> None:
-    decision = decide(a_membership(status, mode), circumstances(service))
+    decision = decide(at_service(service, a_membership(status, mode)), circumstances())
 
     assert decision.action is action
 
@@ -160,11 +161,13 @@ def test_a_create_that_the_reading_does_not_show_is_repeated_after_the_grace_tim
     ],
 )
 def test_an_invitation_that_was_sent_is_never_sent_again(
-    service: ServiceName, status: Status, action: Action, verdict: Verdict
+    service: Service, status: Status, action: Action, verdict: Verdict
 ) -> None:
     membership = tried(a_membership(status, INV), action, verdict)
 
-    assert decide(membership, circumstances(service, after=13 * 86400)) == Decision(Action.WAIT)
+    assert decide(at_service(service, membership), circumstances(after=13 * 86400)) == Decision(
+        Action.WAIT
+    )
 
 
 # Where each action is due, and what is due there is repeated.
@@ -192,7 +195,7 @@ ACTIONS = [
     [(0, 0), (80, 10), (600, 75), (3200, 400), (28_800, 3600), (864_000, 6 * 3600)],
 )
 def test_what_may_heal_is_tried_again_after_an_eighth_of_the_time_it_has_not(
-    service: ServiceName,
+    service: Service,
     membership: Membership,
     action: Action,
     verdict: Verdict,
@@ -238,7 +241,7 @@ def test_what_does_not_heal_times_out_in_the_services_own_words() -> None:
     [each for each in ACTIONS if each.id not in ("accept", "restart")],
 )
 def test_what_an_earlier_run_may_have_done_is_done_again_only_after_the_grace_time(
-    service: ServiceName, membership: Membership, action: Action, verdict: Verdict | None
+    service: Service, membership: Membership, action: Action, verdict: Verdict | None
 ) -> None:
     earlier = tried(membership, action, verdict, at=NOW - 100)
 
@@ -267,7 +270,7 @@ def test_restarts_come_soon_and_then_further_and_further_apart() -> None:
 def test_a_volume_that_is_too_high_is_not_waited_for() -> None:
     membership = a_membership(Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_TOO_HIGH")
 
-    decision = decide(membership, circumstances(DT))
+    decision = decide(at_service(DT, membership), circumstances())
 
     assert decision.outcome is Outcome.FAILED
     assert decision.reason is not None
@@ -286,10 +289,10 @@ def test_a_volume_that_is_too_high_is_not_waited_for() -> None:
     ],
 )
 def test_each_mode_has_its_deadline(
-    membership: Membership, service: ServiceName, last_second: int
+    membership: Membership, service: Service, last_second: int
 ) -> None:
-    before = decide(membership, circumstances(service, after=last_second - 1))
-    after = decide(membership, circumstances(service, after=last_second))
+    before = decide(at_service(service, membership), circumstances(after=last_second - 1))
+    after = decide(at_service(service, membership), circumstances(after=last_second))
 
     assert before.outcome is None
     assert after.outcome is Outcome.TIMED_OUT
@@ -310,7 +313,7 @@ def test_what_detective_does_not_know_is_waited_for_from_when_it_says_so() -> No
     )
 
     def decided(after: float) -> Outcome | None:
-        return decide(accepted_late, circumstances(DT, after)).outcome
+        return decide(at_service(DT, accepted_late), circumstances(after)).outcome
 
     assert decided(15 * 86400 - 1) is None
     assert decided(15 * 86400) is Outcome.TIMED_OUT
@@ -327,7 +330,8 @@ def guardduty(status: Status, outcome: Outcome | None, after: float = 0) -> Memb
 
 def volume_unknown(*restarts: float, mode: Mode = ORG) -> Membership:
     """A member whose volume Detective does not know, restarted at these times."""
-    membership = a_membership(Status.ACCEPTED_BUT_DISABLED, mode, detail="VOLUME_UNKNOWN")
+    status, detail = Status.ACCEPTED_BUT_DISABLED, "VOLUME_UNKNOWN"
+    membership = at_service(DT, a_membership(status, mode, detail=detail))
     for at in restarts:
         membership = tried(membership, Action.RESTART, at=NOW + at)
     return membership
@@ -338,9 +342,9 @@ def test_detective_is_restarted_at_once_when_guardduty_has_ended() -> None:
     comes = {ACCOUNT: guardduty(Status.ENABLED, Outcome.ENABLED, after=900)}
 
     before = decide(
-        membership, circumstances(DT, 899, awaited={ACCOUNT: guardduty(Status.INVITED, None)})
+        membership, circumstances(899, awaited={ACCOUNT: guardduty(Status.INVITED, None)})
     )
-    after = decide(membership, circumstances(DT, 900, awaited=comes))
+    after = decide(membership, circumstances(900, awaited=comes))
 
     assert before == Decision(Action.WAIT, until=NOW + 1215)
     assert after == Decision(Action.RESTART)
@@ -350,7 +354,7 @@ def test_what_guardduty_waits_for_detective_waits_for_too_and_then_for_its_own_t
     membership = volume_unknown(0, mode=INV)
 
     def decided(awaited: Membership, after: float) -> Outcome | None:
-        rests_on = circumstances(DT, after, awaited={ACCOUNT: awaited})
+        rests_on = circumstances(after, awaited={ACCOUNT: awaited})
         return decide(membership, rests_on).outcome
 
     assert decided(guardduty(Status.INVITED, None), 5 * 86400) is None
@@ -368,7 +372,7 @@ def test_where_guardduty_did_not_come_detective_is_restarted_once_and_then_given
     failed = {ACCOUNT: guardduty(Status.RESIGNED, outcome, after=1000)}
 
     def decided(membership: Membership, after: float) -> Decision:
-        return decide(membership, circumstances(DT, after, awaited=failed))
+        return decide(membership, circumstances(after, awaited=failed))
 
     assert decided(volume_unknown(810), 1000) == Decision(Action.RESTART)
     restarted = volume_unknown(810, 1000)
@@ -386,17 +390,17 @@ def test_detective_is_not_given_up_by_a_restart_that_was_not_carried_out(verdict
     restarted = tried(volume_unknown(810), Action.RESTART, verdict, at=NOW + 1000)
     due = 120 if verdict is Verdict.UNANSWERED else 15
 
-    decision = decide(restarted, circumstances(DT, 1001, awaited=failed))
+    decision = decide(restarted, circumstances(1001, awaited=failed))
 
     assert decision == Decision(Action.WAIT, until=NOW + 1000 + due)
-    later = circumstances(DT, 1000 + due, awaited=failed)
+    later = circumstances(1000 + due, awaited=failed)
     assert decide(restarted, later) == Decision(Action.RESTART)
 
 
 def test_detective_is_not_given_up_where_guardduty_may_be_on_or_come_yet() -> None:
     reason = Reason(ReasonCode.OTHER_ADMINISTRATOR, "another has it")
     elsewhere = a_membership(Status.INVITED).settled(Outcome.FAILED, reason, NOW)
-    rests_on = circumstances(DT, 2 * 86400 - 1, awaited={ACCOUNT: elsewhere})
+    rests_on = circumstances(2 * 86400 - 1, awaited={ACCOUNT: elsewhere})
 
     assert decide(volume_unknown(0), rests_on).outcome is None
 
@@ -405,7 +409,7 @@ def test_detective_is_not_given_up_where_guardduty_may_be_on_or_come_yet() -> No
 def test_one_odd_reading_does_not_end_what_detective_is_waited_for(status: Status) -> None:
     odd = volume_unknown(0).seen(Observation(ACCOUNT, status, str(status)), NOW + 20 * 3600)
 
-    assert decide(odd, circumstances(DT, 20 * 3600)).outcome is None
+    assert decide(odd, circumstances(20 * 3600)).outcome is None
 
 
 def test_a_member_that_was_removed_and_is_created_by_rollcall_is_invited() -> None:
@@ -417,7 +421,7 @@ def test_a_member_that_was_removed_and_is_created_by_rollcall_is_invited() -> No
         Observation(ACCOUNT, Status.CREATED, "Created"), NOW + 75
     )
 
-    assert decide(created, circumstances(GD, 75)) == Decision(Action.INVITE)
+    assert decide(created, circumstances(75)) == Decision(Action.INVITE)
 
 
 def test_an_invitation_that_no_reading_saw_is_gone_as_well() -> None:
@@ -426,7 +430,7 @@ def test_an_invitation_that_no_reading_saw_is_gone_as_well() -> None:
     )
     gone = verified.seen(Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW + 60)
 
-    decision = decide(gone, circumstances(DT, 60 + GONE_SECONDS))
+    decision = decide(at_service(DT, gone), circumstances(60 + GONE_SECONDS))
 
     assert decision.outcome is Outcome.FAILED
     assert decision.reason is not None
@@ -445,7 +449,7 @@ def test_what_the_facts_do_not_say_is_not_claimed_of_a_disabled_region() -> None
         Observation(ACCOUNT, Status.REGION_DISABLED, "RegionDisabled"), NOW + 15
     )
 
-    decision = decide(disabled, circumstances(GD, 15))
+    decision = decide(disabled, circumstances(15))
 
     assert decision.outcome is Outcome.FAILED
     assert "enabled when the run began" not in str(decision.reason)
@@ -455,8 +459,8 @@ def test_an_invitation_that_is_gone_is_waited_for_a_while_and_not_sent_again() -
     invited = tried(a_membership(Status.INVITED, INV), Action.CREATE)
     gone = invited.seen(Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW + 60)
 
-    before = decide(gone, circumstances(DT, 60))
-    after = decide(gone, circumstances(DT, 60 + GONE_SECONDS))
+    before = decide(at_service(DT, gone), circumstances(60))
+    after = decide(at_service(DT, gone), circumstances(60 + GONE_SECONDS))
 
     assert before == Decision(Action.WAIT, until=NOW + 60 + GONE_SECONDS)
     assert after.outcome is Outcome.FAILED
@@ -472,10 +476,10 @@ def test_a_member_the_administrator_disassociated_is_created_and_then_invited_if
     created = tried(removed, Action.CREATE, Verdict.BENIGN)
     invited = tried(created, Action.INVITE, at=NOW + 120)
 
-    assert decide(removed, circumstances(GD)).action is Action.CREATE
+    assert decide(removed, circumstances()).action is Action.CREATE
     assert due_after(created, Action.INVITE) == 120
-    assert decide(invited, circumstances(GD, 13 * 86400)) == Decision(Action.WAIT)
-    ended = decide(invited, circumstances(GD, 14 * 86400))
+    assert decide(invited, circumstances(13 * 86400)) == Decision(Action.WAIT)
+    ended = decide(invited, circumstances(14 * 86400))
     assert ended.reason is not None
     assert ended.reason.code is ReasonCode.REMOVED
     assert "DeleteMembers" in ended.reason.text

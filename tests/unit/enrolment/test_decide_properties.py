@@ -25,13 +25,14 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import begin, take_answers, take_turn
-from functions.services.registry import TRAITS
-from tests.support.builders import ACCOUNT, NOW, a_membership
+from functions.services import registry
+from tests.support.builders import ACCOUNT, NOW, a_membership, at_service
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from functions.enrolment.service import Service
 
 HEALING = (Status.ACCOUNT_SUSPENDED, Status.REGION_DISABLED)
 WHY = Reason(ReasonCode.RESIGNED, "left by itself")
@@ -82,7 +83,7 @@ class Deed:
     """An action that was begun, by which run and in which circumstances."""
 
     action: Action
-    service: ServiceName
+    service: Service
     run: str
     mode: Mode
     status: Status
@@ -95,7 +96,7 @@ class Deed:
 
     @property
     def invites(self) -> bool:
-        if self.service is ServiceName.DETECTIVE and self.action is Action.CREATE:
+        if self.service is registry.DETECTIVE and self.action is Action.CREATE:
             return self.mode is Mode.INVITATION
         return self.action is Action.INVITE
 
@@ -111,7 +112,7 @@ class Life:
 
 
 def live(
-    service: ServiceName,
+    service: Service,
     mode: Mode,
     events: Sequence[Event],
     *,
@@ -125,8 +126,8 @@ def live(
     """The turns of a membership, until it has ended. ``read`` tells the status, if not ``events``;
     ``do`` is told of every action.
     """
-    life, now = Life(a_membership(mode=mode)), NOW
-    detective = service is ServiceName.DETECTIVE
+    life, now = Life(at_service(service, a_membership(mode=mode))), NOW
+    detective = service is registry.DETECTIVE
     while True:
         last = life.turns >= len(events) - 1
         event = events[-1] if last else events[life.turns]
@@ -135,7 +136,6 @@ def live(
         rests_on = Circumstances(
             now,
             timing,
-            TRAITS[service],
             accepts,
             opted_in=frozenset({ACCOUNT} if opted_in else ()),
             awaited={ACCOUNT: guardduty} if guardduty and detective else {},
@@ -187,7 +187,7 @@ events = st.builds(
 )
 lives = st.builds(
     live,
-    service=st.sampled_from(ServiceName),
+    service=st.sampled_from(registry.SERVICES),
     mode=st.sampled_from(Mode),
     events=st.lists(events, min_size=1, max_size=30),
     accepts=st.booleans(),
@@ -244,8 +244,8 @@ def test_enabled_and_resigned_are_never_touched_and_organisation_accounts_never_
 def test_no_service_is_asked_for_what_it_has_no_call_for(life: Life) -> None:
     asked = {(deed.service, deed.action) for deed in life.deeds}
 
-    assert (ServiceName.DETECTIVE, Action.INVITE) not in asked
-    assert (ServiceName.SECURITYHUB, Action.RESTART) not in asked
+    assert (registry.DETECTIVE, Action.INVITE) not in asked
+    assert (registry.SECURITYHUB, Action.RESTART) not in asked
 
 
 @common
@@ -282,7 +282,7 @@ def test_what_was_done_is_repeated_no_more_often_than_allowed_and_no_invitation_
 
 
 @dataclass
-class Service:
+class Shown:
     """A service that shows what it has done so many seconds later."""
 
     lag: int
@@ -316,28 +316,28 @@ healing = st.builds(
 
 @settings(max_examples=600, deadline=None)
 @given(
-    st.sampled_from(ServiceName),
+    st.sampled_from(registry.SERVICES),
     st.integers(0, TIMING.grace - 1),
     st.lists(healing, max_size=40),
     st.booleans(),
 )
 def test_everybody_is_invited_exactly_once_as_far_as_the_services_status_tells(
-    name: ServiceName, lag: int, happened: list[Event], accepts: bool
+    service: Service, lag: int, happened: list[Event], accepts: bool
 ) -> None:
-    service = Service(lag)
+    shown = Shown(lag)
     heals = Event(Status.UNKNOWN, Call(Verdict.TAKEN))
 
     life = live(
-        name,
+        service,
         Mode.INVITATION,
         [*happened, heals],
         accepts=accepts,
         timing=Timing(),
-        read=service.read,
-        do=service.do,
+        read=shown.read,
+        do=shown.do,
     )
 
-    assert sum(deed.invites for deed in service.done) == 1
+    assert sum(deed.invites for deed in shown.done) == 1
     assert (life.membership.outcome in ENABLED) is accepts
     assert accepts or life.membership.outcome is Outcome.TIMED_OUT
 
@@ -348,7 +348,7 @@ def test_a_status_that_lasts_takes_few_turns_in_the_fourteen_days_of_an_invitati
     status: Status, verdict: Verdict
 ) -> None:
     lasting = Event(status, Call(verdict))
-    for service in ServiceName:
+    for service in registry.SERVICES:
         life = live(service, Mode.INVITATION, [lasting], accepts=True, timing=Timing())
 
         assert life.turns <= 750
@@ -359,7 +359,7 @@ def test_accounts_invited_one_after_another_make_few_events_together(
     number: int, apart: int
 ) -> None:
     """The member role cannot be assumed. Step Functions ends an execution with its 25,000th event:
-    a turn makes 9, an action 5 more, and steps that are taken again some.
+    a turn makes 9, an action 5 more, and steps that are retried some.
     """
     accounts = [AccountId(f"{200_000_000_000 + each}") for each in range(number)]
     retry = dict.fromkeys(accounts, Answer(Verdict.RETRY, "why"))
@@ -369,7 +369,7 @@ def test_accounts_invited_one_after_another_make_few_events_together(
         invited = int((now - NOW) // apart) + 1
         readings = [Observation(a, Status.INVITED, "Invited") for a in accounts[:invited]]
         readings += [Observation(a, Status.VERIFYING, "Verifying") for a in accounts[invited:]]
-        rests_on = Circumstances(now, Timing(), TRAITS[ServiceName.GUARDDUTY], accepts=True)
+        rests_on = Circumstances(now, Timing(), accepts=True)
         turn = take_turn(memberships, readings, circumstances=rests_on)
         after = {m.account_id: m for m in turn.memberships}
         begun = begin(turn.memberships, turn.next, now)

@@ -23,11 +23,12 @@ from functions.enrolment.documents import (
     plan_to_text,
 )
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.explain import explained
+from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import (
     ACCOUNT,
     ADMINISTRATOR,
@@ -43,8 +44,8 @@ SAMPLES = Path(__file__).parent / "samples"
 GRAPH = "arn:aws:detective:eu-west-1:111122223333:graph:0123456789abcdef0123456789abcdef"
 INSIDE = Account(ACCOUNT, "root@example.com", Mode.ORGANIZATION)
 OUTSIDE = Account(OTHER, "owner@example.com", Mode.INVITATION)
-DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
-GUARDDUTY = Target(ServiceName.GUARDDUTY, "eu-west-1")
+DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
+GUARDDUTY = Target(registry.GUARDDUTY, "eu-west-1")
 BEFORE = Loop(RUN, DETECTIVE, (INSIDE, OUTSIDE))
 
 json_values = st.recursive(
@@ -56,14 +57,16 @@ account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
 accounts = st.builds(
     Account, account_ids, st.none() | st.emails(), st.sampled_from(Mode), st.booleans()
 )
-targets = st.builds(Target, st.sampled_from(ServiceName), st.sampled_from(["eu-west-1", "x-1"]))
+targets = st.builds(
+    Target, st.sampled_from(registry.SERVICES), st.sampled_from(["eu-west-1", "x-1"])
+)
 loops = st.builds(
     Loop,
     onboarding_id=st.text(),
     target=targets,
     accounts=st.lists(accounts, max_size=3).map(tuple),
     dry_run=st.booleans(),
-    waits_for=st.none() | st.sampled_from(ServiceName),
+    waits_for=st.none() | st.sampled_from(registry.SERVICES),
     resource=st.none() | st.text(),
     next=st.sampled_from([*Action, REPORT]),
     acting=st.lists(account_ids, max_size=3).map(tuple),
@@ -82,7 +85,7 @@ def sample(name: str) -> dict[str, Any]:
 
 @given(loops)
 def test_a_loop_survives_the_state_machine(loop: Loop) -> None:
-    assert loop_from_json(json.loads(json.dumps(loop_to_json(loop)))) == loop
+    assert loop_from_json(json.loads(json.dumps(loop_to_json(loop))), registry.SERVICES) == loop
 
 
 def test_a_loop_begins_with_the_maps_item_without_the_accounts_left_out() -> None:
@@ -99,7 +102,7 @@ def test_a_loop_begins_with_the_maps_item_without_the_accounts_left_out() -> Non
         "reports": True,
     }
 
-    assert loop_from_json(item) == a_loop(ACCOUNT, dry_run=True, reports=True)
+    assert loop_from_json(item, registry.SERVICES) == a_loop(ACCOUNT, dry_run=True, reports=True)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +114,7 @@ def test_an_account_has_a_region_that_needs_opting_in_where_that_was_found_out(
 ) -> None:
     accounts = (INSIDE, replace(OUTSIDE, regions_known=True))
 
-    loop = Loop(RUN, Target(ServiceName.GUARDDUTY, region), accounts)
+    loop = Loop(RUN, Target(registry.GUARDDUTY, region), accounts)
 
     assert loop.opted_in == opted_in
 
@@ -121,8 +124,8 @@ def test_an_account_has_a_region_that_needs_opting_in_where_that_was_found_out(
 @pytest.mark.parametrize(
     ("name", "loop"),
     [
-        ("map_item", replace(BEFORE, waits_for=ServiceName.GUARDDUTY)),
-        ("loop_holding", replace(BEFORE, waits_for=ServiceName.GUARDDUTY, wait_seconds=15)),
+        ("map_item", replace(BEFORE, waits_for=registry.GUARDDUTY)),
+        ("loop_holding", replace(BEFORE, waits_for=registry.GUARDDUTY, wait_seconds=15)),
         (
             "loop_acting",
             replace(
@@ -137,7 +140,7 @@ def test_an_account_has_a_region_that_needs_opting_in_where_that_was_found_out(
     ],
 )
 def test_what_the_version_before_wrote_is_understood(name: str, loop: Loop) -> None:
-    assert loop_from_json(sample(name)) == loop
+    assert loop_from_json(sample(name), registry.SERVICES) == loop
 
 
 FULL = Loop(
@@ -145,7 +148,7 @@ FULL = Loop(
     DETECTIVE,
     (INSIDE, OUTSIDE),
     dry_run=True,
-    waits_for=ServiceName.GUARDDUTY,
+    waits_for=registry.GUARDDUTY,
     resource=GRAPH,
     next=REPORT,
     acting=(OTHER,),
@@ -164,10 +167,10 @@ DOCUMENTS = {
 def test_an_unknown_field_is_handed_on_and_changes_nothing(document: dict[str, Any]) -> None:
     later = {"later": {"a": [1, None]}}
 
-    loop = loop_from_json(document | later)
+    loop = loop_from_json(document | later, registry.SERVICES)
 
-    assert loop == replace(loop_from_json(document), rest=later)
-    assert loop_to_json(loop) == loop_to_json(loop_from_json(document)) | later
+    assert loop == replace(loop_from_json(document, registry.SERVICES), rest=later)
+    assert loop_to_json(loop) == loop_to_json(loop_from_json(document, registry.SERVICES)) | later
 
 
 @pytest.mark.parametrize("document", DOCUMENTS.values(), ids=list(DOCUMENTS))
@@ -176,7 +179,7 @@ def test_what_the_version_before_left_behind_and_a_caught_error_are_not_handed_o
 ) -> None:
     caught = {"failure": {"Error": "Throttled", "Cause": "{}"}}
 
-    handed_on = loop_to_json(loop_from_json(document | caught))
+    handed_on = loop_to_json(loop_from_json(document | caught, registry.SERVICES))
 
     assert handed_on.keys() == loop_to_json(FULL).keys()
 
@@ -212,13 +215,15 @@ def test_a_field_that_is_missing_gets_its_default(
     document = dict(DOCUMENTS[name])
     del document[missing]
 
-    assert loop_from_json(document) == replace(loop_from_json(DOCUMENTS[name]), **changes)
+    assert loop_from_json(document, registry.SERVICES) == replace(
+        loop_from_json(DOCUMENTS[name], registry.SERVICES), **changes
+    )
 
 
 def test_a_target_without_the_optional_fields_waits_for_nothing_and_leaves_nobody_out() -> None:
     target = {"service": "detective", "region": "eu-west-1"}
 
-    loop = loop_from_json(sample("map_item") | {"target": target})
+    loop = loop_from_json(sample("map_item") | {"target": target}, registry.SERVICES)
 
     assert loop.waits_for is None
     assert [account.id for account in loop.accounts] == [ACCOUNT, OTHER, "666677778888"]
@@ -237,7 +242,7 @@ def test_what_is_no_targets_loop_is_refused_as_invalid_input(
             del document[field]
 
     with pytest.raises(InvalidInput):
-        loop_from_json(document)
+        loop_from_json(document, registry.SERVICES)
 
 
 @pytest.mark.parametrize(
@@ -255,7 +260,7 @@ def test_what_is_no_targets_loop_is_refused_as_invalid_input(
 )
 def test_a_target_that_says_not_which_is_refused_as_invalid_input(target: object) -> None:
     with pytest.raises(InvalidInput):
-        loop_from_json(loop_to_json(FULL) | {"target": target})
+        loop_from_json(loop_to_json(FULL) | {"target": target}, registry.SERVICES)
 
 
 def size(value: object) -> int:
@@ -275,7 +280,7 @@ def test_the_document_of_fifty_accounts_stays_small_and_of_one_size_whatever_hap
     document = loop_to_json(Loop(RUN, DETECTIVE, everybody, resource=GRAPH, reports=True))
     waiting, largest = [], 0
     for turn in range(1000):
-        loop = loop_from_json(json.loads(json.dumps(document)))
+        loop = loop_from_json(json.loads(json.dumps(document)), registry.SERVICES)
         acting = tuple(account.id for account in everybody[turn % 51 :])
         largest = max(largest, size(loop_to_json(replace(loop, next="restart", acting=acting))))
         document = loop_to_json(replace(loop, next="wait", wait_seconds=15 + turn * 3, acting=()))
@@ -295,13 +300,15 @@ ENDINGS = [
 
 def ended(membership: Membership, ending: tuple[Outcome, ReasonCode, str]) -> Membership:
     outcome, code, said = ending
-    return membership.settled(outcome, explained(code, membership, NOW, said), NOW)
+    return membership.settled(outcome, explain(code, membership, NOW, said), NOW)
 
 
 def test_the_largest_plan_fits_the_table_and_has_no_address_in_it() -> None:
     everybody = fifty_accounts()
     all_targets = tuple(
-        Target(service, f"ap-southeast-{number}") for number in range(40) for service in ServiceName
+        Target(service, f"ap-southeast-{number}")
+        for number in range(40)
+        for service in registry.SERVICES
     )
     settled = tuple(
         ended(a_membership(account_id=account.id, target=target), ENDINGS[number % 3])
@@ -332,7 +339,7 @@ def plans(draw: st.DrawFn) -> Plan:
 
 @given(plans())
 def test_a_plan_survives_the_table_but_for_what_only_the_loops_need(plan: Plan) -> None:
-    back = plan_from_text(plan_to_text(plan), RUN, NOW)
+    back = plan_from_text(plan_to_text(plan), registry.SERVICES, RUN, NOW)
 
     assert back.accounts == tuple(Account(a.id, None, a.mode) for a in plan.accounts)
     assert (back.targets, back.notes) == (plan.targets, plan.notes)
@@ -351,7 +358,7 @@ def test_a_plan_that_another_version_kept_is_understood(reason: dict[str, str]) 
         "notes": [],
     }
 
-    (settled,) = plan_from_text(json.dumps(document), RUN, NOW).settled
+    (settled,) = plan_from_text(json.dumps(document), registry.SERVICES, RUN, NOW).settled
 
     assert (settled.outcome, settled.settled_at) == (Outcome.SKIPPED, NOW)
     assert settled.reason == Reason(ReasonCode.OTHER, "why not")
@@ -367,7 +374,10 @@ def test_the_map_gets_a_loop_for_every_target_of_what_is_enrolled_and_nothing_el
     document = enrolment_document(RUN, plan, enrolled, dry_run=dry_run)
 
     shared = {name: document[name] for name in ("onboarding_id", "accounts", "dry_run")}
-    loops = [loop_from_json(shared | {"target": target}) for target in document["targets"]]
+    loops = [
+        loop_from_json(shared | {"target": target}, registry.SERVICES)
+        for target in document["targets"]
+    ]
     assert {(account.id, loop.target) for loop in loops for account in loop.accounts} == enrolled
     assert {account for loop in loops for account in loop.accounts} <= set(plan.accounts)
     assert all(loop.accounts and loop.dry_run is dry_run for loop in loops)
@@ -375,7 +385,7 @@ def test_the_map_gets_a_loop_for_every_target_of_what_is_enrolled_and_nothing_el
 
 
 def test_a_plan_of_the_version_before_covers_what_its_document_does_not_leave_out() -> None:
-    plan = plan_from_document(sample("planned"))
+    plan = plan_from_document(sample("planned"), registry.SERVICES)
 
     left_out = Account(AccountId("666677778888"), "", Mode.INVITATION)
     assert plan.accounts == (INSIDE, OUTSIDE, left_out)
@@ -390,7 +400,7 @@ def test_a_plan_of_the_version_before_covers_what_its_document_does_not_leave_ou
 
 
 def test_only_detective_has_to_wait_and_only_for_guardduty_in_its_region() -> None:
-    planned = [Target(service, region) for region in ("a", "b") for service in ServiceName]
+    planned = [Target(service, region) for region in ("a", "b") for service in registry.SERVICES]
     del planned[4]
     plan = Plan((INSIDE,), tuple(planned))
 

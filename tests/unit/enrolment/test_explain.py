@@ -15,10 +15,11 @@ from functions.enrolment.errors import (
     CredentialsRefused,
     ServiceRefused,
 )
-from functions.enrolment.explain import explained, reason_code_of, refused, waiting_for
+from functions.enrolment.explain import explain, reason_code_of, refused, waiting_for
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, EMAIL, NOW, a_membership, tried
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
 
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
-DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
+DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
 # Of a membership that was read in one status only.
 CODES = {
     Status.ABSENT: {ORG: "not-created", INV: "not-created"},
@@ -113,7 +114,7 @@ def test_a_status_that_rollcall_does_not_know_is_not_one_that_could_not_be_read(
     unread = a_membership().seen(Observation(ACCOUNT, Status.UNKNOWN, "Unknown", "no rights"), NOW)
 
     assert (code(unknown), code(unread)) == ("unknown-status", "unreadable")
-    assert "GuardDuty says the status Archived, which" in waiting_for(unknown, NOW).text
+    assert "GuardDuty reports the status Archived, which" in waiting_for(unknown, NOW).text
     assert "whether the account is a member (no rights)" in waiting_for(unread, NOW).text
 
 
@@ -134,7 +135,7 @@ GUARDDUTY = {
 @pytest.mark.parametrize(
     ("guardduty", "expected", "text"),
     [
-        ("none", "volume-unknown", "see that GuardDuty is enabled for it in eu-west-1"),
+        ("none", "volume-unknown", "make sure that GuardDuty is enabled for it in eu-west-1"),
         ("enabled", "volume-unknown", "(VOLUME_UNKNOWN)"),
         ("already enabled", "volume-unknown", "(VOLUME_UNKNOWN)"),
         ("invited", "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted the invitation"),
@@ -171,7 +172,7 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
 
     assert waiting_for(membership, NOW + 5400) == Reason(
         ReasonCode.NOT_INVITED,
-        "the account is created as a member, and GuardDuty does not show an invitation;"
+        "the account was created as a member, but GuardDuty shows no invitation;"
         " Created since 2027-01-15T08:00:00Z (1 h 30 min);"
         " last tried: invite at 2027-01-15T09:00:00Z: Internal error;"
         " to do: fix what the last try says, and start again",
@@ -179,11 +180,11 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
 
 
 def test_a_reason_names_the_services_call_and_the_region() -> None:
-    membership = a_membership(Status.RESIGNED, target=Target(ServiceName.SECURITYHUB, "us-east-1"))
+    membership = a_membership(Status.RESIGNED, target=Target(registry.SECURITYHUB, "us-east-1"))
 
     assert waiting_for(membership, NOW).text == (
         "the member account left by itself, which Rollcall does not override; Resigned since"
-        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; take the member out"
+        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; remove the member"
         " (securityhub DisassociateMembers in us-east-1 of the administrator account), and start"
         " again"
     )
@@ -232,8 +233,8 @@ def test_an_answer_that_ends_a_membership_is_told_once() -> None:
 
     assert refused(membership, answer, NOW) == Reason(
         ReasonCode.MEMBER_LIMIT,
-        "the administrator has as many members, or as much data, as GuardDuty allows: the quota is"
-        " 5000; Absent since 2027-01-15T08:00:00Z (0 s);"
+        "the administrator has reached the limit of GuardDuty on members or data volume: the quota"
+        " is 5000; Absent since 2027-01-15T08:00:00Z (0 s);"
         " last tried: create at 2027-01-15T08:00:00Z;"
         " to do: raise the quota or delete members, and start again",
     )
@@ -269,7 +270,7 @@ def test_an_answer_that_ends_a_membership_without_a_code_is_a_refusal() -> None:
 def test_what_does_not_last_says_neither_since_when_nor_what_was_tried() -> None:
     membership = tried(a_membership(Status.ABSENT), Action.CREATE)
 
-    reason = explained(ReasonCode.OUT_OF_SCOPE, membership, NOW, "the configuration excludes it")
+    reason = explain(ReasonCode.OUT_OF_SCOPE, membership, NOW, "the configuration excludes it")
 
     assert reason.text == (
         "out of scope: the configuration excludes it; to do: change the configuration's scope if"
@@ -283,14 +284,14 @@ def test_no_reason_tells_an_address(code: ReasonCode, email: str, text: str) -> 
     membership = a_membership(Status.ABSENT, detail=said)
     membership = tried(membership, Action.CREATE, Verdict.UNKNOWN, text=f"for {email}")
 
-    assert email not in explained(code, membership, NOW, said).text
+    assert email not in explain(code, membership, NOW, said).text
     assert email not in waiting_for(membership, NOW, membership).text
 
 
 def test_an_address_is_left_out_and_the_rest_stays() -> None:
-    reason = explained(ReasonCode.REFUSED, a_membership(), NOW, f"<{EMAIL}> is not right")
+    reason = explain(ReasonCode.REFUSED, a_membership(), NOW, f"<{EMAIL}> is not right")
 
-    assert reason.text.startswith("the service refused: <(e-mail)> is not right; to do: ")
+    assert reason.text.startswith("the service refused the request: <(e-mail)> is not right; ")
 
 
 @pytest.mark.parametrize(

@@ -114,15 +114,17 @@ def test_a_membership_belongs_to_the_run_that_took_it_after_it_started(
     assert a_membership(at=NOW).belongs_to(onboarding_id, started_at) is own
 
 
-@pytest.mark.parametrize(("verdict", "over_at"), [(None, NOW + STEP_SECONDS), (Verdict.RETRY, NOW)])
+@pytest.mark.parametrize(
+    ("verdict", "ended_by"), [(None, NOW + STEP_SECONDS), (Verdict.RETRY, NOW)]
+)
 def test_what_was_begun_may_be_under_way_until_it_is_answered_or_no_step_can_run_any_more(
-    verdict: Verdict | None, over_at: float
+    verdict: Verdict | None, ended_by: float
 ) -> None:
     acting = tried(a_membership(), Action.INVITE, verdict)
 
-    assert acting.attempts[Action.INVITE].over_at == over_at
+    assert acting.attempts[Action.INVITE].ended_by == ended_by
     assert acting.is_acting(NOW) is (verdict is None)
-    assert not acting.is_acting(over_at)
+    assert not acting.is_acting(ended_by)
     # What only an earlier run began is not this run's.
     assert not acting.taken("onboarding-2", Mode.INVITATION, NOW).is_acting(NOW)
 

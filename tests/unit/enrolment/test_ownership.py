@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
 DAY, YEAR = 86400, 365 * 86400
-FREE, LATELY = Standing.FREE, Standing.ENABLED_LATELY
+FREE, LATELY = Standing.FREE, Standing.RECENTLY_ENABLED
 
 # The claim of an event about an account that joined the organisation a year ago.
 CLAIM = Claim("onboarding-2", NOW - 5, ORG, enabled_since=NOW - DAY, joined_at=NOW - YEAR)
@@ -91,12 +91,12 @@ LIVING = an_onboarding(started_at=NOW - 3600, lease_until=NOW + 1)
 @pytest.mark.parametrize(
     ("holder", "found"),
     [
-        (LIVING, Standing.AT_WORK),
+        (LIVING, Standing.IN_PROGRESS),
         (replace(LIVING, lease_until=NOW), FREE),
         (replace(LIVING, lease_until=NOW - 60, closed_at=NOW - 60, outcome="complete"), FREE),
         (replace(LIVING, closed_at=NOW - 60, outcome="aborted"), FREE),
         # Its execution was aborted, and it is not closed yet: its children may go on.
-        (replace(LIVING, closed_at=NOW - 60), Standing.AT_WORK),
+        (replace(LIVING, closed_at=NOW - 60), Standing.IN_PROGRESS),
         (None, FREE),
     ],
     ids=["at work", "lease is over", "closed", "closed early", "stopped", "no record"],
@@ -113,7 +113,7 @@ def test_what_is_open_belongs_to_another_run_as_long_as_that_lives(
 @pytest.mark.parametrize(
     ("begun_at", "lease_until", "found"),
     [
-        (NOW - 60, NOW + 1, Standing.AT_WORK),
+        (NOW - 60, NOW + 1, Standing.IN_PROGRESS),
         (NOW - 60, NOW, FREE),
         (NOW - STEP_SECONDS, NOW + 1, FREE),
     ],

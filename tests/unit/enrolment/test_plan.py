@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,7 +12,8 @@ from functions.enrolment.plan import Facts, Plan, make_plan, waits_for
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import (
     ACCOUNT,
     ADMINISTRATOR,
@@ -21,6 +23,11 @@ from tests.support.builders import (
     OTHER,
     a_configuration,
 )
+
+if TYPE_CHECKING:
+    from functions.enrolment.service import Service
+
+SH, GD, DT = registry.SECURITYHUB, registry.GUARDDUTY, registry.DETECTIVE
 
 
 def a_request(
@@ -60,9 +67,7 @@ def test_every_account_is_enrolled_in_every_service_in_every_region() -> None:
     planned = plan(a_request(ACCOUNT, OTHER, email=EMAIL))
 
     targets = tuple(
-        Target(service, region)
-        for region in ("eu-west-1", "us-east-1")
-        for service in (ServiceName.SECURITYHUB, ServiceName.GUARDDUTY, ServiceName.DETECTIVE)
+        Target(service, region) for region in ("eu-west-1", "us-east-1") for service in (SH, GD, DT)
     )
     assert planned.targets == targets
     assert planned.covered == (
@@ -72,26 +77,26 @@ def test_every_account_is_enrolled_in_every_service_in_every_region() -> None:
 
 
 def test_services_and_regions_that_are_asked_for_are_the_targets() -> None:
-    request = replace(a_request(), services=(ServiceName.DETECTIVE,), regions=("eu-north-1",))
+    request = replace(a_request(), services=(DT,), regions=("eu-north-1",))
 
-    assert plan(request).targets == (Target(ServiceName.DETECTIVE, "eu-north-1"),)
+    assert plan(request).targets == (Target(DT, "eu-north-1"),)
 
 
 @pytest.mark.parametrize(
     ("service", "planned", "awaited"),
     [
-        (ServiceName.DETECTIVE, ["guardduty#eu-west-1"], ServiceName.GUARDDUTY),
-        (ServiceName.DETECTIVE, ["guardduty#us-east-1", "securityhub#eu-west-1"], None),
-        (ServiceName.GUARDDUTY, ["detective#eu-west-1"], None),
-        (ServiceName.SECURITYHUB, ["guardduty#eu-west-1"], None),
+        (DT, [Target(GD, "eu-west-1")], GD),
+        (DT, [Target(GD, "us-east-1"), Target(SH, "eu-west-1")], None),
+        (GD, [Target(DT, "eu-west-1")], None),
+        (SH, [Target(GD, "eu-west-1")], None),
     ],
 )
 def test_detective_waits_for_guardduty_where_that_is_planned_in_its_region(
-    service: ServiceName, planned: list[str], awaited: ServiceName | None
+    service: Service, planned: list[Target], awaited: Service | None
 ) -> None:
     target = Target(service, "eu-west-1")
 
-    assert waits_for(target, [target, *map(Target.of_key, planned)]) is awaited
+    assert waits_for(target, [target, *planned]) is awaited
 
 
 def test_an_account_of_the_organisation_is_enrolled_with_the_organisations_email() -> None:
@@ -179,15 +184,26 @@ def test_an_account_that_is_not_active_is_not_enrolled(
 
     ((ended, why, text),) = reasons(planned)
     assert (ended, why, planned.covered) == (outcome, code, ())
-    assert text.startswith(f"Organizations says the account is {state}")
+    assert text.startswith(f"Organizations reports the account as {state}")
     assert to_do in text
 
 
+def test_a_service_that_is_not_offered_in_a_region_is_skipped_there() -> None:
+    delegated: dict[Service, bool | None] = {SH: True, GD: True, DT: False}
+    request = replace(a_request(), regions=("ap-northeast-3",))
+    planned = plan(request, replace(FACTS, delegated=delegated))
+
+    ((outcome, code, text),) = reasons(planned)
+    assert (outcome, code) == (Outcome.SKIPPED, ReasonCode.NOT_OFFERED)
+    assert "AWS does not offer Detective in ap-northeast-3" in text
+    assert {target.service for target in {m.target for m in planned.covered}} == {SH, GD}
+
+
 def test_a_service_administered_by_another_account_fails_with_the_call_that_would_fix_it() -> None:
-    delegated = {ServiceName.GUARDDUTY: False, ServiceName.SECURITYHUB: None}
+    delegated: dict[Service, bool | None] = {GD: False, SH: None}
     planned = plan(a_request(), replace(FACTS, delegated=delegated))
 
-    assert {m.target.service for m in planned.settled} == {ServiceName.GUARDDUTY}
+    assert {m.target.service for m in planned.settled} == {GD}
     assert reasons(planned) == {
         (
             Outcome.FAILED,

@@ -18,6 +18,7 @@ CODES = {
     "account-not-active",
     "not-delegated",
     "region-not-enabled",
+    "service-not-offered",
     "administrator-not-ready",
     "administrator-region-not-enabled",
     "access-denied",

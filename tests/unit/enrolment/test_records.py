@@ -34,7 +34,8 @@ from functions.enrolment.records import (
     onboarding_from_item,
     onboarding_to_item,
 )
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from tests.support.builders import (
     ACCOUNT,
     NOW,
@@ -47,7 +48,7 @@ from tests.support.builders import (
 
 SAMPLES = Path(__file__).parent / "samples"
 THIRD = AccountId("666677778888")
-DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
+DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
 
 times = st.floats(min_value=0, max_value=4e9).map(lambda at: round(at, 6))
 account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
@@ -62,7 +63,7 @@ later_values = st.recursive(
 memberships = st.builds(
     Membership,
     account_id=account_ids,
-    target=st.builds(Target, st.sampled_from(ServiceName), st.just("eu-west-1")),
+    target=st.builds(Target, st.sampled_from(registry.SERVICES), st.just("eu-west-1")),
     mode=st.sampled_from(Mode),
     onboarding_id=st.text(),
     taken_at=times,
@@ -114,8 +115,8 @@ def through_dynamodb(item: dict[str, Any]) -> dict[str, Any]:
 def test_memberships_survive(membership: Membership, now: float) -> None:
     item = membership_to_item(membership, now)
 
-    assert membership_from_item(through_json(item)) == membership
-    assert membership_from_item(through_dynamodb(item)) == membership
+    assert membership_from_item(through_json(item), registry.SERVICES) == membership
+    assert membership_from_item(through_dynamodb(item), registry.SERVICES) == membership
 
 
 @given(onboardings)
@@ -209,8 +210,8 @@ def test_a_membership_that_the_version_before_wrote_is_understood(
 ) -> None:
     item = sample("membership_rows", row)
 
-    assert membership_from_item(item) == membership
-    assert membership_from_item(through_dynamodb(item)) == membership
+    assert membership_from_item(item, registry.SERVICES) == membership
+    assert membership_from_item(through_dynamodb(item), registry.SERVICES) == membership
     assert membership.belongs_to(RUN, started_at=NOW)
 
 
@@ -252,7 +253,7 @@ def test_what_a_later_version_wrote_is_written_back_and_the_keys_are_not() -> No
     later = {"later": {"a": [Decimal(1), "b"]}, "kind": "membership"}
     item = membership_to_item(a_membership(Status.INVITED, revision=3), NOW)
 
-    membership = membership_from_item(KEYS | item | later)
+    membership = membership_from_item(KEYS | item | later, registry.SERVICES)
     again = membership.taken("onboarding-2", Mode.INVITATION, NOW + 60)
 
     assert membership_to_item(membership, NOW) == item | later
@@ -305,7 +306,7 @@ def test_a_word_that_only_a_later_version_knows_does_not_stop_this_one(
 ) -> None:
     item = membership_to_item(a_membership(Status.INVITED), NOW)
 
-    membership = membership_from_item(item | written)
+    membership = membership_from_item(item | written, registry.SERVICES)
 
     assert {name: getattr(membership, name) for name in read} == read
 
@@ -315,10 +316,14 @@ def test_a_code_is_believed_only_beside_the_reason_it_was_written_with() -> None
     ended = a_membership().settled(Outcome.FAILED, Reason(ReasonCode.RESIGNED, "it left"), NOW)
     item = membership_to_item(ended, NOW)
 
-    rewritten = membership_from_item(item | {"reason": "still Invited after 14 d"})
-    enabled = membership_from_item({k: v for k, v in item.items() if k != "reason"})
+    rewritten = membership_from_item(
+        item | {"reason": "still Invited after 14 d"}, registry.SERVICES
+    )
+    enabled = membership_from_item(
+        {k: v for k, v in item.items() if k != "reason"}, registry.SERVICES
+    )
 
-    assert membership_from_item(item).reason == ended.reason
+    assert membership_from_item(item, registry.SERVICES).reason == ended.reason
     assert rewritten.reason == Reason(ReasonCode.OTHER, "still Invited after 14 d")
     assert enabled.reason is None
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import AccountId, Mode
-from functions.enrolment.explain import explained
+from functions.enrolment.explain import explain
 from functions.enrolment.membership import (
     Action,
     Membership,
@@ -25,7 +25,8 @@ from functions.enrolment.results import (
     result_line,
     result_text,
 )
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target, read_target
+from functions.services import registry
 from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, an_onboarding, tried
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 ONBOARDING = an_onboarding(accounts=(ACCOUNT, OTHER))
 THIRD = AccountId("666677778888")
-DETECTIVE = Target(ServiceName.DETECTIVE, "eu-west-1")
+DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
 
 
 def a_result(*memberships: Membership, at: float = NOW + 61, **changes: Any) -> Result:
@@ -58,7 +59,8 @@ FOUND = replace(ended(Outcome.ALREADY_ENABLED), onboarding_id="onboarding-0")
 
 def key_of(entry: dict[str, Any]) -> MembershipKey:
     """Which membership an entry of the document is about."""
-    return entry["account_id"], Target(ServiceName(entry["service"]), entry["region"])
+    target = read_target(registry.SERVICES, entry["service"], entry["region"])
+    return entry["account_id"], target
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,7 @@ def test_only_what_this_run_did_is_told_and_how_many_transitions_are_not() -> No
 
 def test_no_address_is_told_that_a_reason_quotes() -> None:
     said = "the configuration excludes the tag owner=a@b.example"
-    quoting = explained(ReasonCode.OUT_OF_SCOPE, SKIPPED, NOW, said)
+    quoting = explain(ReasonCode.OUT_OF_SCOPE, SKIPPED, NOW, said)
     told = a_result(replace(SKIPPED, reason=quoting))
 
     assert "the tag owner=(e-mail)" in result_text(told)
@@ -190,7 +192,7 @@ def test_a_document_of_any_size_fits_an_event_and_counts_what_it_leaves_out(fail
             reason=Reason(ReasonCode.REFUSED, 'Zürich "quoted" ' * 20),
         )
         for number in range(50)
-        for service in ServiceName
+        for service in registry.SERVICES
         for region in (f"eu-west-{n}" for n in range(1, 31))
     ]
 
@@ -211,7 +213,7 @@ def test_the_complete_document_leaves_nothing_out() -> None:
 @pytest.mark.parametrize(
     ("membership", "reason"),
     [
-        (AT_WORK, "onboarding onboarding-0 is at work on this membership"),
+        (AT_WORK, "onboarding onboarding-0 has this membership in progress"),
         (FOUND, "onboarding onboarding-0 found it Enabled at 2027-01-15T08:00:02.500Z"),
         (
             replace(FAILED, onboarding_id="onboarding-0"),
@@ -279,7 +281,7 @@ GUARDDUTY_ENDED = a_membership(Status.RESIGNED, account_id=OTHER).settled(
             "acceptance-failed",
             "last tried: accept at 2027-01-15T08:00:00Z: the role cannot be assumed",
         ),
-        (CHECKED, (), "volume-unknown", "see that GuardDuty is enabled for it in eu-west-1"),
+        (CHECKED, (), "volume-unknown", "make sure that GuardDuty is enabled for it in eu-west-1"),
         (CHECKED, (INVITED,), "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted"),
         (CHECKED, (GUARDDUTY_ENDED,), "guardduty-not-enabled", "eu-west-1 failed: it left"),
         (CHECKED, (ended(Outcome.ENABLED, OTHER),), "volume-unknown", "does not ingest"),

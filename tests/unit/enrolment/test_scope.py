@@ -14,7 +14,7 @@ PATH = f"{WORKLOADS}{ACCOUNT}/"
 
 
 def test_without_a_scope_every_account_is_in() -> None:
-    assert Scope().why_out(ACCOUNT, None, {}) is None
+    assert Scope().exclusion_reason(ACCOUNT, None, {}) is None
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_without_a_scope_every_account_is_in() -> None:
     ],
 )
 def test_an_account_out_of_scope_is_told_why(scope: Scope, reason: str) -> None:
-    assert scope.why_out(ACCOUNT, PATH, {"stage": "dev"}) == reason
+    assert scope.exclusion_reason(ACCOUNT, PATH, {"stage": "dev"}) == reason
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_an_account_out_of_scope_is_told_why(scope: Scope, reason: str) -> None:
     ],
 )
 def test_an_account_in_scope_is_in(scope: Scope) -> None:
-    assert scope.why_out(ACCOUNT, PATH, {"stage": "dev"}) is None
+    assert scope.exclusion_reason(ACCOUNT, PATH, {"stage": "dev"}) is None
 
 
 def test_where_paths_matter_an_unknown_path_is_out() -> None:
-    reason = Scope(exclude_paths=(SANDBOX,)).why_out(ACCOUNT, None, {})
+    reason = Scope(exclude_paths=(SANDBOX,)).exclusion_reason(ACCOUNT, None, {})
 
     assert reason is not None
     assert "does not say where" in reason

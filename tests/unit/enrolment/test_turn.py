@@ -17,7 +17,6 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import (
     Turn,
     begin,
@@ -29,7 +28,7 @@ from functions.enrolment.turn import (
     take_turn,
     wait_after,
 )
-from functions.services.registry import TRAITS
+from functions.services import registry
 from tests.support.builders import (
     ACCOUNT,
     NOW,
@@ -176,7 +175,7 @@ def test_an_action_is_begun_where_it_is_due_and_only_once() -> None:
     begun = begin((due, *others), Action.CREATE, NOW + 1)
 
     assert begun == (tried(due, Action.CREATE, None, at=NOW + 1),)
-    # The step was cut short and is taken again.
+    # The step was cut short and is retried.
     assert begin((*begun, *others), Action.CREATE, NOW + 2) == ()
 
 
@@ -205,7 +204,7 @@ def test_answers_settle_only_what_will_not_work() -> None:
         (Outcome.FAILED, ReasonCode.REFUSED, NOW + 1),
         (Outcome.SKIPPED, ReasonCode.MANAGEMENT_ACCOUNT, NOW + 1),
     ]
-    assert "the service refused: cannot become a member of itself" in str(after[1].reason)
+    assert "refused the request: cannot become a member of itself" in str(after[1].reason)
     answers = [m.attempts[Action.CREATE].answer for m in after]
     assert [answer and answer.text for answer in answers] == [
         "no answer",
@@ -260,7 +259,7 @@ def test_a_dry_run_says_what_it_would_do_and_ends(
     assert (membership.outcome, said, membership.due) == (outcome, reason, None)
 
 
-DETECTIVE = replace(TARGET, service=ServiceName.DETECTIVE)
+DETECTIVE = replace(TARGET, service=registry.DETECTIVE)
 GUARDDUTY_OPEN = {ACCOUNT: a_membership(Status.INVITED)}
 GUARDDUTY_ENDED = {ACCOUNT: a_membership().settled(Outcome.FAILED, WHY, NOW)}
 
@@ -333,7 +332,7 @@ def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for
     now, turns, following = NOW, 0, Action.WAIT
     while following is not Action.STOP:
         status = (Status.ABSENT, Status.CREATED, Status.INVITED)[turns % 3]
-        rests_on = Circumstances(now, timing, TRAITS[ServiceName.GUARDDUTY], accepts=True)
+        rests_on = Circumstances(now, timing, accepts=True)
         turn_ = take_turn(memberships, [seen(ACCOUNT, status)], circumstances=rests_on)
         begun = begin(turn_.memberships, turn_.next, now)
         before = {m.account_id: m for m in turn_.memberships}
@@ -353,7 +352,7 @@ def test_what_was_never_read_fails_at_once_where_reading_is_refused() -> None:
     assert refused.next is Action.STOP
     (failed,) = refused.memberships
     assert (failed.outcome, failed.reason and failed.reason.code) == (Outcome.FAILED, denied)
-    assert str(failed.reason).startswith("AccessDenied: no; to do: allow the call")
+    assert str(failed.reason).startswith("AccessDenied: no; to do: allow Rollcall's role")
 
 
 def test_in_the_middle_of_a_wait_a_refused_reading_is_given_time_and_then_says_since_when() -> None:

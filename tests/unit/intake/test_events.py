@@ -9,7 +9,7 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
-from functions.intake.events import read_event
+from functions.intake.events import read_event, require_management_account
 from functions.intake.reader import read_request
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
 from tests.support.events import sample
@@ -74,7 +74,9 @@ def test_an_account_that_came_is_enrolled(
 ) -> None:
     request = read(changed(name, {"detail-type": detail_type}))
 
-    assert request == OnboardingRequest((RequestedAccount(account_id),), source, automatic=True)
+    assert request == OnboardingRequest(
+        (RequestedAccount(account_id),), source, automatic=True, reported_by=MANAGEMENT
+    )
 
 
 def test_an_account_that_opted_in_to_a_region_is_enrolled_there_only() -> None:
@@ -280,17 +282,15 @@ def test_an_account_that_joined_is_never_guessed(containers: Any, refusal: str) 
 
 @pytest.mark.parametrize("name", [CREATED, ACCEPTED, JOINED, MOVED, LANDED, RELANDED])
 def test_only_the_known_management_account_is_believed(name: str) -> None:
-    event = sample(name)
+    request = read(sample(name))
 
-    assert read_event(event, CONFIGURATION, management_account=MANAGEMENT) == read(event)
+    require_management_account(request, MANAGEMENT)
     with pytest.raises(InvalidInput, match=r"^account: takes 999988887777, the management account"):
-        read_event(event, CONFIGURATION, management_account=AccountId("999988887777"))
+        require_management_account(request, AccountId("999988887777"))
 
 
 def test_opting_in_is_told_to_whoever_asked_for_it() -> None:
-    event = sample(OPTED_IN)
-
-    assert read_event(event, CONFIGURATION, management_account=MANAGEMENT) == read(event)
+    assert read(sample(OPTED_IN)).reported_by is None
 
 
 def test_a_move_matters_only_to_a_scope_that_goes_by_paths() -> None:

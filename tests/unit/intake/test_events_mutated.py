@@ -15,7 +15,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL, Arrival
-from functions.intake.events import read_event
+from functions.intake.events import read_event, require_management_account
 from functions.intake.reader import read_request
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
 from tests.support.events import EVENTS, sample
@@ -101,11 +101,13 @@ def bend(event: dict[str, Any], data: st.DataObject) -> None:
 def taken(event: Any, management_account: AccountId | None = None) -> OnboardingRequest | None:
     """The request the event becomes; None where it is refused, as it should be."""
     try:
-        return read_event(event, CONFIGURATION, management_account)
+        request = read_event(event, CONFIGURATION)
+        require_management_account(request, management_account)
     except InvalidInput as refusal:
         if EMAIL in str(refusal):
             raise AssertionError("the refusal tells an e-mail") from refusal
         return None
+    return request
 
 
 def test_every_sample_is_bent() -> None:

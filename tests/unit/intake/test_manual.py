@@ -12,12 +12,18 @@ from jsonschema import Draft202012Validator
 from functions.enrolment.account import Mode
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
-from functions.enrolment.target import ServiceName
 from functions.intake.reader import read_request
+from functions.services import registry
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
 
 SCHEMA = json.loads(Path("docs/manual-input.schema.json").read_text())
 CONFIGURATION = a_configuration()
+
+
+def test_the_schema_names_every_service() -> None:
+    names = SCHEMA["properties"]["services"]["items"]["enum"]
+
+    assert names == [service.name for service in registry.SERVICES]
 
 
 def read(value: Any) -> OnboardingRequest:
@@ -45,7 +51,7 @@ def test_everything_can_be_said() -> None:
         (RequestedAccount(ACCOUNT, EMAIL), RequestedAccount(OTHER)),
         "manual",
         automatic=False,
-        services=(ServiceName.DETECTIVE,),
+        services=(registry.DETECTIVE,),
         regions=("us-east-1",),
         mode=Mode.INVITATION,
         dry_run=True,
@@ -98,7 +104,8 @@ inputs = st.fixed_dictionaries(
     {},
     optional={
         "accounts": st.lists(account_entries, max_size=3) | json_values,
-        "services": st.lists(st.sampled_from([*ServiceName, "macie"]), max_size=3) | json_values,
+        "services": st.lists(st.sampled_from([*registry.SERVICES, "macie"]), max_size=3)
+        | json_values,
         "regions": st.lists(st.sampled_from(["eu-west-1", "us-east-1"]), max_size=3) | json_values,
         "mode": st.sampled_from(["organization", "invitation", "auto"]) | json_values,
         "dry_run": st.booleans() | json_values,

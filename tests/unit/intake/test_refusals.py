@@ -13,6 +13,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest
 from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS
+from functions.intake.events import require_management_account
 from functions.intake.reader import read_request, source_of
 from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, a_configuration
 from tests.support.events import EVENTS, sample
@@ -78,7 +79,8 @@ def hold_to_what_is_fit_to_be_published(text: str) -> None:
 def read_and_check(value: object) -> None:
     hold_to_what_is_fit_to_be_published(source_of(value))
     try:
-        request = read_request(value, CONFIGURATION, MANAGEMENT)
+        request = read_request(value, CONFIGURATION)
+        require_management_account(request, MANAGEMENT)
     except InvalidInput as refusal:
         hold_to_what_is_fit_to_be_published(str(refusal))
     else:
@@ -165,6 +167,6 @@ def test_a_deeply_nested_input_is_refused(wrap: Callable[[object], object]) -> N
 
     for value in inputs:
         with pytest.raises(InvalidInput) as refused:
-            read_request(value, CONFIGURATION, MANAGEMENT)
+            read_request(value, CONFIGURATION)
         hold_to_what_is_fit_to_be_published(str(refused.value))
         hold_to_what_is_fit_to_be_published(source_of(value))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from infra.local.calls import CallLog
-from infra.local.clock import ManualClock
-from infra.local.endpoint import Endpoint
-from infra.local.faults import Faults
+from infra.local.facts.clock import ManualClock
+from infra.local.gateway.calls import CallLog
+from infra.local.gateway.endpoint import Endpoint
+from infra.local.gateway.faults import Faults
+from infra.local.services.registry import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from infra.local.api import Caller, Operation, Service
+    from infra.local.wire.errors import Wording
 
 
 class EchoService:
@@ -28,6 +30,10 @@ class EchoService:
     @property
     def name(self) -> str:
         return self._name
+
+    @property
+    def wording(self) -> Wording:
+        return next(service.wording for service in SERVICES if service.name == self._name)
 
     @property
     def operations(self) -> Mapping[str, Operation]:

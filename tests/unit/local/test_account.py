@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import botocore.session
 import pytest
 
-from infra.local.regions import DEFAULT_REGIONS, OPT_IN_REGIONS
+from infra.local.facts.regions import DEFAULT_REGIONS, OPT_IN_REGIONS
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,

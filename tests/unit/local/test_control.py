@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from infra.local.control import Control
-from infra.local.faults import FaultKind, Target
-from infra.local.http import Request
+from infra.local.gateway.control import Control
+from infra.local.gateway.faults import CallTarget, FaultKind
+from infra.local.wire.http import Request
 from tests.unit.local.echo import EchoWorld
 
-TARGET = Target("securityhub", "eu-west-1", "ListMembers", "111122223333")
+TARGET = CallTarget("securityhub", "eu-west-1", "ListMembers", "111122223333")
 
 
 class FactWorld(EchoWorld):

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from infra.local.timings import Timings
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -58,7 +57,7 @@ class WithGraph:
 
 @pytest.fixture
 def lab() -> Lab:
-    lab = Lab(Timings(detective_volume=2 * DAY, detective_recheck=DAY))
+    lab = Lab({"detective_volume": 2 * DAY, "detective_recheck": DAY})
     lab.do("designate", service=SERVICE, account_id=ADMINISTRATOR, regions=[REGION])
     for account_id in (MEMBER, OUTSIDER):
         lab.do("set_account", account_id=account_id, volume="known")

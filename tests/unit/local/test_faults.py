@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from infra.local.faults import Fault, FaultKind, Faults, Target
+from infra.local.gateway.faults import CallTarget, Fault, FaultKind, Faults
 from tests.support.in_process import local_client
 from tests.unit.local.echo import EchoWorld
 
@@ -19,8 +19,8 @@ REQUESTS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 }
 
 
-def target(region: str = "eu-west-1", operation: str = "GetMembers") -> Target:
-    return Target("securityhub", region, operation, ACCOUNT)
+def target(region: str = "eu-west-1", operation: str = "GetMembers") -> CallTarget:
+    return CallTarget("securityhub", region, operation, ACCOUNT)
 
 
 def world_of(service: str) -> EchoWorld:
@@ -158,7 +158,7 @@ def test_a_fault_is_read_from_json() -> None:
         "seconds": 1.5,
     }
 
-    fault = Fault.from_json(document)
+    fault = Fault.from_json(document, REQUESTS)
 
     assert fault == Fault(
         FaultKind.LATENCY,
@@ -188,4 +188,4 @@ def test_a_bad_fault_is_refused_by_the_key_that_is_wrong(
     document: dict[str, Any], key: str
 ) -> None:
     with pytest.raises(ValueError, match=f"^{key}: "):
-        Fault.from_json(document)
+        Fault.from_json(document, REQUESTS)

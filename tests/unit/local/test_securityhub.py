@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from infra.local.timings import Limits
+from infra.local.services.securityhub.service import SecurityHub
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -353,7 +353,7 @@ def test_members_over_the_limit_are_left_unprocessed(lab: Lab, admin: Actor) -> 
 
 
 def test_invited_members_have_a_limit_of_their_own(lab: Lab, admin: Actor) -> None:
-    assert Limits().securityhub_invitation == 1_000
+    assert SecurityHub.limits["securityhub_invitation"] == 1_000
     lab.do("set_limits", securityhub_invitation=0)
 
     assert create(admin, MEMBER) == {}

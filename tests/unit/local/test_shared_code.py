@@ -3,7 +3,7 @@ from __future__ import annotations
 import zipfile
 from typing import TYPE_CHECKING
 
-from infra.local.shared_code import SharedCode
+from infra.local.ministack.shared_code import SharedCode
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from infra.local.api import ServiceError
-from infra.local.http import Request
+from infra.local.wire.http import Request
 from infra.local.wire.models import service_model
 from infra.local.wire.routing import route
 from infra.local.wire.serialising import ShapeMismatch

@@ -8,8 +8,7 @@ import botocore.session
 import pytest
 
 from infra.local.api import Caller
-from infra.local.clock import ManualClock
-from infra.local.timings import Timings
+from infra.local.facts.clock import ManualClock
 from infra.local.world import World
 from tests.support.local_world import (
     ADMINISTRATOR,
@@ -247,7 +246,7 @@ def test_a_command_is_not_used_up_by_being_applied(lab: Lab) -> None:
 
 
 def test_resetting_empties_the_world_but_keeps_its_timings() -> None:
-    world = World(ManualClock(), Timings(securityhub_enable=9))
+    world = World(ManualClock(), {"securityhub_enable": 9})
     world.apply({"do": "create_organization", "management": MANAGEMENT})
     world.apply({"do": "set_timings", "securityhub_enable": 1})
     first = world.snapshot()["organizations"][0]["id"]

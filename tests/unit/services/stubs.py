@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-import boto3
 from botocore.stub import Stubber
 
 from functions.enrolment.account import AccountId
+from tests.unit.aws.support import REGION, a_session
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-REGION = "eu-west-1"
+    # Adds what is expected next, and what is answered.
+    Exchange = Callable[[Stubber], None]
+
 ADMINISTRATOR = AccountId("111122223333")
 STRANGER = AccountId("999900001111")
 ONE = AccountId("444455556666")
 TWO = AccountId("555566667777")
 THREE = AccountId("666677778888")
-TOO_MANY = [AccountId(f"{number:012}") for number in range(51)]
+
+
+def asked(operation: str, request: dict[str, Any], **response: Any) -> Exchange:
+    """Exactly this request, and its response."""
+    return lambda stubber: stubber.add_response(operation, response, request)
+
+
+def refused(operation: str, code: str, text: str = "words", status: int = 400) -> Exchange:
+    """A call that is answered with an error."""
+    return lambda stubber: stubber.add_client_error(operation, code, text, http_status_code=status)
 
 
 @contextmanager
-def stubbed(service: str) -> Iterator[tuple[Any, Stubber]]:
-    """A client and its stubber; every response added must have been asked for in the end."""
-    client: Any = boto3.client(  # type: ignore[call-overload]  # any service
-        service,
-        region_name=REGION,
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing",  # noqa: S106 (nothing is signed for anybody)
-    )
+def stubbed(service: str, *exchanges: Exchange) -> Iterator[Any]:
+    """A client to which exactly these calls are made, in this order."""
+    client = _client(service)
     with Stubber(client) as stubber:
-        yield client, stubber
+        for exchange in exchanges:
+            exchange(stubber)
+        yield client
         stubber.assert_no_pending_responses()
+
+
+@cache
+def _client(service: str) -> Any:
+    return a_session().client(service, region_name=REGION)  # type: ignore[call-overload]  # any service

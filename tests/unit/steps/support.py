@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -16,7 +15,7 @@ from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.errors import AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
-from functions.services.registry import TRAITS
+from functions.services import registry
 from functions.steps import wiring
 from functions.steps.wiring import Wiring
 from tests.support.builders import (
@@ -28,6 +27,7 @@ from tests.support.builders import (
     TARGET,
     a_configuration,
 )
+from tests.support.lambda_context import CONTEXT
 from tests.support.memory_rows import MemoryRows, ledger_on
 from tests.unit.aws.support import an_onboarding
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from functions.enrolment.errors import RollcallError
     from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
-    from functions.enrolment.target import ServiceName, Target, Traits
+    from functions.enrolment.target import Target
 
     # What fails, by name: each time it is used the next error, or None.
     Errors = dict[str, Iterator[RollcallError | None]]
@@ -85,9 +85,6 @@ class Service:
     ``resource`` is the administrator's, looked up ``lookups`` times; any other is gone, and so is
     that one where ``gone`` is set. Calls with what is gone are refused by ``refuses``.
     """
-
-    name: ServiceName = TARGET.service
-    traits: Traits = TRAITS[TARGET.service]
 
     def __init__(self, errors: Errors) -> None:
         self.resource = "detector-1"
@@ -153,7 +150,7 @@ class Kept(Archive):
         self.documents: dict[str, dict[str, Any]] = {}
         self._errors = errors
 
-    def keep(self, key: str, document: Mapping[str, Any]) -> str:
+    def persist(self, key: str, document: Mapping[str, Any]) -> str:
         _fail(self._errors, "archive")
         self.documents[key] = dict(document)
         return f"s3://results/{key}"
@@ -234,6 +231,7 @@ def wired(rows: MemoryRows | None = None, now: float = NOW, **configured: Any) -
         clients=cast("Clients", None),
         home_region="eu-west-1",
         now=lambda: now,
+        services=registry.SERVICES,
         rows=rows or MemoryRows(),
         errors=errors,
         target=Service(errors),
@@ -267,4 +265,4 @@ def run(handler: Handler, event: dict[str, Any], wiring_: Wiring) -> dict[str, A
     """Run a step as Lambda does."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(wiring, "wiring", lambda: wiring_)
-        return handler(event, SimpleNamespace(aws_request_id="1"))
+        return handler(event, CONTEXT)

@@ -28,7 +28,8 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from functions.steps import accept_invitations
 from functions.steps.accept_invitations import BEGINNING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, NOW, OTHER, TARGET, a_loop, a_membership
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.membership import Membership
 
-OPT_IN = Target(ServiceName.GUARDDUTY, "af-south-1")
+OPT_IN = Target(registry.GUARDDUTY, "af-south-1")
 FIFTY = tuple(AccountId(f"{number:012}") for number in range(50))
 # A call as the member is tried twice, and botocore waits up to 6 s between the tries.
 PAUSE = 6

@@ -182,7 +182,7 @@ def reasons(wiring: Wired) -> list[str]:
 def test_what_is_open_or_not_even_begun_ends_and_what_has_ended_stays() -> None:
     wiring = wired(now=LATER)
     begin(wiring, a_membership(Status.INVITED), accounts=(ACCOUNT, OTHER))
-    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+    wiring.ledger.persist_plan(the_record(wiring), PLAN)
 
     result = finish(found(wiring), Ending("it was cut short"), wiring)
 
@@ -239,7 +239,7 @@ def test_what_another_run_takes_meanwhile_is_told_as_left_to_it() -> None:
     interrupted = Interrupted()
     wiring = wired(interrupted, now=LATER)
     begin(wiring, a_membership(), a_membership(account_id=OTHER), accounts=(ACCOUNT, OTHER))
-    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+    wiring.ledger.persist_plan(the_record(wiring), PLAN)
     taken = a_membership(revision=1).taken("another", Mode.ORGANIZATION, LATER)
     interrupted.between = lambda: wiring.ledger.write([taken], LATER)
 
@@ -249,7 +249,7 @@ def test_what_another_run_takes_meanwhile_is_told_as_left_to_it() -> None:
         ACCOUNT: ("skipped", "other-run"),
         OTHER: ("failed", "run-ended"),
     }
-    assert "onboarding another is at work on this membership" in reasons(wiring)
+    assert "onboarding another has this membership in progress" in reasons(wiring)
     assert rows(wiring)[ACCOUNT] == replace(taken, revision=2)
 
 
@@ -277,7 +277,7 @@ def test_a_dry_run_ends_beside_the_rows() -> None:
     wiring = wired(now=LATER)
     row = a_membership(Status.INVITED, onboarding_id="another")
     begin(wiring, row, dry_run=True)
-    wiring.ledger.keep_plan(the_record(wiring), replace(PLAN, accounts=PLAN.accounts[:1]))
+    wiring.ledger.persist_plan(the_record(wiring), replace(PLAN, accounts=PLAN.accounts[:1]))
 
     finish(found(wiring), Ending("cut short"), wiring)
 

@@ -15,14 +15,17 @@ from functions.enrolment.errors import (
     AdministratorNotReady,
     InvalidInput,
     Permanent,
+    Retryable,
     ServiceRefused,
+    ServiceUnavailable,
     Throttled,
 )
 from functions.enrolment.membership import Action, Outcome, Status
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.plan import Plan
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import ServiceName, Target
+from functions.enrolment.target import Target
+from functions.services import registry
 from functions.steps import get_members
 from tests.support.builders import (
     ACCOUNT,
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
 LATER = NOW + 30
 TIMING = Timing()
 DAY = 86400
-DETECTIVE = Target(ServiceName.DETECTIVE, TARGET.region)
+DETECTIVE = Target(registry.DETECTIVE, TARGET.region)
 UNREAD, UNREAD_TOO = a_membership(), a_membership(account_id=OTHER)
 
 
@@ -106,7 +109,7 @@ def test_an_account_is_held_while_the_service_that_comes_first_is(
     held, other = (replace(each, target=DETECTIVE) for each in (UNREAD, UNREAD_TOO))
     begin(wiring, held, other, *([before] if before else []))
 
-    document = turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+    document = turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=registry.GUARDDUTY)
 
     assert wiring.target.calls == [("observe", read)]
     assert document["acting"] == read
@@ -117,7 +120,7 @@ def test_where_all_are_held_nothing_is_read_and_no_resource_sought() -> None:
     wiring.errors["resource"] = iter([AdministratorNotReady("no graph")])
     begin(wiring, UNREAD, replace(UNREAD, target=DETECTIVE))
 
-    document = turn(wiring, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+    document = turn(wiring, target=DETECTIVE, waits_for=registry.GUARDDUTY)
 
     assert wiring.target.calls == []
     assert (document["next"], document["resource"]) == ("wait", None)
@@ -241,7 +244,7 @@ def test_a_resource_that_is_gone_is_looked_up_again(
     wiring = wired(now=LATER)
     wiring.target.refuses = refuses
     begin(wiring, UNREAD)
-    wiring.ledger.keep_resource(TARGET, "detector-0")
+    wiring.ledger.persist_resource(TARGET, "detector-0")
 
     document = turn(wiring, resource=handed_on)
 
@@ -252,7 +255,7 @@ def test_a_resource_that_is_gone_is_looked_up_again(
 def test_where_the_same_resource_is_found_again_the_service_says_that_it_is_not_set_up() -> None:
     wiring = wired(now=LATER)
     begin(wiring, UNREAD)
-    wiring.ledger.keep_resource(TARGET, "detector-1")
+    wiring.ledger.persist_resource(TARGET, "detector-1")
     wiring.target.gone = True
 
     assert turn(wiring)["next"] == "stop"
@@ -265,7 +268,7 @@ def test_where_the_same_resource_is_found_again_the_service_says_that_it_is_not_
 def test_where_nothing_can_be_looked_up_the_refusal_itself_is_the_reason() -> None:
     wiring = wired(now=LATER)
     begin(wiring, UNREAD)
-    wiring.ledger.keep_resource(TARGET, "detector-0")
+    wiring.ledger.persist_resource(TARGET, "detector-0")
     wiring.target.refuses = AccessDenied
     wiring.errors["resource"] = iter([Throttled("too many")])
 
@@ -274,6 +277,67 @@ def test_where_nothing_can_be_looked_up_the_refusal_itself_is_the_reason() -> No
     reason = rows(wiring)[ACCOUNT].reason
     assert reason is not None
     assert reason.code is ReasonCode.ACCESS_DENIED
+
+
+READ_BEFORE = a_membership(Status.VERIFYING)
+
+
+@pytest.mark.parametrize(
+    ("row", "since", "at", "following", "refused_since"),
+    [
+        pytest.param(READ_BEFORE, None, LATER, "wait", LATER, id="at first"),
+        pytest.param(READ_BEFORE, NOW, LATER, "wait", NOW, id="still"),
+        pytest.param(READ_BEFORE, NOW, NOW + TIMING.refusal - 1, "wait", NOW, id="to the last"),
+        pytest.param(READ_BEFORE, NOW, NOW + TIMING.refusal, "stop", NOW, id="for too long"),
+        pytest.param(UNREAD, None, LATER, "stop", LATER, id="never read"),
+    ],
+)
+def test_readings_that_are_refused_are_waited_for_where_there_were_any_before(
+    row: Membership, since: float | None, at: float, following: str, refused_since: float
+) -> None:
+    wiring = wired(now=at)
+    begin(wiring, row)
+    wiring.target.gone = True
+    wiring.target.refuses = AccessDenied
+
+    document = turn(wiring, resource="detector-1", refused_since=since)
+
+    assert (document["next"], document["refused_since"]) == (following, refused_since)
+    assert document["resource"] == "detector-1"
+    ended = rows(wiring)[ACCOUNT]
+    stopped = following == "stop"
+    assert (ended.outcome is Outcome.FAILED) is stopped
+    assert ("(so since " in str(ended.reason)) is (stopped and since is not None)
+    if not stopped:
+        assert 0 < document["wait_seconds"] <= refused_since + TIMING.refusal - at
+
+
+def test_a_reading_after_refused_ones_counts_as_if_there_had_been_none() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, READ_BEFORE)
+
+    assert turn(wiring, refused_since=NOW)["refused_since"] is None
+
+
+@pytest.mark.parametrize("error", [Throttled, ServiceUnavailable])
+def test_a_reading_that_may_heal_is_left_to_the_state_machine(error: type[Retryable]) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, READ_BEFORE)
+    wiring.errors["resource"] = iter([error("later")])
+    before = dict(wiring.rows.items)
+
+    with pytest.raises(error):
+        turn(wiring)
+    assert wiring.rows.items == before
+
+
+def test_a_dry_run_waits_for_no_other_service() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, a_membership(onboarding_id="another"), dry_run=True)
+
+    turn(wiring, target=DETECTIVE, waits_for=registry.GUARDDUTY, dry_run=True)
+
+    assert wiring.target.calls == [("observe", [ACCOUNT])]
 
 
 def test_a_resource_with_which_nothing_can_be_read_is_not_remembered() -> None:
@@ -307,9 +371,9 @@ def test_detective_does_without_the_guardduty_that_the_plan_ended(row: Membershi
     wiring = wired(now=NOW + TIMING.grace)
     wiring.target.statuses = {ACCOUNT: Status.ACCEPTED_BUT_DISABLED}
     begin(wiring, STUCK, *([row] if row else []))
-    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+    wiring.ledger.persist_plan(the_record(wiring), PLAN)
 
-    document = turn(wiring, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+    document = turn(wiring, target=DETECTIVE, waits_for=registry.GUARDDUTY)
 
     assert document["next"] == "stop"
     (ended,) = wiring.ledger.read([STUCK.key]).values()
@@ -340,9 +404,9 @@ def test_detective_waits_for_the_guardduty_that_a_run_is_at_work_on_or_has_enabl
     wiring.target.statuses = dict.fromkeys((ACCOUNT, OTHER), Status.ACCEPTED_BUT_DISABLED)
     stuck = replace(STUCK, taken_at=NOW - TIMING.hold)
     begin(wiring, stuck, replace(stuck, account_id=OTHER), row, started_at=NOW - TIMING.hold)
-    wiring.ledger.keep_plan(the_record(wiring), PLAN)
+    wiring.ledger.persist_plan(the_record(wiring), PLAN)
 
-    turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=ServiceName.GUARDDUTY)
+    turn(wiring, ACCOUNT, OTHER, target=DETECTIVE, waits_for=registry.GUARDDUTY)
 
     assert wiring.ledger.read([STUCK.key])[STUCK.key].outcome is None
 

@@ -31,6 +31,7 @@ from functions.enrolment.membership import (
 )
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.reason import Reason, ReasonCode
+from functions.services import registry
 from functions.steps import accept_invitations, create_members, get_members
 from tests.support.builders import (
     ACCOUNT,
@@ -128,8 +129,9 @@ def test_an_account_that_the_service_refuses_does_not_spoil_the_batch() -> None:
         Outcome.FAILED,
         Reason(
             ReasonCode.REFUSED,
-            f"the service refused: {REFUSAL}; Absent since 2027-01-15T08:00:00Z (30 s); last tried:"
-            " create at 2027-01-15T08:00:30Z; to do: fix what it says, and start again",
+            f"the service refused the request: {REFUSAL}; Absent since 2027-01-15T08:00:00Z (30 s);"
+            " last tried: create at 2027-01-15T08:00:30Z;"
+            " to do: fix the cause it names, and start again",
         ),
     )
     assert (found[OTHER].outcome, attempt(found[OTHER]).answer) == (None, TAKEN)
@@ -443,7 +445,7 @@ def test_a_document_of_an_earlier_version_is_understood() -> None:
         "next": "create",
     }
 
-    after = loop_from_json(run(create_members.handler, document, wiring))
+    after = loop_from_json(run(create_members.handler, document, wiring), registry.SERVICES)
 
     assert wiring.target.calls == [("create", [OTHER])]
     assert [account.id for account in after.accounts] == [ACCOUNT, OTHER]

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.aws.directory import Organization
 from functions.aws.executions import Ended
+from functions.enrolment.account import AccountState, OrganizationAccount
 from functions.enrolment.configuration import Timing
-from functions.enrolment.errors import AccountNotReady, Conflict, InvalidInput, ServiceRefused
+from functions.enrolment.errors import (
+    AccountNotReady,
+    Conflict,
+    InvalidInput,
+    ServiceRefused,
+    ServiceUnavailable,
+)
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.scope import Scope
 from functions.enrolment.times import iso
 from functions.steps import plan_onboarding
-from tests.support.builders import ACCOUNT, EMAIL, NOW, RUN, TARGET, a_membership
-from tests.support.events import create_account_result
+from tests.support.builders import (
+    ACCOUNT,
+    ADMINISTRATOR,
+    EMAIL,
+    MANAGEMENT,
+    NOW,
+    OTHER,
+    RUN,
+    TARGET,
+    a_membership,
+)
+from tests.support.events import create_account_result, from_management
 from tests.unit.aws.support import an_onboarding
-from tests.unit.steps.support import Wired, rows, run, the_record, wired
+from tests.unit.steps.support import Known, Seen, Wired, rows, run, the_record, wired
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
 
 LATER = NOW + 60
@@ -144,11 +168,168 @@ def test_an_events_account_is_waited_for_however_late() -> None:
         plan(wired(), ARRIVAL, OLD + LEASE_SECONDS)
 
 
-def test_a_dry_run_takes_nothing() -> None:
-    wiring = an_organization()
+OPT_IN = "ap-east-1"
+FACTS = ["organization", f"find {ACCOUNT}"]
+DELEGATED = [f"delegated {each}.amazonaws.com" for each in ("securityhub", "guardduty")]
+ITSELF = {"accounts": [{"id": ADMINISTRATOR}]}
+OUTSIDER = {"accounts": [{"id": OTHER, "email": EMAIL}], "mode": "invitation"}
 
-    assert plan(wiring, MANUAL | {"dry_run": True})["verdict"] == "enrol"
-    assert rows(wiring) == {}
+
+class Asked(Known):
+    """What Organizations and Account Management are asked, in this order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.accounts = [ACCOUNT, ADMINISTRATOR]
+        self.management = MANAGEMENT
+        self.state = AccountState.ACTIVE
+        self.joined_at = NOW
+
+    def organization(self) -> Organization | None:
+        self.asked.append("organization")
+        return Organization("o-exampleorgid", self.management) if self.founded else None
+
+    def find(self, account_id: AccountId) -> OrganizationAccount | None:
+        self.asked.append(f"find {account_id}")
+        if account_id not in self.accounts:
+            return None
+        return OrganizationAccount(account_id, EMAIL, self.state, joined_at=self.joined_at)
+
+    def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
+        self.asked.append(f"delegated {service_principal}")
+        return True
+
+    def enabled_regions(self, account_id: AccountId) -> frozenset[str] | None:
+        self.asked.append(f"regions {account_id}")
+        return frozenset({TARGET.region})
+
+    def tags(self, account_id: AccountId) -> dict[str, str]:
+        self.asked.append(f"tags {account_id}")
+        return {}
+
+
+def asking(known: Asked, **configured: Any) -> Wired:
+    return replace(wired(**configured), known=known)
+
+
+@pytest.mark.parametrize(
+    ("given", "configured", "known", "asked"),
+    [
+        pytest.param(MANUAL, {}, {}, [*FACTS, DELEGATED[1]], id="a service"),
+        pytest.param(
+            MANUAL | {"services": ["guardduty", "securityhub"]},
+            {},
+            {},
+            [*FACTS, *DELEGATED],
+            id="services",
+        ),
+        pytest.param(
+            MANUAL | {"regions": [OPT_IN]},
+            {"regions": (TARGET.region, OPT_IN)},
+            {},
+            [*FACTS, DELEGATED[1], f"regions {ACCOUNT}"],
+            id="a Region that needs opting in",
+        ),
+        pytest.param(
+            MANUAL, {"regions": (TARGET.region, OPT_IN)}, {}, [*FACTS, DELEGATED[1]], id="another"
+        ),
+        pytest.param(
+            MANUAL,
+            {"scope": Scope(exclude_tags={"stage": "*"})},
+            {},
+            [*FACTS, DELEGATED[1], f"tags {ACCOUNT}"],
+            id="a scope of tags",
+        ),
+        pytest.param(
+            MANUAL | ITSELF | {"regions": [OPT_IN]},
+            {"regions": (OPT_IN,)},
+            {},
+            ["organization", f"find {ADMINISTRATOR}", DELEGATED[1]],
+            id="the administrator's Regions are its own",
+        ),
+        pytest.param(
+            MANUAL,
+            {},
+            {"management": ADMINISTRATOR},
+            FACTS,
+            id="the management account need not be delegated",
+        ),
+        pytest.param(
+            MANUAL | OUTSIDER,
+            {"regions": (TARGET.region, OPT_IN)},
+            {},
+            ["organization", f"find {OTHER}"],
+            id="an account outside",
+        ),
+        pytest.param(
+            MANUAL | OUTSIDER, {}, {"founded": False}, ["organization"], id="no organisation"
+        ),
+    ],
+)
+def test_facts_are_asked_only_where_they_matter(
+    given: dict[str, Any], configured: dict[str, Any], known: dict[str, Any], asked: list[str]
+) -> None:
+    directory = Asked()
+    for name, value in known.items():
+        setattr(directory, name, value)
+
+    plan(asking(directory, **configured), given)
+
+    assert directory.asked == asked
+
+
+def test_an_event_of_another_account_than_the_management_account_is_refused() -> None:
+    """Which account that is is not known before Organizations has been asked."""
+    directory = Asked()
+    wiring = asking(directory)
+
+    with pytest.raises(InvalidInput, match=f"^account: takes {MANAGEMENT}, the management account"):
+        plan(wiring, ARRIVAL | {"account": OTHER})
+    assert directory.asked[:2] == FACTS
+    assert wiring.rows.items == {}
+
+
+def test_an_events_account_is_waited_for_until_it_is_active() -> None:
+    directory = Asked()
+    directory.state = AccountState.PENDING_ACTIVATION
+    wiring = asking(directory)
+
+    with pytest.raises(AccountNotReady, match=f"^Organizations says {ACCOUNT} is PENDING_ACTIVA"):
+        plan(wiring, ARRIVAL)
+    assert wiring.rows.items == {}
+
+
+def test_where_everything_is_settled_by_the_plan_there_is_nothing_to_enrol() -> None:
+    wiring = asking(Asked())
+
+    document = plan(wiring, MANUAL | ITSELF)
+
+    assert (document["verdict"], document["targets"]) == ("settled", [])
+    findings = wiring.ledger.findings(RUN)
+    assert findings is not None
+    assert findings.plan is not None
+    assert [m.outcome for m in findings.plan.settled] == [Outcome.SKIPPED]
+
+
+@pytest.mark.parametrize("held", [[], [HELD]], ids=["free", "another run's"])
+@pytest.mark.parametrize("status", [None, "ABORTED"])
+def test_a_dry_run_takes_nothing_and_waits_for_nobody(
+    held: list[Membership], status: str | None
+) -> None:
+    wiring = an_organization(*held)
+    if status is not None:
+        wiring.seen.over[HOLDER.execution_arn] = Ended(status, NOW + 30)
+    before = rows(wiring)
+
+    document = plan(wiring, MANUAL | {"dry_run": True})
+
+    assert (document["verdict"], document["dry_run"]) == ("enrol", True)
+    assert [target["left_out"] for target in document["targets"]] == [[]]
+    assert rows(wiring) == before
+    findings = wiring.ledger.findings(RUN)
+    assert findings is not None
+    assert (findings.onboarding.dry_run, findings.plan is None) == (True, False)
 
 
 def test_what_another_run_is_at_work_on_is_left_out() -> None:
@@ -186,6 +367,39 @@ def test_what_a_stopped_run_may_yet_be_doing_is_waited_for(status: str) -> None:
     assert rows(wiring)[ACCOUNT].onboarding_id == RUN
 
 
+@pytest.mark.parametrize(
+    ("changes", "asked"),
+    [({}, 1), ({"execution_arn": ""}, 0), ({"closed_at": NOW, "lease_until": LATER + 9}, 0)],
+    ids=["not told", "no execution", "closed"],
+)
+def test_what_a_run_holds_is_left_to_it_where_its_execution_tells_nothing_new(
+    changes: dict[str, Any], asked: int
+) -> None:
+    """Step Functions is asked only where it may know more; its lease ends by itself."""
+    wiring = an_organization(HELD, record=replace(HOLDER, **changes))
+    seen = Silent()
+
+    document = {}
+    with suppress(Conflict):
+        document = plan(replace(wiring, seen=seen), MANUAL)
+
+    assert document.get("verdict", "settled") == "settled"
+    assert len(seen.asked) == asked
+    assert rows(wiring)[ACCOUNT].onboarding_id == "holder"
+
+
+class Silent(Seen):
+    """Step Functions, which fails."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+
+    def ended(self, execution_arn: str) -> Ended | None:
+        self.asked.append(execution_arn)
+        raise ServiceUnavailable("no")
+
+
 def all_enabled() -> Wired:
     """Everything that an arrival of the account brings was enabled a moment ago."""
     wiring = an_organization(record=replace(HOLDER, closed_at=NOW, lease_until=NOW))
@@ -216,6 +430,48 @@ def test_a_duplicate_that_is_planned_again_is_a_duplicate_again() -> None:
     wiring = all_enabled()
 
     assert plan(wiring, ARRIVAL) == plan(wiring, ARRIVAL, LATER + 5)
+
+
+def a_person(wiring: Wired) -> object:
+    return MANUAL
+
+
+def one_is_left(wiring: Wired) -> object:
+    """One membership was removed."""
+    key = next(key for key in wiring.rows.items if key[0] == f"account#{ACCOUNT}")
+    del wiring.rows.items[key]
+    return ARRIVAL
+
+
+def it_came_back(wiring: Wired) -> object:
+    """The account left after that, and joined again."""
+    directory = Asked()
+    directory.joined_at = NOW + 40
+    wiring.known.find = directory.find  # type: ignore[method-assign]
+    return ARRIVAL
+
+
+def it_opted_in(wiring: Wired) -> object:
+    """An event about one Region: the account may have opted out of it in between."""
+    event = from_management("account_region_opt_in_status_change")
+    event["detail"] |= {"accountId": ACCOUNT, "regionName": TARGET.region}
+    return event
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"), [(a_person, 1), (one_is_left, 1), (it_came_back, 6), (it_opted_in, 3)]
+)
+def test_what_was_enabled_lately_may_be_taken_again(
+    given: Callable[[Wired], object], taken: int
+) -> None:
+    wiring = all_enabled()
+
+    document = plan(wiring, given(wiring))
+
+    findings = wiring.ledger.findings(RUN)
+    assert findings is not None
+    assert (document["verdict"], findings.onboarding.outcome) == ("enrol", None)
+    assert len(findings.own) == taken
 
 
 def test_a_step_that_is_taken_again_late_has_the_lease_again() -> None:

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
+from functions.enrolment.account import Account, Mode
 from functions.enrolment.errors import ServiceRefused
 from functions.enrolment.membership import Outcome, Status
-from functions.enrolment.reason import ReasonCode
+from functions.enrolment.plan import Plan
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.steps import publish_results
-from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_membership
-from tests.unit.steps.support import Wired, begin, rows, run, wired
+from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, TARGET, a_membership
+from tests.unit.steps.support import Wired, begin, rows, run, the_record, wired
 
 LATER = NOW + 60
 ENABLED = a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW)
@@ -51,6 +53,43 @@ def test_what_is_open_ends_with_what_is_known_of_why(event: dict[str, Any], reas
     assert given is not None
     assert given.code is ReasonCode.RUN_ENDED
     assert given.text.startswith(f"the run ended before this was done: {reason}; Invited since ")
+
+
+def test_a_map_that_failed_after_all_was_done_changes_nothing() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, ENABLED)
+
+    assert publish(wiring, map_failure={"Error": "States.Timeout", "Cause": ""})["complete"]
+
+
+def test_a_dry_run_is_published_and_leaves_the_rows_alone() -> None:
+    wiring = wired(now=LATER)
+    row = replace(INVITED, onboarding_id="another")
+    begin(wiring, row, dry_run=True)
+    wiring.ledger.persist_dry_run([INVITED], NOW)
+
+    assert publish(wiring)["cause"] == "Rollcall (dry run): 1 account: 1 failed"
+    assert rows(wiring) == {ACCOUNT: replace(row, revision=1)}
+    assert the_record(wiring).outcome == "incomplete"
+
+
+def test_what_the_plan_settled_and_what_it_left_to_others_is_published_too() -> None:
+    wiring = wired(now=LATER)
+    skipped = Reason(ReasonCode.OUT_OF_SCOPE, "excluded")
+    settled = a_membership(account_id=OTHER).settled(Outcome.SKIPPED, skipped, NOW)
+    begin(wiring, replace(INVITED, onboarding_id="another"), accounts=(ACCOUNT, OTHER))
+    accounts = tuple(Account(each, None, Mode.ORGANIZATION) for each in (ACCOUNT, OTHER))
+    plan = Plan(accounts, (TARGET,), (settled,), ("a note",))
+    wiring.ledger.persist_plan(the_record(wiring), plan)
+
+    publish(wiring)
+
+    [(_, document)] = wiring.published.events
+    told = {m["account_id"]: (m["outcome"], m["reason"]) for m in document["memberships"]}
+    assert told[OTHER] == ("skipped", "excluded")
+    assert told[ACCOUNT][0] != "failed"
+    assert rows(wiring)[ACCOUNT].outcome is None
+    assert document["notes"] == ["a note"]
 
 
 @pytest.mark.parametrize(("outcome", "complete"), [("complete", True), ("aborted", False)])

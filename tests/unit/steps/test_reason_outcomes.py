@@ -24,10 +24,8 @@ from functions.enrolment.records import membership_from_item, membership_to_item
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.results import Result
 from functions.enrolment.scope import Scope
-from functions.enrolment.target import ServiceName
 from functions.enrolment.turn import SLOW, take_answers, take_refusal, take_turn
-from functions.services.answers import BY_SERVICE
-from functions.services.registry import TRAITS
+from functions.services import registry
 from functions.steps import fail_target, publish_results
 from tests.support.builders import (
     ACCOUNT,
@@ -40,6 +38,7 @@ from tests.support.builders import (
     a_loop,
     a_membership,
     an_onboarding,
+    at_service,
     circumstances,
     tried,
 )
@@ -49,13 +48,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from functions.enrolment.membership import Membership
+    from functions.enrolment.service import Service
 
     Seen = tuple[ReasonCode, str]
 
 TIMING = Timing()
 DAY = 86400
 REFUSALS = (AdministratorNotReady, AccessDenied, CredentialsRefused, ServiceRefused)
-REGIONS = ("eu-west-1", "me-south-1")
+REGIONS = ("eu-west-1", "me-south-1", "ap-northeast-3")
 # The codes of errors on a call that no retry mends.
 REFUSED = {reason_code_of(kind("no"), region) for kind, region in product(REFUSALS, REGIONS)}
 DETAILS = (None, "VOLUME_UNKNOWN", "VOLUME_TOO_HIGH")
@@ -86,7 +86,7 @@ def by_the_plan() -> Iterator[Seen]:
             ADMINISTRATOR,
             MANAGEMENT,
             {account: OrganizationAccount(account, EMAIL, state)},
-            dict.fromkeys(ServiceName, delegated),
+            dict.fromkeys(registry.SERVICES, delegated),
             {account: frozenset()},
         )
         request = OnboardingRequest(
@@ -111,31 +111,30 @@ def histories(mode: Mode) -> Iterator[Membership]:
     yield a_membership(mode=mode).seen(Observation(ACCOUNT, Status.UNKNOWN, "Archived"), NOW)
 
 
-def before(service: ServiceName) -> tuple[Membership | None, ...]:
+def before(service: Service) -> tuple[Membership | None, ...]:
     """The memberships of the service that comes before this one."""
-    return GUARDDUTY if service is ServiceName.DETECTIVE else (None,)
+    return GUARDDUTY if service is registry.DETECTIVE else (None,)
 
 
 def by_the_rules() -> Iterator[Seen]:
     afters = (0, 1000, TIMING.invitation_deadline, 60 * DAY)
     known = (frozenset[AccountId](), frozenset({ACCOUNT}))
-    for mode, service, opted_in in product(Mode, ServiceName, known):
+    for mode, service, opted_in in product(Mode, registry.SERVICES, known):
         for membership, after, awaited in product(histories(mode), afters, before(service)):
             rests_on = Circumstances(
                 max(NOW + after, membership.transitions[-1].at),
                 TIMING,
-                TRAITS[service],
                 accepts=True,
                 opted_in=opted_in,
                 awaited={ACCOUNT: awaited} if awaited else {},
             )
-            decision = decide(membership, rests_on)
+            decision = decide(at_service(service, membership), rests_on)
             if decision.reason is not None:
                 yield decision.reason.code, str(decision.outcome)
 
 
 def by_answers() -> Iterator[Seen]:
-    answers = {answer for texts in BY_SERVICE.values() for _, answer in texts}
+    answers = {answer for service in registry.SERVICES for _, answer in service.texts}
     answers |= {Answer(Verdict.PERMANENT, "no", code) for code in REFUSED}
     for answer in answers:
         absent = a_membership(Status.ABSENT)
@@ -174,7 +173,7 @@ def by_the_end_of_the_run() -> Iterator[Seen]:
 
 def while_waiting() -> Iterator[Seen]:
     """An interim result waits for nothing but the slow."""
-    for mode, service in product(Mode, ServiceName):
+    for mode, service in product(Mode, registry.SERVICES):
         for membership, awaited in product(histories(mode), before(service)):
             if membership.status in SLOW and membership.detail != "VOLUME_TOO_HIGH":
                 yield waiting_for(membership, NOW, awaited).code, WAITING
@@ -189,7 +188,7 @@ def by_earlier_versions() -> Iterator[Seen]:
     """They kept no codes."""
     for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.SKIPPED):
         item = membership_to_item(a_membership().settled(outcome, None, NOW), NOW)
-        yield from ended([membership_from_item(item | {"reason": "why"})])
+        yield from ended([membership_from_item(item | {"reason": "why"}, registry.SERVICES)])
 
 
 def test_every_reason_comes_with_the_outcomes_that_its_table_names_and_with_no_others() -> None:

@@ -1,0 +1,38 @@
+"""The record of a security service, which the service's module exports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from functions.enrolment.service import Service
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from functions.enrolment.configuration import Invitation
+    from functions.enrolment.membership import Answer, Status
+    from functions.services.protocol import Invitee, SecurityService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceRecord(Service):
+    """A service with its API.
+
+    ``principal``: its service principal for organizations:ListDelegatedAdministrators. ``adapter``
+    makes the administrator's adapter from a boto3 client in one Region, ``invitee`` the member's.
+    ``statuses`` maps its spelling of statuses, ``texts`` parts of its texts about one account, the
+    most specific first. ``permissions`` are the IAM actions of ``observe`` (including
+    ``administrator_resource``), ``create``, ``invite``, ``restart`` and the member's ``accept``.
+    ``service_linked_roles``: the services whose service-linked roles are created in the member
+    account on acceptance; this requires iam:CreateServiceLinkedRole with them as
+    iam:AWSServiceName.
+    """
+
+    principal: str = field(compare=False, repr=False)
+    adapter: Callable[[Any, Invitation], SecurityService] = field(compare=False, repr=False)
+    invitee: Callable[[Any], Invitee] = field(compare=False, repr=False)
+    statuses: Mapping[str, Status] = field(compare=False, repr=False)
+    texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)
+    permissions: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
+    service_linked_roles: tuple[str, ...] = field(default=(), compare=False, repr=False)

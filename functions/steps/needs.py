@@ -1,0 +1,37 @@
+"""What a step needs, stated beside its handler: the stack gives its function that and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+Verb = Literal["observe", "create", "invite", "restart"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """``timeout`` in seconds, ``memory`` in MB, and the IAM actions by what they are done on.
+
+    ``services`` is what the step does at every service, as its administrator. ``publishes``: it
+    puts events on the bus, messages on the topic and documents into the bucket. A step with actions
+    on the ``member_role`` is not there where no such role is configured. ``role_name`` is for a
+    role that others name; every other gets its name from CloudFormation.
+    """
+
+    timeout: int
+    memory: int = 512
+    table: tuple[str, ...] = ()
+    organization: tuple[str, ...] = ()
+    executions: tuple[str, ...] = ()
+    services: Verb | None = None
+    publishes: bool = False
+    member_role: tuple[str, ...] = ()
+    role_name: str | None = None
+
+
+def actions_of(actions: Mapping[str, tuple[str, ...]], *methods: str) -> tuple[str, ...]:
+    """The IAM actions of some of an adapter's methods, from the list beside their calls."""
+    return tuple(action for method in methods for action in actions[method])

@@ -1,0 +1,1 @@
+"""What is true in the local world, and when more becomes true."""

@@ -1,0 +1,220 @@
+"""What is true in the local world. Nothing here locks: `World` does."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
+
+from infra.local.facts.agenda import Agenda
+from infra.local.facts.organization import (
+    AccountState,
+    Creation,
+    Designation,
+    Handshake,
+    LocalOrganization,
+    Seat,
+    Unit,
+)
+from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
+
+if TYPE_CHECKING:
+    from infra.local.facts.clock import Clock
+    from infra.local.facts.membership import LocalMembership
+    from infra.local.facts.timings import Amounts
+
+
+class Volume(StrEnum):
+    """What Detective finds out about an account's data volume."""
+
+    MEASURED = "measured"  # unknown until GuardDuty has run there for detective_volume
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    TOO_HIGH = "too_high"
+
+
+@dataclass(slots=True)
+class LocalAccount:
+    """An AWS account as it really is, whatever anybody told a service about it."""
+
+    id: str
+    email: str
+    name: str
+    state: AccountState = AccountState.ACTIVE
+    volume: Volume = Volume.MEASURED
+    # Seconds until the owner accepts an invitation; a service's own entry wins over "*".
+    accepts_after: dict[str, float | None] = field(default_factory=dict)
+    regions: dict[str, OptStatus] = field(default_factory=dict)
+
+    def opt_status(self, region: str) -> OptStatus:
+        if region in OPT_IN_REGIONS:
+            return self.regions.get(region, OptStatus.DISABLED)
+        return OptStatus.ENABLED_BY_DEFAULT
+
+    def can_use(self, region: str) -> bool:
+        return self.opt_status(region) in (OptStatus.ENABLED, OptStatus.ENABLED_BY_DEFAULT)
+
+    def acceptance(self, service: str) -> float | None:
+        return self.accepts_after.get(service, self.accepts_after.get("*"))
+
+
+@dataclass(slots=True)
+class Installation:
+    """A service switched on in one account and Region: a hub, a detector, a behavior graph."""
+
+    id: str
+    arn: str
+    since: float
+    updated_at: float
+    enabled: bool = True
+    settings: dict[str, Any] = field(default_factory=dict)
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Forced:
+    """An UnprocessedAccounts entry that comes whatever the state is."""
+
+    service: str
+    operation: str
+    account_id: str
+    text: str
+    times: int
+    region: str | None
+
+
+class Listener(Protocol):
+    """What wants to know of changes to accounts."""
+
+    def account_joined(self, organization: LocalOrganization, account_id: str) -> None: ...
+
+    def account_left(self, organization: LocalOrganization, account_id: str) -> None: ...
+
+    def account_changed(self, account_id: str) -> None: ...
+
+    def administrator_deregistered(
+        self, organization: LocalOrganization, principal: str, account_id: str
+    ) -> None: ...
+
+
+class State:
+    """Accounts, organisations, switched-on services and memberships, each by account and Region."""
+
+    def __init__(self, clock: Clock, timings: Amounts, limits: Amounts, seed: int) -> None:
+        self.agenda = Agenda(clock)
+        self.listeners: list[Listener] = []
+        self._initial = (timings, limits, seed)
+        self.clear()
+
+    def clear(self) -> None:
+        self.timings, self.limits, seed = self._initial
+        self._random = random.Random(seed)  # noqa: S311  # ids that repeat from run to run
+        self.agenda.clear()
+        self.accounts: dict[str, LocalAccount] = {}
+        self.organizations: dict[str, LocalOrganization] = {}
+        self.installations: dict[tuple[str, str, str], Installation] = {}
+        self.memberships: dict[tuple[str, str, str, str], LocalMembership] = {}
+        self.invitations_sent: Counter[tuple[str, str, str, str]] = Counter()
+        self.creations: dict[str, Creation] = {}
+        self.handshakes: dict[str, Handshake] = {}
+        self.forced: list[Forced] = []
+        self.events: list[dict[str, Any]] = []
+
+    def now(self) -> float:
+        return self.agenda.now()
+
+    def hex_id(self, length: int = 32) -> str:
+        return f"{self._random.getrandbits(length * 4):0{length}x}"
+
+    def new_account_id(self) -> str:
+        while True:
+            account_id = f"{self._random.randrange(10**11, 10**12)}"
+            if account_id not in self.accounts:
+                return account_id
+
+    def account(self, account_id: str) -> LocalAccount:
+        """The account, made up on the spot as a standalone one when nobody has described it."""
+        if account_id not in self.accounts:
+            self.accounts[account_id] = LocalAccount(
+                account_id, f"account-{account_id}@example.com", f"Account {account_id}"
+            )
+        return self.accounts[account_id]
+
+    def organization_of(self, account_id: str) -> LocalOrganization | None:
+        for organization in self.organizations.values():
+            if account_id in organization.seats:
+                return organization
+        return None
+
+    def designation(
+        self, service: str, region: str, account_id: str
+    ) -> tuple[LocalOrganization, Designation] | None:
+        """The organisation this account administers for the service in the Region, if any."""
+        organization = self.organization_of(account_id)
+        if organization is None:
+            return None
+        found = organization.designations.get((service, region))
+        if found is None or found.removing or found.account_id != account_id:
+            return None
+        return organization, found
+
+    def found_organization(self, management: str) -> LocalOrganization:
+        self.account(management)
+        organization = LocalOrganization(f"o-{self.hex_id(10)}", management, f"r-{self.hex_id(4)}")
+        self.organizations[organization.id] = organization
+        self.join(organization, management, "INVITED")
+        return organization
+
+    def add_unit(self, organization: LocalOrganization, name: str, parent_id: str) -> Unit:
+        tail = organization.root_id.removeprefix("r-")
+        unit = Unit(f"ou-{tail}-{self.hex_id(8)}", name, parent_id)
+        organization.units[unit.id] = unit
+        return unit
+
+    def join(
+        self,
+        organization: LocalOrganization,
+        account_id: str,
+        method: str,
+        parent_id: str | None = None,
+    ) -> None:
+        parent = parent_id or organization.root_id
+        organization.seats[account_id] = Seat(account_id, parent, method, self.now())
+        for listener in self.listeners:
+            listener.account_joined(organization, account_id)
+
+    def leave(self, organization: LocalOrganization, account_id: str) -> None:
+        del organization.seats[account_id]
+        organization.tags.pop(account_id, None)
+        for listener in self.listeners:
+            listener.account_left(organization, account_id)
+
+    def account_changed(self, account_id: str) -> None:
+        for listener in self.listeners:
+            listener.account_changed(account_id)
+
+    def installation(self, service: str, account_id: str, region: str) -> Installation | None:
+        return self.installations.get((service, account_id, region))
+
+    def install(
+        self, service: str, account_id: str, region: str, installation: Installation
+    ) -> None:
+        self.installations[service, account_id, region] = installation
+        self.account_changed(account_id)
+
+    def forced_text(self, service: str, operation: str, region: str, account_id: str) -> str | None:
+        """The text of a forced failure, used up one time."""
+        for forced in self.forced:
+            wanted = (forced.service, forced.operation, forced.account_id)
+            if wanted == (service, operation, account_id) and forced.region in (None, region):
+                forced.times -= 1
+                if forced.times <= 0:
+                    self.forced.remove(forced)
+                return forced.text
+        return None
+
+    def set_opt_status(self, account: LocalAccount, region: str, status: OptStatus) -> None:
+        account.regions[region] = status
+        self.account_changed(account.id)

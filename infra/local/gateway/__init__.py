@@ -1,0 +1,1 @@
+"""One port in front of the local services and MiniStack."""

@@ -1,0 +1,1 @@
+"""MiniStack, and what it takes to make it answer as AWS does."""

@@ -1,0 +1,1 @@
+"""What services with members have in common."""

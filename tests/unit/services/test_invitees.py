@@ -1,0 +1,275 @@
+"""Accepting for a member account: exactly these calls, for our invitation only."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.enrolment.errors import (
+    AccessDenied,
+    Conflict,
+    CredentialsRefused,
+    RollcallError,
+    ServiceRefused,
+)
+from functions.enrolment.membership import Answer, Verdict
+from functions.enrolment.reason import ReasonCode
+from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
+from tests.unit.services.stubs import ADMINISTRATOR, STRANGER, asked, refused, stubbed
+
+if TYPE_CHECKING:
+    from functions.services.record import ServiceRecord
+    from tests.unit.services.stubs import Exchange
+
+DETECTOR = "d" * 32
+OURS, OUR_OLDER, THEIRS = (
+    f"arn:aws:detective:eu-west-1:{account}:graph:{letter * 32}"
+    for account, letter in ((ADMINISTRATOR, "a"), (ADMINISTRATOR, "b"), (STRANGER, "c"))
+)
+MORE = {"NextToken": "t"}
+ENABLING, ACCEPTING = "enable_security_hub", "accept_administrator_invitation"
+
+
+def at_hub(account: str, number: str, day: int) -> dict[str, Any]:
+    at = datetime(2026, 11, day, tzinfo=UTC)
+    return {"AccountId": account, "InvitationId": number, "InvitedAt": at}
+
+
+def at_detector(account: str, number: str, day: int) -> dict[str, Any]:
+    return at_hub(account, number, day) | {"InvitedAt": f"2026-11-{day:02}T00:00:00.000Z"}
+
+
+def to_graph(account: str, graph: str, status: str = "INVITED", day: int = 1) -> dict[str, Any]:
+    at = datetime(2026, 11, day, tzinfo=UTC)
+    return {"AdministratorId": account, "GraphArn": graph, "Status": status, "InvitedTime": at}
+
+
+def listed(*invitations: dict[str, Any], after: dict[str, str] | None = None) -> Exchange:
+    """The last page of invitations."""
+    return asked("list_invitations", after or {}, Invitations=invitations)
+
+
+def first(*invitations: dict[str, Any]) -> Exchange:
+    """A page of invitations, and there are more."""
+    return asked("list_invitations", {}, Invitations=invitations, **MORE)
+
+
+def accepted(**detector: str) -> Exchange:
+    ours = {"AdministratorId": ADMINISTRATOR, "InvitationId": "new"}
+    return asked(ACCEPTING, {**detector, **ours})
+
+
+STRANGERS, OLDER, NEW = (STRANGER, "s", 20), (ADMINISTRATOR, "old", 2), (ADMINISTRATOR, "new", 12)
+DENIED = ("AccessDeniedException", "not authorized to perform: this")
+EXISTS = ("BadRequestException", "a detector already exists for the current account.")
+OFF = ("InvalidAccessException", f"Account {STRANGER} is not subscribed to AWS Security Hub")
+ON = ("ResourceConflictException", "Account is already subscribed to Security Hub")
+
+HUB_INVITED, DETECTOR_INVITED = listed(at_hub(*NEW)), listed(at_detector(*NEW))
+HUB_NEEDED, HUB_ON = refused("list_invitations", *OFF), refused(ENABLING, *ON)
+HUB_DENIED, HUB_OFF = refused(ENABLING, *DENIED), refused(ACCEPTING, *OFF)
+HUB_ENABLED = asked(ENABLING, {"EnableDefaultStandards": False})
+DETECTOR_CREATED = asked("create_detector", {"Enable": True}, DetectorId=DETECTOR)
+
+
+def detector_refused(code: str, text: str, *present: str) -> tuple[Exchange, ...]:
+    found = asked("list_detectors", {}, DetectorIds=present)
+    return DETECTOR_INVITED, refused("create_detector", code, text), found
+
+
+ACCEPTED: dict[str, tuple[ServiceRecord, tuple[Exchange, ...]]] = {
+    "Security Hub": (
+        SECURITYHUB,
+        (
+            first(at_hub(*STRANGERS), at_hub(*OLDER)),
+            listed(at_hub(*NEW), at_hub(*STRANGERS), after=MORE),
+            HUB_ENABLED,
+            accepted(),
+        ),
+    ),
+    "a hub that is on": (SECURITYHUB, (HUB_INVITED, HUB_ON, accepted())),
+    "may be on": (SECURITYHUB, (HUB_INVITED, HUB_DENIED, accepted())),
+    "listing needs a hub": (SECURITYHUB, (HUB_NEEDED, HUB_ENABLED, HUB_INVITED, accepted())),
+    "enabled meanwhile": (SECURITYHUB, (HUB_NEEDED, HUB_ON, HUB_INVITED, accepted())),
+    "GuardDuty": (
+        GUARDDUTY,
+        (
+            first(at_detector(*STRANGERS), at_detector(*OLDER)),
+            listed(at_detector(*NEW), after=MORE),
+            DETECTOR_CREATED,
+            accepted(DetectorId=DETECTOR),
+        ),
+    ),
+    # In whatever words, or denied by a service control policy.
+    **{
+        f"its own detector: {error}": (
+            GUARDDUTY,
+            (*detector_refused(*error, DETECTOR), accepted(DetectorId=DETECTOR)),
+        )
+        for error in (EXISTS, ("BadRequestException", "x"), ("ConflictException", "x"), DENIED)
+    },
+    "Detective": (
+        DETECTIVE,
+        (
+            first(to_graph(STRANGER, THEIRS, day=20), to_graph(ADMINISTRATOR, OUR_OLDER, day=2)),
+            listed(to_graph(ADMINISTRATOR, OURS, day=12), after=MORE),
+            asked("accept_invitation", {"GraphArn": OURS}),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("service", "exchanges"), ACCEPTED.values(), ids=ACCEPTED)
+def test_our_newest_invitation_is_accepted_whatever_strangers_sent(
+    service: ServiceRecord, exchanges: tuple[Exchange, ...]
+) -> None:
+    with stubbed(service.name, *exchanges) as client:
+        assert service.invitee(client).accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("service", "invitation", "verdict"),
+    [
+        (SECURITYHUB, at_hub(*STRANGERS), Verdict.RETRY),
+        (GUARDDUTY, at_detector(*STRANGERS), Verdict.RETRY),
+        (DETECTIVE, to_graph(STRANGER, THEIRS), Verdict.RETRY),
+        (DETECTIVE, to_graph(STRANGER, THEIRS, "ENABLED"), Verdict.RETRY),
+        (DETECTIVE, to_graph(ADMINISTRATOR, OURS, "VERIFICATION_IN_PROGRESS"), Verdict.RETRY),
+        (DETECTIVE, to_graph(ADMINISTRATOR, OURS, "ENABLED"), Verdict.BENIGN),
+        (DETECTIVE, to_graph(ADMINISTRATOR, OURS, "ACCEPTED_BUT_DISABLED"), Verdict.BENIGN),
+    ],
+)
+def test_nothing_else_is_accepted_and_nothing_is_enabled_for_it(
+    service: ServiceRecord, invitation: dict[str, Any], verdict: Verdict
+) -> None:
+    with stubbed(service.name, listed(invitation)) as client:
+        assert service.invitee(client).accept(ADMINISTRATOR).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("exchanges", "words"),
+    [
+        ((HUB_NEEDED, HUB_ENABLED, HUB_NEEDED), "ListInvitations: InvalidAccessException"),
+        (
+            (HUB_INVITED, HUB_ENABLED, HUB_OFF),
+            "AcceptAdministratorInvitation: InvalidAccessException",
+        ),
+        ((HUB_INVITED, HUB_DENIED, HUB_OFF), "EnableSecurityHub: AccessDeniedException"),
+    ],
+    ids=["not on at once", "not on for the acceptance yet", "off, and may not be enabled"],
+)
+def test_a_hub_that_is_off_is_tried_again_later(
+    exchanges: tuple[Exchange, ...], words: str
+) -> None:
+    with stubbed("securityhub", *exchanges) as client:
+        answer = SECURITYHUB.invitee(client).accept(ADMINISTRATOR)
+
+    assert answer.verdict is Verdict.RETRY
+    assert answer.text.startswith(f"Security Hub {words}")
+
+
+UNKNOWN_CREDENTIALS = "UnrecognizedClientException"
+
+
+@pytest.mark.parametrize(
+    ("service", "exchanges", "error", "words"),
+    [
+        # Nothing is enabled by a role that may not even look.
+        (
+            SECURITYHUB,
+            (refused("list_invitations", *DENIED),),
+            AccessDenied,
+            "ListInvitations: AccessDenied",
+        ),
+        (
+            SECURITYHUB,
+            (HUB_NEEDED, HUB_DENIED),
+            AccessDenied,
+            "EnableSecurityHub: AccessDeniedException",
+        ),
+        (
+            SECURITYHUB,
+            (HUB_INVITED, refused(ENABLING, UNKNOWN_CREDENTIALS)),
+            CredentialsRefused,
+            f"EnableSecurityHub: {UNKNOWN_CREDENTIALS}",
+        ),
+        (
+            SECURITYHUB,
+            (HUB_INVITED, refused(ENABLING, "ConflictException")),
+            Conflict,
+            "EnableSecurityHub: ConflictException",
+        ),
+        (GUARDDUTY, detector_refused(*EXISTS), ServiceRefused, "CreateDetector: BadRequest"),
+        (GUARDDUTY, detector_refused(*DENIED), AccessDenied, "CreateDetector: AccessDenied"),
+    ],
+)
+def test_what_cannot_be_read_or_made_in_the_member_account_is_an_error(
+    service: ServiceRecord,
+    exchanges: tuple[Exchange, ...],
+    error: type[RollcallError],
+    words: str,
+) -> None:
+    with stubbed(service.name, *exchanges) as client, pytest.raises(error, match=words):
+        service.invitee(client).accept(ADMINISTRATOR)
+
+
+NO_SUCH = "has no pending invitation from the given account, or is already a member of another"
+
+
+@pytest.mark.parametrize(
+    "code", ["BadRequestException", "ResourceConflictException", "AccessDeniedException"]
+)
+@pytest.mark.parametrize(
+    ("service", "before", "detector", "status"),
+    [
+        (SECURITYHUB, (HUB_INVITED, HUB_ENABLED), {}, "MemberStatus"),
+        (
+            GUARDDUTY,
+            (DETECTOR_INVITED, DETECTOR_CREATED),
+            {"DetectorId": DETECTOR},
+            "RelationshipStatus",
+        ),
+    ],
+)
+def test_a_refused_acceptance_is_looked_into(
+    service: ServiceRecord,
+    before: tuple[Exchange, ...],
+    detector: dict[str, str],
+    status: str,
+    code: str,
+) -> None:
+    """What follows from what is found: test_invitations.py."""
+    operation, theirs = "get_administrator_account", {"AccountId": STRANGER, status: "Enabled"}
+    answers = []
+    for looking in (
+        asked(operation, detector, Administrator=theirs),
+        asked(operation, detector, Administrator={}),
+        refused(operation, "InternalException", status=500),
+    ):
+        with stubbed(service.name, *before, refused(ACCEPTING, code, NO_SUCH), looking) as client:
+            answers.append(service.invitee(client).accept(ADMINISTRATOR))
+
+    another, *unknown = answers
+    said = f"{service.label} AcceptAdministratorInvitation: {code}: {NO_SUCH}"
+    text = f"{said} (its administrator is {STRANGER})"
+    assert another == Answer(Verdict.PERMANENT, text, ReasonCode.OTHER_ADMINISTRATOR)
+    assert {answer.text for answer in unknown} == {said}
+
+
+@pytest.mark.parametrize("code", ["ConflictException", "ValidationException"])
+@pytest.mark.parametrize(("status", "verdict"), [("ENABLED", Verdict.BENIGN), ("INVITED", None)])
+def test_a_refused_acceptance_at_detective_depends_on_the_invitation_now(
+    status: str, verdict: Verdict | None, code: str
+) -> None:
+    unclear = Verdict.RETRY if code == "ConflictException" else Verdict.UNKNOWN
+    exchanges = (
+        listed(to_graph(ADMINISTRATOR, OURS)),
+        refused("accept_invitation", code),
+        listed(to_graph(ADMINISTRATOR, OURS, status)),
+    )
+    with stubbed("detective", *exchanges) as client:
+        answer = DETECTIVE.invitee(client).accept(ADMINISTRATOR)
+
+    assert answer.verdict is (verdict or unclear)
