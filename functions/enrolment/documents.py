@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +49,14 @@ LOOP: Mapping[str, str | bool] = MappingProxyType(
 )
 # A value of ``Loop.next`` besides the actions: publish an interim result while waiting for people.
 REPORT = "report"
+
+
+class Planned(StrEnum):
+    """``verdict`` of what planning returns: what the state machine goes by."""
+
+    ENROL = "enrol"
+    SETTLED = "settled"
+    DUPLICATE = "duplicate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +213,7 @@ def enrolment_document(
                 }
             )
     return {
-        "verdict": "enrol" if targets else "settled",
+        "verdict": str(Planned.ENROL if targets else Planned.SETTLED),
         "onboarding_id": onboarding_id,
         "dry_run": dry_run,
         "accounts": _accounts_to_json(plan.accounts),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws import directory, executions, ledger, ownership
 from functions.aws.ownership import Taken, take
 from functions.enrolment.account import AccountState, Mode
-from functions.enrolment.documents import enrolment_document, run_from_json
+from functions.enrolment.documents import Planned, enrolment_document, run_from_json
 from functions.enrolment.errors import (
     AccountNotReady,
     Conflict,
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from functions.enrolment.request import OnboardingRequest
     from functions.steps.wiring import Wiring
 
-_DUPLICATE = "duplicate"
 
 NEEDS = Needs(
     # Organizations is asked about each account.
@@ -163,8 +162,8 @@ def _begin(
     record = ledger.open(_record(run, request, now))
     # A retried step may run late, or after the run has ended.
     until = now + LEASE_SECONDS
-    if record.outcome is not None and record.outcome.startswith(_DUPLICATE):
-        return {"verdict": "duplicate", "cause": record.outcome}
+    if record.outcome is not None and record.outcome.startswith(Planned.DUPLICATE):
+        return {"verdict": str(Planned.DUPLICATE), "cause": record.outcome}
     if record.lease_until < until and not ledger.extend_lease(record.id, until):
         raise ServiceRefused(f"onboarding {record.id} is closed: {record.outcome}")
     ledger.persist_plan(record, plan)
@@ -176,9 +175,9 @@ def _begin(
         raise Conflict(f"onboarding {', '.join(sorted(taken.ending))} was stopped and may yet act")
     if request.automatic and taken.left and not taken.own:
         others = sorted({membership.onboarding_id for membership in taken.left.values()})
-        outcome = f"{_DUPLICATE} of {', '.join(others)}"
+        outcome = f"{Planned.DUPLICATE} of {', '.join(others)}"
         ledger.close(record.id, outcome, {}, now)
-        return {"verdict": "duplicate", "cause": outcome}
+        return {"verdict": str(Planned.DUPLICATE), "cause": outcome}
     return enrolment_document(record.id, plan, taken.own, dry_run=False)
 
 

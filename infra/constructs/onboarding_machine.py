@@ -12,7 +12,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
-from functions.enrolment.documents import LOOP, RUN
+from functions.enrolment.documents import LOOP, RUN, Planned
 from functions.services.registry import SERVICES
 from infra.config import LONGEST_RUN_DAYS
 from infra.constructs.findings import acknowledge, as_written
@@ -56,8 +56,8 @@ class OnboardingMachine(Construct):
         planning = self._planning(plan).add_catch(closing)
         planned = (
             sfn.Choice.json_path(self, "What Is Planned")
-            .when(_verdict("enrol"), self._enrolling(loop, publishing))
-            .when(_verdict("duplicate"), sfn.Succeed.json_path(self, "Duplicate"))
+            .when(_verdict(Planned.ENROL), self._enrolling(loop, publishing))
+            .when(_verdict(Planned.DUPLICATE), sfn.Succeed.json_path(self, "Duplicate"))
             .otherwise(publishing)
         )
         self.machine = sfn.StateMachine(
@@ -207,8 +207,8 @@ def _logical_id(construct: Construct) -> str:
     return cdk.Stack.of(construct).get_logical_id(element)
 
 
-def _verdict(word: str) -> sfn.Condition:
-    return sfn.Condition.string_equals("$.verdict", word)
+def _verdict(word: Planned) -> sfn.Condition:
+    return sfn.Condition.string_equals("$.verdict", str(word))
 
 
 def _fields(document: Mapping[str, str | bool]) -> dict[str, object]:

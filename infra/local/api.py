@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from infra.local.wire.errors import Wording
+    from infra.local.wire.constraints import Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,19 @@ class Caller:
 
 # Parameters and results use the botocore model's own member names and Python types.
 Operation = Callable[[Caller, dict[str, Any]], dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wording:
+    """A service's own errors for what any of its operations may meet."""
+
+    # Codes.
+    throttling: str
+    server_error: str
+    # For parameters that break the model's constraints.
+    invalid_input: Callable[[Sequence[Violation]], ServiceError]
+    # For a body that is no JSON, or holds a value of another type; takes what is wrong with it.
+    malformed: Callable[[str], ServiceError]
 
 
 class Service(Protocol):

@@ -18,11 +18,10 @@ from infra.local.wire.paging import iso
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from infra.local.api import Operation, Service
+    from infra.local.api import Operation, Service, Wording
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
     from infra.local.services.service import LocalService
-    from infra.local.wire.errors import Wording
 
 
 class World:

@@ -13,7 +13,7 @@ from infra.local.api import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from infra.local.wire.errors import Wording
+    from infra.local.api import Wording
 
 ANY = "*"
 

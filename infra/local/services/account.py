@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from infra.local.api import Caller, Operation, ServiceError
+from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.regions import DEFAULT_REGIONS, OPT_IN_REGIONS, OptStatus
 from infra.local.services.service import LocalService
-from infra.local.wire.errors import Wording, described
+from infra.local.wire.errors import described
 from infra.local.wire.paging import page
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from infra.local.api import Caller, Operation, ServiceError
+from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.membership import (
     ASSOCIATED,
     Change,
@@ -19,7 +19,7 @@ from infra.local.facts.timings import OrNever
 from infra.local.services.guardduty.service import GuardDuty
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.tags import TagOperations
-from infra.local.wire.errors import Wording, described
+from infra.local.wire.errors import described
 from infra.local.wire.paging import when
 
 if TYPE_CHECKING:

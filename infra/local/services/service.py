@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.local.api import Operation
+    from infra.local.api import Operation, Wording
     from infra.local.facts.state import State
-    from infra.local.wire.errors import Wording
 
 
 class LocalService(ABC):

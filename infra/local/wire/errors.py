@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from infra.local.api import ServiceError
     from infra.local.wire.constraints import Violation
 
 # Errors any service may answer with that its model does not list: "Common Errors" of the API
@@ -30,19 +28,6 @@ COMMON_ERRORS = {
     "UnrecognizedClientException": 403,
     "ValidationError": 400,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """A service's own errors for what any of its operations may meet."""
-
-    # Codes.
-    throttling: str
-    server_error: str
-    # For parameters that break the model's constraints.
-    invalid_input: Callable[[Sequence[Violation]], ServiceError]
-    # For a body that is no JSON, or holds a value of another type; takes what is wrong with it.
-    malformed: Callable[[str], ServiceError]
 
 
 def described(broken: Sequence[Violation]) -> str:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from infra.local.api import Caller, Operation, ServiceError
+from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.membership import ASSOCIATED, Change, LocalStatus, Why
 from infra.local.facts.state import Installation
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.refusals import relationship_texts
-from infra.local.wire.errors import Wording, described
+from infra.local.wire.errors import described
 from infra.local.wire.paging import when
 
 if TYPE_CHECKING:

@@ -13,8 +13,7 @@ from infra.local.services.registry import SERVICES
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from infra.local.api import Caller, Operation, Service
-    from infra.local.wire.errors import Wording
+    from infra.local.api import Caller, Operation, Service, Wording
 
 
 class EchoService:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from infra.local.api import Caller, Operation, ServiceError
+from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.membership import ASSOCIATED, Change, LocalMembership, LocalStatus, Why
 from infra.local.facts.organization import AutoEnable
 from infra.local.facts.state import Installation
@@ -13,7 +13,6 @@ from infra.local.services.shared import refusals
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.relationship import PAGE, Relationship, Shape
 from infra.local.services.shared.tags import TagOperations
-from infra.local.wire.errors import Wording
 from infra.local.wire.paging import iso
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from infra.local.api import Caller, Operation, ServiceError
+from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.services.organizations.accounts import OrganizationAccounts
 from infra.local.services.organizations.handshakes import Handshakes
 from infra.local.services.organizations.view import View
 from infra.local.services.service import LocalService
 from infra.local.wire.constraints import Constraint
-from infra.local.wire.errors import Wording, described
+from infra.local.wire.errors import described
 from infra.local.wire.paging import when
 
 if TYPE_CHECKING:
