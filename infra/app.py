@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
     """Add the stacks that the configuration asks for; a finding of cdk-nag fails the synthesis."""
     rollcall = RollcallStack(app, "Rollcall", config=config, asset=asset)
+    for target in config.configuration.targets:
+        if not config.configuration.is_offered(target):
+            cdk.Annotations.of(rollcall).add_warning_v2(
+                f"rollcall:{target.key}",
+                f"AWS does not offer {target.service.label} in {target.region}: it is skipped there"
+                f" unless rollcall.service_regions.{target.service} has the Region",
+            )
     role = config.configuration.invitation.member_role
     if role is not None:
         MemberRoleStack(app, "RollcallMemberRole", name=role, config=config)

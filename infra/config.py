@@ -118,12 +118,23 @@ def _check_values_for_aws(configuration: Configuration) -> None:
             "rollcall.invitation.external_id", "takes 2 to 1224 letters, digits and _+=,.@:/-"
         )
     _check_timing(configuration.timing)
-    if len(json.dumps(configuration.to_json())) > MOST_CONFIGURATION_BYTES:
+    _check_size(configuration)
+
+
+def _check_size(configuration: Configuration) -> None:
+    """Lambda counts its variables as JSON, in which the configuration is escaped once more."""
+    sizes = {key: _escaped(value) for key, value in configuration.to_json().items()}
+    if _escaped(configuration.to_json()) > MOST_CONFIGURATION_BYTES:
+        longest = max(sizes, key=lambda key: sizes[key])
         raise InvalidInput(
-            "rollcall.invitation.message",
-            "takes a shorter text: with this one the configuration has more than"
-            f" {MOST_CONFIGURATION_BYTES} bytes and does not fit into a Lambda's environment",
+            f"rollcall.{longest}",
+            f"takes less than its {sizes[longest]} bytes: the configuration, as Lambda counts it,"
+            f" has more than {MOST_CONFIGURATION_BYTES} and does not fit into its environment",
         )
+
+
+def _escaped(value: object) -> int:
+    return len(json.dumps(json.dumps(value)))
 
 
 def _check_timing(timing: Timing) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.document import (
@@ -17,9 +18,10 @@ from functions.enrolment.document import (
 )
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.scope import Scope, read_scope
+from functions.enrolment.target import Target
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from functions.enrolment.service import Service
 
@@ -75,13 +77,35 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """The configuration that the steps use; ``services`` are in the order of enrolment."""
+    """The configuration that the steps use; ``services`` are in the order of enrolment.
+
+    ``service_regions`` are the Regions of the services, by name, that are not enrolled in all of
+    ``regions``.
+    """
 
     regions: tuple[str, ...]
     services: tuple[Service, ...]
     invitation: Invitation = Invitation()
     timing: Timing = Timing()
     scope: Scope = field(default_factory=Scope)
+    service_regions: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The configured targets, by Region, in the order of enrolment."""
+        return tuple(
+            Target(service, region)
+            for region in self.regions
+            for service in self.services
+            if region in self.service_regions.get(service.name, self.regions)
+        )
+
+    def is_offered(self, target: Target) -> bool:
+        """Whether AWS offers the service in the Region; it is taken to where Regions are given."""
+        known = target.region not in target.service.not_offered
+        return known or target.service.name in self.service_regions
 
     def to_json(self) -> dict[str, Any]:
         """The JSON form that :func:`read_configuration` reads."""
@@ -95,7 +119,11 @@ class Configuration:
             "invitation": {k: v for k, v in asdict(self.invitation).items() if v != ""},
             "timing": durations,
             "scope": self.scope.to_json(),
-        }
+        } | self._service_regions_to_json()
+
+    def _service_regions_to_json(self) -> dict[str, Any]:
+        given = {name: list(regions) for name, regions in self.service_regions.items()}
+        return {"service_regions": given} if given else {}
 
 
 # An explicit list, so that an upgrade never enrols accounts in a service that it adds.
@@ -103,7 +131,7 @@ DEFAULT_SERVICES: tuple[str, ...] = ("securityhub", "guardduty", "detective")
 
 
 def read_configuration(document: Document, services: Sequence[Service]) -> Configuration:
-    """Read ``regions``, ``services``, ``invitation``, ``timing``, ``scope``; the caller closes.
+    """Read all that the steps use of the configuration; the caller closes the document.
 
     ``services`` are all supported services, in the order of enrolment.
 
@@ -113,13 +141,34 @@ def read_configuration(document: Document, services: Sequence[Service]) -> Confi
     names = {service.name: service.name for service in services}
     wanted = document.optional("services", a_list(one_of(names), len(names)), DEFAULT_SERVICES)
     invitation = document.optional("invitation", _invitation, Invitation())
+    regions = document.required("regions", a_list(a_region, MOST_REGIONS))
     return Configuration(
-        regions=document.required("regions", a_list(a_region, MOST_REGIONS)),
+        regions=regions,
         services=tuple(service for service in services if service.name in wanted),
+        service_regions=document.optional(
+            "service_regions", _service_regions(wanted, regions), MappingProxyType({})
+        ),
         invitation=invitation,
         timing=document.optional("timing", _timing, Timing()),
         scope=document.optional("scope", read_scope, Scope()),
     )
+
+
+def _service_regions(
+    services: Sequence[str], regions: Sequence[str]
+) -> Callable[[object, str], Mapping[str, tuple[str, ...]]]:
+    a_configured_region = one_of({region: region for region in regions})
+
+    def read(value: object, path: str) -> Mapping[str, tuple[str, ...]]:
+        document = Document(value, path)
+        given = {
+            name: document.optional(name, a_list(a_configured_region, len(regions)), None)
+            for name in services
+        }
+        document.close()
+        return MappingProxyType({name: some for name, some in given.items() if some is not None})
+
+    return read
 
 
 def _invitation(value: object, path: str) -> Invitation:

@@ -11,7 +11,6 @@ from functions.enrolment.explain import explain
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
-from functions.enrolment.target import Target
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from functions.enrolment.request import OnboardingRequest
     from functions.enrolment.scope import Scope
     from functions.enrolment.service import Service
+    from functions.enrolment.target import Target
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,21 +70,24 @@ def make_plan(
     """Plan an onboarding.
 
     Raises:
-        InvalidInput: an account outside the organisation has no e-mail address, or the requested
-            mode is not the one the facts give.
+        InvalidInput: an account outside the organisation has no e-mail address, the requested mode
+            is not the one the facts give, or no requested service is configured in a requested
+            Region.
     """
     accounts = tuple(_account(index, request, facts) for index in range(len(request.accounts)))
     services = request.services or configuration.services
+    regions = request.regions or configuration.regions
     targets = tuple(
-        Target(service, region)
-        for region in request.regions or configuration.regions
-        for service in configuration.services
-        if service in services
+        target
+        for target in configuration.targets
+        if target.service in services and target.region in regions
     )
+    if not targets and not request.automatic:
+        raise InvalidInput("regions", "takes a Region in which a requested service is configured")
     settled = []
     for target in targets:
         for account in accounts:
-            ended = _not_enrolled(account, target, facts, configuration.scope)
+            ended = _not_enrolled(account, target, facts, configuration)
             if ended is not None:
                 outcome, code, said = ended
                 membership = Membership(account.id, target, account.mode)
@@ -127,15 +130,15 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
 
 
 def _not_enrolled(
-    account: Account, target: Target, facts: Facts, scope: Scope
+    account: Account, target: Target, facts: Facts, configuration: Configuration
 ) -> tuple[Outcome, ReasonCode, str] | None:
     """Outcome and reason if an account is not to be enrolled at a target."""
     if account.id == facts.administrator_id:
         return Outcome.SKIPPED, ReasonCode.ADMINISTRATOR, ""
-    exclusion_reason = _out_of_scope(account, facts, scope)
+    exclusion_reason = _out_of_scope(account, facts, configuration.scope)
     if exclusion_reason is not None:
         return Outcome.SKIPPED, ReasonCode.OUT_OF_SCOPE, exclusion_reason
-    if target.region in target.service.not_offered:
+    if not configuration.is_offered(target):
         return Outcome.SKIPPED, ReasonCode.NOT_OFFERED, ""
     known = facts.directory.get(account.id)
     if known is not None and known.state == AccountState.PENDING_ACTIVATION:

@@ -195,8 +195,7 @@ GUARDDUTY = ServiceRecord(
     principal="guardduty.amazonaws.com",
     adapter=GuardDuty,
     invitee=GuardDutyInvitee,
-    # From the documentation of GuardDuty and of Inspector, which uses the same terms, even
-    # "detector" (inferred); botocore's model lists none.
+    # GuardDuty user guide, "administrator and member relationships": botocore's model has no enum.
     statuses={
         "Created": Status.CREATED,
         "Invited": Status.INVITED,
@@ -209,6 +208,8 @@ GUARDDUTY = ServiceRecord(
         "Deleted": Status.DELETED,
         "RegionDisabled": Status.REGION_DISABLED,
         "AccountSuspended": Status.ACCOUNT_SUSPENDED,
+        "CannotCreateDetectorInOrganizationMasterAccount": Status.MANAGEMENT_NOT_ENABLED,
+        # Inspector's spelling.
         "CannotCreateDetectorInOrgMaster": Status.MANAGEMENT_NOT_ENABLED,
     },
     texts=HUB_AND_DETECTOR,

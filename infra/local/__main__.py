@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from functools import partial
 
 from infra.local.facts.clock import WallClock
-from infra.local.gateway.application import Gateway, organization_of, relay_events
+from infra.local.gateway.application import Gateway, relay_events
 from infra.local.gateway.calls import CallLog
 from infra.local.gateway.control import Control
 from infra.local.gateway.endpoint import Endpoint
@@ -32,13 +31,14 @@ def main() -> None:
     # MiniStack reads its settings when it is imported, and sets up logging of its own.
     from infra.local.ministack import backend
     from infra.local.ministack.corrections import Outdated, correct_ministack
+    from infra.local.ministack.roles import make_role
 
     log_to(arguments.log)
     clock, faults, calls = WallClock(arguments.speed), Faults(arguments.seed), CallLog()
-    world = World(clock, seed=arguments.seed)
+    world = World(clock, seed=arguments.seed, make_role=make_role)
     shared_code = SharedCode()
     try:
-        correct_ministack(partial(organization_of, world), shared_code)
+        correct_ministack(world, shared_code)
     except Outdated as error:
         sys.exit(f"infra.local: {error}")
 

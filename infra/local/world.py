@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.api import Caller, ServiceError
 from infra.local.commands import Commands
 from infra.local.facts.membership import LocalStatus
+from infra.local.facts.regions import OPT_IN_REGIONS
 from infra.local.facts.state import State
 from infra.local.facts.timings import TIMINGS, Amounts
 from infra.local.services.registry import SERVICES
@@ -16,11 +17,12 @@ from infra.local.services.shared.members import Members
 from infra.local.wire.paging import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from infra.local.api import Operation, Service, Wording
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
+    from infra.local.facts.state import NewRole
     from infra.local.services.service import LocalService
 
 
@@ -29,6 +31,7 @@ class World:
 
     Nothing runs by itself. What has become due by the clock happens, in its order and at its
     own time, before anything is answered. ``timings`` are seconds by name, in place of defaults.
+    ``make_role`` is called for the role that an account is created with: IAM is not part of it.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class World:
         timings: Mapping[str, float | None] | None = None,
         seed: int = 0,
         services: Sequence[type[LocalService]] = SERVICES,
+        make_role: Callable[[NewRole], object] = lambda _: None,
     ) -> None:
         self._lock = RLock()
         seconds, counts = dict(TIMINGS), dict[str, float]()
@@ -44,7 +48,7 @@ class World:
             seconds.update(kind.timings)
             counts.update(kind.limits)
         given = Amounts(seconds).replaced(timings or {})
-        self._state = State(clock, given, Amounts(counts), seed)
+        self._state = State(clock, given, Amounts(counts), seed, make_role)
         parts = {kind.name: kind(self._state) for kind in services}
         self._members = {name: part for name, part in parts.items() if isinstance(part, Members)}
         self._commands = Commands(self._state, self._members, parts)
@@ -123,6 +127,27 @@ class World:
             events, self._state.events = self._state.events, []
             return events
 
+    def organization_of(self, account_id: str) -> str | None:
+        """The id of the account's organisation."""
+        with self._lock:
+            self._state.agenda.run_due()
+            organization = self._state.organization_of(account_id)
+            return None if organization is None else organization.id
+
+    def is_open(self, account_id: str) -> bool:
+        """Whether AWS takes the account's calls; an account nobody has described is open."""
+        with self._lock:
+            self._state.agenda.run_due()
+            account = self._state.accounts.get(account_id)
+            return account is None or account.is_open
+
+    def can_use(self, account_id: str, region: str) -> bool:
+        """Whether the account has the Region; one nobody has described has opted in to none."""
+        with self._lock:
+            self._state.agenda.run_due()
+            account = self._state.accounts.get(account_id)
+            return region not in OPT_IN_REGIONS if account is None else account.can_use(region)
+
     def reset(self) -> None:
         """Back to an empty world with the timings and the seed it was made with."""
         with self._lock:
@@ -150,16 +175,22 @@ class World:
 
     def _guarded(self, part: LocalService) -> Service:
         operations = {
-            name: self._locked(call, regional=part.regional)
+            name: self._locked(call, f"{part.name}:{name}", regional=part.regional)
             for name, call in part.operations.items()
         }
         return _Guarded(part.name, part.wording, operations)
 
-    def _locked(self, call: Operation, *, regional: bool) -> Operation:
+    def _locked(self, call: Operation, action: str, *, regional: bool) -> Operation:
         def locked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
             with self._lock:
                 self._state.agenda.run_due()
                 account = self._state.account(who.account_id)
+                if not account.is_open:
+                    raise ServiceError(
+                        "AccessDeniedException",
+                        f"User: arn:aws:iam::{who.account_id}:root is not authorized to perform: "
+                        f"{action}",
+                    )
                 if regional and not account.can_use(who.region):
                     # What AWS answers to credentials of an account that lacks the Region.
                     raise ServiceError(

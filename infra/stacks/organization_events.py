@@ -67,6 +67,9 @@ class OrganizationEventsStack(cdk.Stack):
             purpose="is forwarded to Rollcall's bus",
         )
         _set_retry_policy(rules)
+        for rule in rules.rules:
+            # PutTargets checks at once whether the target may be reached (docs/decisions/0007).
+            rule.node.add_dependency(role)
         Alarms(self, "Alarms").watch_queue(
             undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"

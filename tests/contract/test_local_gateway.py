@@ -188,6 +188,209 @@ def test_a_role_is_given_only_to_those_it_trusts(aws: LocalAws) -> None:
     assert hub["HubArn"].split(":")[4] == MEMBER
 
 
+def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, int]:
+    """The code and status of an error."""
+    with pytest.raises(ClientError) as caught:
+        call(**params)
+    answer = caught.value.response
+    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+def test_an_account_that_is_not_open_is_denied_and_gives_out_no_role(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    caller, account = new_account(), new_account()
+    trusts = {"AWS": f"arn:aws:iam::{caller}:root"}
+    session = {"RoleArn": create_role(aws, "Open", trusts, account), "RoleSessionName": "test"}
+    sts = client(aws, "sts", caller)
+    given = sts.assume_role(**session)["Credentials"]
+
+    aws.world(do="add_account", account_id=account, state="SUSPENDED")
+    denied = {
+        service: refusal(getattr(client(aws, service, account), operation))
+        for service, operation in (
+            ("sts", "get_caller_identity"),
+            ("iam", "list_roles"),
+            ("ec2", "describe_regions"),
+            ("s3", "list_buckets"),
+            ("events", "list_rules"),
+            ("securityhub", "describe_hub"),
+        )
+    }
+    assumed = refusal(sts.assume_role, **session)
+    still = boto3.Session(
+        aws_access_key_id=given["AccessKeyId"],
+        aws_secret_access_key=given["SecretAccessKey"],
+        aws_session_token=given["SessionToken"],
+    )
+    iam: Any = still.client("iam", endpoint_url=aws.url, region_name=REGION)
+    kept = refusal(iam.list_roles)
+    aws.world(do="set_account", account_id=account, state="ACTIVE")
+
+    assert denied == {
+        "sts": ("AccessDenied", 403),
+        "iam": ("AccessDenied", 403),
+        "ec2": ("UnauthorizedOperation", 403),
+        "s3": ("AccessDenied", 403),
+        "events": ("AccessDeniedException", 400),
+        "securityhub": ("AccessDeniedException", 403),
+    }
+    assert assumed == kept == ("AccessDenied", 403)
+    assert sts.assume_role(**session)
+
+
+@pytest.mark.parametrize(
+    ("principal", "name"),
+    [
+        ("securityhub.amazonaws.com", "AWSServiceRoleForSecurityHub"),
+        ("guardduty.amazonaws.com", "AWSServiceRoleForAmazonGuardDuty"),
+        (
+            "malware-protection.guardduty.amazonaws.com",
+            "AWSServiceRoleForAmazonGuardDutyMalwareProtection",
+        ),
+        ("detective.amazonaws.com", "AWSServiceRoleForDetective"),
+        ("macie.amazonaws.com", "AWSServiceRoleForAmazonMacie"),
+        ("inspector2.amazonaws.com", "AWSServiceRoleForAmazonInspector2"),
+    ],
+)
+def test_a_service_linked_role_has_its_aws_name_and_is_made_once(
+    aws: LocalAws, new_account: Callable[[], str], principal: str, name: str
+) -> None:
+    account = new_account()
+    iam = client(aws, "iam", account)
+
+    role = iam.create_service_linked_role(AWSServiceName=principal, Description="made")["Role"]
+    with pytest.raises(ClientError) as again:
+        iam.create_service_linked_role(AWSServiceName=principal)
+    with pytest.raises(ClientError) as suffixed:
+        iam.create_service_linked_role(AWSServiceName=principal, CustomSuffix="two")
+
+    assert role["Arn"] == f"arn:aws:iam::{account}:role/aws-service-role/{principal}/{name}"
+    assert iam.get_role(RoleName=name)["Role"]["Description"] == "made"
+    answer = again.value.response
+    assert (answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]) == (
+        "InvalidInput",
+        400,
+    )
+    assert answer["Error"]["Message"] == (
+        f"Service role name {name} has been taken in this account, please try a different suffix."
+    )
+    refused = suffixed.value.response["Error"]
+    assert refused["Code"] == "InvalidInput"
+    assert refused["Message"] == f"Custom suffix is not allowed for {principal}"
+
+
+def test_a_service_may_take_a_suffix_for_its_role(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    iam = client(aws, "iam", new_account())
+    principal = "autoscaling.amazonaws.com"
+
+    names = [
+        iam.create_service_linked_role(AWSServiceName=principal, **suffix)["Role"]["RoleName"]
+        for suffix in ({}, {"CustomSuffix": "two"})
+    ]
+
+    assert names == ["AWSServiceRoleForAutoScaling", "AWSServiceRoleForAutoScaling_two"]
+
+
+@pytest.mark.parametrize("role", [None, "Admin"])
+def test_a_created_account_has_a_role_that_its_management_account_may_assume(
+    aws: LocalAws, new_account: Callable[[], str], role: str | None
+) -> None:
+    management, stranger = new_account(), new_account()
+    aws.world(do="create_organization", management=management)
+    organizations = client(aws, "organizations", management)
+    given = {"RoleName": role} if role else {}
+    request = organizations.create_account(
+        Email=f"{role}-{management}@example.com", AccountName="new", **given
+    )["CreateAccountStatus"]["Id"]
+
+    def created() -> Any:
+        status = organizations.describe_create_account_status(CreateAccountRequestId=request)
+        return status["CreateAccountStatus"].get("AccountId")
+
+    account = eventually(created)
+    arn = f"arn:aws:iam::{account}:role/{role or 'OrganizationAccountAccessRole'}"
+    session = {"RoleArn": arn, "RoleSessionName": "test"}
+    refused = refusal(client(aws, "sts", stranger).assume_role, **session)
+    credentials = client(aws, "sts", management).assume_role(**session)["Credentials"]
+    assumed: Any = boto3.Session().client(
+        "iam",
+        endpoint_url=aws.url,
+        region_name=REGION,
+        aws_access_key_id=credentials["AccessKeyId"],
+        aws_secret_access_key=credentials["SecretAccessKey"],
+        aws_session_token=credentials["SessionToken"],
+    )
+
+    assert refused == ("AccessDenied", 403)
+    assert [one["Arn"] for one in assumed.list_roles()["Roles"]] == [arn]
+    attached = assumed.list_attached_role_policies(RoleName=arn.split("/")[-1])
+    assert [one["PolicyName"] for one in attached["AttachedPolicies"]] == ["AdministratorAccess"]
+
+
+def test_a_region_not_opted_in_to_knows_no_credentials_of_the_account(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    account, unknown = new_account(), new_account()
+    aws.world(do="add_account", account_id=account, regions=["af-south-1"])
+
+    refused = {
+        service: refusal(getattr(aws.client(service, account, "ap-east-1"), operation))
+        for service, operation in (
+            ("sts", "get_caller_identity"),
+            ("ec2", "describe_regions"),
+            ("events", "list_rules"),
+            ("lambda", "list_functions"),
+            ("securityhub", "describe_hub"),
+        )
+    }
+    nobody = refusal(aws.client("sts", unknown, "af-south-1").get_caller_identity)
+
+    assert refused == {
+        "sts": ("InvalidClientTokenId", 403),
+        "ec2": ("AuthFailure", 401),
+        "events": ("UnrecognizedClientException", 400),
+        "lambda": ("UnrecognizedClientException", 403),
+        "securityhub": ("UnrecognizedClientException", 403),
+    }
+    assert nobody == ("InvalidClientTokenId", 403)
+    for region in ("af-south-1", REGION):
+        assert aws.client("sts", account, region).get_caller_identity()["Account"] == account
+    # IAM is global, wherever its client is.
+    assert aws.client("iam", account, "ap-east-1").list_roles()["Roles"] == []
+
+
+def test_regions_are_described_as_the_account_has_them(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    account = new_account()
+    aws.world(do="add_account", account_id=account, regions=["af-south-1"])
+    ec2 = client(aws, "ec2", account)
+
+    def described(**params: Any) -> dict[str, str]:
+        regions = ec2.describe_regions(**params)["Regions"]
+        assert all(one["Endpoint"] == f"ec2.{one['RegionName']}.amazonaws.com" for one in regions)
+        return {one["RegionName"]: one["OptInStatus"] for one in regions}
+
+    usual, everything = described(), described(AllRegions=True)
+    states = [{"Name": "opt-in-status", "Values": ["opted-in", "not-*"]}]
+
+    assert usual["eu-west-1"] == "opt-in-not-required"
+    assert usual["af-south-1"] == "opted-in"
+    assert len(usual) == 18
+    assert everything["ap-east-1"] == "not-opted-in"
+    assert {name for name, status in everything.items() if status != "not-opted-in"} == set(usual)
+    assert len(everything) == 36
+    # Named Regions are described whether they are on or off.
+    assert described(RegionNames=["ap-east-1"]) == {"ap-east-1": "not-opted-in"}
+    assert described(Filters=states) == {"af-south-1": "opted-in"}
+    assert len(described(Filters=states, AllRegions=True)) == 19
+    ends = [{"Name": "endpoint", "Values": ["*.eu-north-1.*"]}]
+    assert list(described(Filters=ends)) == ["eu-north-1"]
+
+
 HANDLER = """
 from botocore.session import Session
 

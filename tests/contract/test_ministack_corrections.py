@@ -24,7 +24,7 @@ def test_another_ministack_is_refused_by_name() -> None:
         "from infra.local.ministack.shared_code import SharedCode\n"
         "corrections.version = lambda package: '2.0.0'\n"
         "try:\n"
-        "    corrections.correct_ministack(lambda account: None, SharedCode())\n"
+        "    corrections.correct_ministack(None, SharedCode())\n"
         "except corrections.Outdated as error:\n"
         "    print(error)\n"
     )

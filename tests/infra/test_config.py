@@ -18,6 +18,10 @@ ROOT = Path(__file__).parents[2]
 REGIONS = ["eu-west-1", "us-east-1"]
 
 
+# As many as either list takes.
+MANY = [f"{number:012}" for number in range(90)]
+
+
 def config(**keys: Any) -> dict[str, Any]:
     return {"regions": REGIONS, **keys}
 
@@ -162,8 +166,13 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "more than Lambda's environment holds": (
         config(invitation={"message": "ü" * 1000}),
-        "rollcall.invitation.message: takes a shorter text: with this one the configuration has"
-        " more than 3500 bytes and does not fit into a Lambda's environment",
+        "rollcall.invitation: takes less than its 7090 bytes: the configuration, as Lambda counts"
+        " it, has more than 3500 and does not fit into its environment",
+    ),
+    "a scope of many accounts": (
+        config(scope=dict.fromkeys(["include_accounts", "exclude_accounts"], MANY)),
+        "rollcall.scope: takes less than its 3290 bytes: the configuration, as Lambda counts it,"
+        " has more than 3500 and does not fit into its environment",
     ),
     "waits that do not grow": (
         config(retry={"first_wait": "1m", "longest_wait": "1m"}),
@@ -208,7 +217,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     "an unknown key": (
         config(concurency=7),
         "rollcall.concurency: is not known here; known are bus, invitation,"
-        " log_retention_days, organization, regions, retry, scope, services, tags, timing",
+        " log_retention_days, organization, regions, retry, scope, service_regions, services,"
+        " tags, timing",
     ),
 }
 

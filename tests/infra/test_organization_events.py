@@ -57,6 +57,14 @@ def test_no_stack_refers_to_another(organized: Path, templates: Templates) -> No
         assert artifacts[name].get("dependencies", []) == [f"{name}.assets"]
 
 
+def test_a_rule_is_made_once_its_role_may_put_events(forwarder: Mapping[str, Any]) -> None:
+    policies = set(resources(forwarder, "AWS::IAM::Policy"))
+    rules = [r for r in forwarder["Resources"].values() if r["Type"] == "AWS::Events::Rule"]
+
+    assert policies
+    assert all(policies <= set(rule["DependsOn"]) for rule in rules)
+
+
 def test_every_rule_hands_the_event_to_rollcalls_bus_as_it_is(forwarder: Mapping[str, Any]) -> None:
     (role,) = resources(forwarder, "AWS::IAM::Role")
 

@@ -56,6 +56,23 @@ def small_template(small: Path) -> dict[str, Any]:
     return read
 
 
+def test_a_region_without_a_service_is_a_warning_unless_it_is_given_for_the_service(
+    tmp_path: Path,
+) -> None:
+    regions = ("eu-west-1", "ap-northeast-3")
+
+    def warnings(configuration: Configuration) -> list[str]:
+        app = cdk.App(outdir=str(tmp_path), context=cdk_json())
+        build(app, DeploymentConfig(configuration), staged_asset())
+        (stack,) = (stack for stack in app.synth().stacks if stack.stack_name == "Rollcall")
+        return [str(m.entry.data) for m in stack.messages if m.level.name == "WARNING"]
+
+    (warning,) = warnings(Configuration(regions, registry.SERVICES))
+    assert warning.startswith("AWS does not offer Detective in ap-northeast-3: it is skipped there")
+    given = {"detective": regions}
+    assert not warnings(Configuration(regions, registry.SERVICES, service_regions=given))
+
+
 def test_it_is_the_same_without_credentials_and_network(assembly: Path, tmp_path: Path) -> None:
     done = run_app(cdk_json() | {"rollcall": ACCEPTING.to_json()}, tmp_path)
 

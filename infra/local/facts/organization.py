@@ -61,6 +61,7 @@ class Creation:
     id: str
     management: str
     name: str
+    role: str
     requested_at: float
     completed_at: float | None = None
     account_id: str | None = None

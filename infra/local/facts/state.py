@@ -21,6 +21,8 @@ from infra.local.facts.organization import (
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
     from infra.local.facts.timings import Amounts
@@ -47,6 +49,15 @@ class LocalAccount:
     # Seconds until the owner accepts an invitation; a service's own entry wins over "*".
     accepts_after: dict[str, float | None] = field(default_factory=dict)
     regions: dict[str, OptStatus] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether AWS takes its calls, and gives out its roles.
+
+        Not one that is suspended, closed or being closed (aws-samples' CCFT access, pull request
+        21; Landing Zone Accelerator, issue 727).
+        """
+        return self.state in (AccountState.ACTIVE, AccountState.PENDING_ACTIVATION)
 
     def opt_status(self, region: str) -> OptStatus:
         if region in OPT_IN_REGIONS:
@@ -85,6 +96,15 @@ class Forced:
     region: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class NewRole:
+    """An administrator's role in ``account_id`` that may be assumed from the account ``trusts``."""
+
+    account_id: str
+    name: str
+    trusts: str
+
+
 class Listener(Protocol):
     """What wants to know of changes to accounts."""
 
@@ -102,8 +122,16 @@ class Listener(Protocol):
 class State:
     """Accounts, organisations, switched-on services and memberships, each by account and Region."""
 
-    def __init__(self, clock: Clock, timings: Amounts, limits: Amounts, seed: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        timings: Amounts,
+        limits: Amounts,
+        seed: int,
+        make_role: Callable[[NewRole], object],
+    ) -> None:
         self.agenda = Agenda(clock)
+        self.make_role = make_role
         self.listeners: list[Listener] = []
         self._initial = (timings, limits, seed)
         self.clear()

@@ -29,12 +29,6 @@ class EmitsEvents(Protocol):
         ...
 
 
-class HasOrganizations(Protocol):
-    def snapshot(self) -> dict[str, Any]:
-        """What is true now; under ``organizations`` the id and the accounts of each."""
-        ...
-
-
 class Gateway:
     """``rest`` serves every request that is not for our services, and the lifespan.
 
@@ -78,12 +72,6 @@ def relay_events(
     """Put what the services have emitted on the default bus of each event's account and Region."""
     for event in world.drain_events():
         deliver(event["account"], event["region"], "default", event)
-
-
-def organization_of(world: HasOrganizations, account_id: str) -> str | None:
-    """The id of the account's organisation."""
-    organizations = world.snapshot()["organizations"]
-    return next((one["id"] for one in organizations if account_id in one["accounts"]), None)
 
 
 def _head(scope: Message) -> Request:

@@ -11,18 +11,23 @@ from contextvars import ContextVar
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from ministack import app as ministack_app
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.services import eventbridge, lambda_svc, stepfunctions, sts
+from ministack.services import ec2, eventbridge, iam, lambda_svc, stepfunctions, sts
 from ministack.services.cloudformation import provisioners
 
 from infra.local.ministack import bus_policies
+from infra.local.ministack.admission import admit_callers
+from infra.local.ministack.described_regions import describe_regions_of
 from infra.local.ministack.event_targets import forward_anywhere, keep_undelivered
 from infra.local.ministack.roles import refuse_untrusted_callers
+from infra.local.ministack.service_linked_roles import name_service_linked_roles
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
+    from infra.local.ministack.admission import KnowsAccounts
     from infra.local.ministack.shared_code import SharedCode
 
 # requirements/local.in asks for the same.
@@ -43,13 +48,8 @@ class Outdated(RuntimeError):
     """Another MiniStack is installed than the one the corrections are written for."""
 
 
-def correct_ministack(
-    organization_of: Callable[[str], str | None], shared_code: SharedCode
-) -> None:
-    """Apply every correction, once. Raises Outdated.
-
-    ``organization_of`` tells the id of an account's organisation, for aws:PrincipalOrgID.
-    """
+def correct_ministack(accounts: KnowsAccounts, shared_code: SharedCode) -> None:
+    """Apply every correction, once. Raises Outdated."""
     installed = version("ministack")
     if installed != WRITTEN_FOR:
         raise Outdated(
@@ -61,8 +61,12 @@ def correct_ministack(
     give_child_executions_their_own_context()
     run_functions_as_their_role()
     share_code_between_workers(shared_code)
-    _replace(sts, "handle_request", refuse_untrusted_callers)
-    _replace(iam_evaluator, "_principal_org_id", lambda _: organization_of)
+    _replace(ministack_app, "_dispatch_service_request", admit_callers(accounts))
+    _replace(sts, "handle_request", refuse_untrusted_callers(accounts))
+    # For aws:PrincipalOrgID.
+    _replace(iam_evaluator, "_principal_org_id", lambda _: accounts.organization_of)
+    _replace_action(iam._IAM_HANDLERS, "CreateServiceLinkedRole", name_service_linked_roles)
+    _replace_action(ec2._ACTION_MAP, "DescribeRegions", describe_regions_of(accounts))
     deliver_events_as_aws_does()
 
 
@@ -114,6 +118,12 @@ def _replace(
 ) -> None:
     """``corrected`` gets the original and gives what takes its place."""
     setattr(owner, name, corrected(getattr(owner, name)))
+
+
+def _replace_action(
+    actions: dict[str, Any], name: str, corrected: Callable[[Callable[..., Any]], Any]
+) -> None:
+    actions[name] = corrected(actions[name])
 
 
 def _remember_raised(invoke: Callable[..., dict[str, Any]]) -> Callable[..., dict[str, Any]]:

@@ -1,4 +1,6 @@
-"""sts:AssumeRole as AWS decides it: the role must exist, and its trust policy allow the caller.
+"""The role an account is created with, and who is given which role.
+
+sts:AssumeRole is as AWS decides it: the role exists in an open account and trusts the caller.
 
 MiniStack hands out credentials for any role unless it checks every policy of every call, and then
 ``cdk deploy`` fails. The caller's own permission to assume the role is not checked here.
@@ -6,23 +8,33 @@ MiniStack hands out credentials for any role unless it checks every policy of ev
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 from ministack.core.iam_evaluator import EvalContext, evaluate_trust_policy
-from ministack.core.responses import get_region
+from ministack.core.responses import get_region, request_scope
 from ministack.services import iam, sts
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from infra.local.facts.state import NewRole
+    from infra.local.ministack.admission import KnowsAccounts
+
     Answer = tuple[int, dict[str, str], bytes]
     Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
 
+_ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
-def refuse_untrusted_callers(handle: Handler) -> Handler:
+
+def refuse_untrusted_callers(accounts: KnowsAccounts) -> Callable[[Handler], Handler]:
     """MiniStack's STS, asked only for roles the caller may assume."""
+    return partial(_refusing, accounts)
 
+
+def _refusing(accounts: KnowsAccounts, handle: Handler) -> Handler:
     async def handle_request(
         method: str,
         path: str,
@@ -34,7 +46,7 @@ def refuse_untrusted_callers(handle: Handler) -> Handler:
         form |= {key: values[0] for key, values in parse_qs(body.decode()).items()}
         if form.get("Action") == "AssumeRole":
             caller: dict[str, Any] = sts._caller_identity(headers, query)
-            if not may_assume(caller, form):
+            if not may_assume(accounts, caller, form):
                 text = (
                     f"User: {caller['userArn']} is not authorized to perform: sts:AssumeRole "
                     f"on resource: {form.get('RoleArn', '')}"
@@ -46,10 +58,10 @@ def refuse_untrusted_callers(handle: Handler) -> Handler:
     return handle_request
 
 
-def may_assume(caller: dict[str, Any], form: dict[str, str]) -> bool:
-    """Whether the trust policy of ``form["RoleArn"]`` lets ``caller`` in."""
+def may_assume(accounts: KnowsAccounts, caller: dict[str, Any], form: dict[str, str]) -> bool:
+    """Whether the role ``form["RoleArn"]`` is of an open account and lets ``caller`` in."""
     role = role_at(form.get("RoleArn", ""))
-    if role is None:
+    if role is None or not accounts.is_open(role["Arn"].split(":")[4]):
         return False
     context = EvalContext(
         principal_arn=_principal_arn(caller),
@@ -75,6 +87,20 @@ def _principal_arn(caller: dict[str, Any]) -> str:
         return arn
     role = iam._roles.get_scoped(account, None, rest.split("/")[0])
     return str(role["Arn"]) if role else arn
+
+
+def make_role(role: NewRole) -> None:
+    """As CreateAccount makes it, with all that an administrator may do. It stays if it is there."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": f"arn:aws:iam::{role.trusts}:root"},
+        "Action": "sts:AssumeRole",
+    }
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    # IAM is global; us-east-1 is where it is signed for.
+    with request_scope(role.account_id, "us-east-1"):
+        iam._create_role({"RoleName": [role.name], "AssumeRolePolicyDocument": [trust]})
+        iam._attach_role_policy({"RoleName": [role.name], "PolicyArn": [_ADMINISTRATOR]})
 
 
 def role_at(arn: str) -> dict[str, Any] | None:

@@ -144,10 +144,19 @@ class Detective(Members):
             "StartMonitoringMember": self.start_monitoring_member,
             "ListDatasourcePackages": self.list_datasource_packages,
             "UpdateDatasourcePackages": self.update_datasource_packages,
+        }
+        of_the_organization: dict[str, Operation] = {
             "DescribeOrganizationConfiguration": self.describe_organization_configuration,
             "UpdateOrganizationConfiguration": self.update_organization_configuration,
         }
-        return free | {name: self._owning(call) for name, call in of_the_administrator.items()}
+        return (
+            free
+            | {name: self._owning(call) for name, call in of_the_administrator.items()}
+            | {
+                name: self._owning(call, of_organization=True)
+                for name, call in of_the_organization.items()
+            }
+        )
 
     def enable_delay(self) -> float:
         return self.state.timings["detective_verification"]
@@ -373,11 +382,14 @@ class Detective(Members):
             )
         return {}
 
-    def _owning(self, call: Operation) -> Operation:
+    def _owning(self, call: Operation, *, of_organization: bool = False) -> Operation:
+        # The models of the organisation's two operations have no ResourceNotFoundException: that
+        # an absent graph is refused there as another account's is inferred.
         def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
             graph = self.state.installation(self.name, who.account_id, who.region)
             if graph is None or graph.arn != params["GraphArn"]:
-                if self._administrator_of(params["GraphArn"]) is None:
+                absent = self._administrator_of(params["GraphArn"]) is None
+                if absent and not of_organization:
                     raise self.error(Why.NOT_ENABLED)
                 raise ServiceError(
                     "AccessDeniedException",

@@ -49,8 +49,13 @@ class Violation:
 
 
 def violations(shape: Shape | None, value: Any, path: tuple[str, ...] = ()) -> Iterator[Violation]:
-    """Every constraint of ``shape`` that ``value`` breaks, in the model's order."""
-    if isinstance(shape, StructureShape):
+    """Every constraint of ``shape`` that ``value`` breaks, in the model's order.
+
+    Parsing leaves out members that are null; an item of a list or map that is null remains.
+    """
+    if value is None:
+        yield _null(path)
+    elif isinstance(shape, StructureShape):
         yield from _structure(shape, value, path)
     elif isinstance(shape, ListShape):
         yield from _length(shape, value, path)
@@ -72,11 +77,13 @@ def _structure(
 ) -> Iterator[Violation]:
     for name in shape.required_members:
         if name not in value:
-            yield Violation(
-                Constraint.REQUIRED, (*path, name), None, "Member must not be null", False
-            )
+            yield _null((*path, name))
     for name, item in value.items():
         yield from violations(shape.members[name], item, (*path, name))
+
+
+def _null(path: tuple[str, ...]) -> Violation:
+    return Violation(Constraint.REQUIRED, path, None, "Member must not be null", sensitive=False)
 
 
 def _string(shape: StringShape, value: str, path: tuple[str, ...]) -> Iterator[Violation]:

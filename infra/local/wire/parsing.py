@@ -15,7 +15,13 @@ if TYPE_CHECKING:
     from infra.local.wire.routing import Route
 
 # Of what else the protocols know, no operation served takes any.
-_SCALARS: dict[str, type] = {"boolean": bool, "integer": int, "long": int, "string": str}
+_SCALARS: dict[str, type | tuple[type, ...]] = {
+    "boolean": bool,
+    "integer": int,
+    "long": int,
+    "double": (int, float),
+    "string": str,
+}
 _JSON_NAMES = {
     bool: "BOOLEAN_VALUE",
     str: "STRING_VALUE",
@@ -60,7 +66,7 @@ def _body(request: Request) -> dict[str, Any]:
         return {}
     try:
         body = json.loads(request.body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MalformedRequest("Could not parse request body into json") from error
     if not isinstance(body, dict):
         raise MalformedRequest(f"{_JSON_NAMES.get(type(body), 'null')} is not an object")
@@ -108,7 +114,7 @@ def _from_json(shape: Shape, value: Any) -> Any:
     return value
 
 
-def _expect(shape: Shape, value: Any, kind: type) -> None:
+def _expect(shape: Shape, value: Any, kind: type | tuple[type, ...]) -> None:
     # bool is an int to Python, and not to JSON.
     if isinstance(value, kind) and (not isinstance(value, bool) or kind is bool):
         return

@@ -29,6 +29,7 @@ def test_what_is_written_is_what_is_read() -> None:
         (registry.DETECTIVE,),
         Invitation("Welcome", send_email=True, member_role="RollcallMember", external_id="x"),
         Timing(first_wait=1, invitation_deadline=8),
+        service_regions={"detective": ("eu-west-1",)},
     )
 
     assert read(configuration.to_json()) == configuration
@@ -67,6 +68,18 @@ def test_what_is_written_is_what_is_read() -> None:
         (
             {"regions": ["eu-west-1"], "invitation": {"member_role": "RollcallMember"}},
             "rollcall.invitation.external_id: is required where member_role is given",
+        ),
+        (
+            {"regions": ["eu-west-1"], "service_regions": {"detective": ["us-east-1"]}},
+            "rollcall.service_regions.detective[0]: takes one of eu-west-1",
+        ),
+        (
+            {
+                "regions": ["eu-west-1"],
+                "services": ["guardduty"],
+                "service_regions": {"detective": ["eu-west-1"]},
+            },
+            "rollcall.service_regions.detective: is not known here; known are guardduty",
         ),
     ],
 )

@@ -77,9 +77,9 @@ def test_every_account_is_enrolled_in_every_service_in_every_region() -> None:
 
 
 def test_services_and_regions_that_are_asked_for_are_the_targets() -> None:
-    request = replace(a_request(), services=(DT,), regions=("eu-north-1",))
+    request = replace(a_request(), services=(DT,), regions=("us-east-1",))
 
-    assert plan(request).targets == (Target(DT, "eu-north-1"),)
+    assert plan(request).targets == (Target(DT, "us-east-1"),)
 
 
 @pytest.mark.parametrize(
@@ -190,13 +190,33 @@ def test_an_account_that_is_not_active_is_not_enrolled(
 
 def test_a_service_that_is_not_offered_in_a_region_is_skipped_there() -> None:
     delegated: dict[Service, bool | None] = {SH: True, GD: True, DT: False}
-    request = replace(a_request(), regions=("ap-northeast-3",))
-    planned = plan(request, replace(FACTS, delegated=delegated))
+    planned = plan(a_request(), replace(FACTS, delegated=delegated), ("ap-northeast-3",))
 
     ((outcome, code, text),) = reasons(planned)
     assert (outcome, code) == (Outcome.SKIPPED, ReasonCode.NOT_OFFERED)
     assert "AWS does not offer Detective in ap-northeast-3" in text
     assert {target.service for target in {m.target for m in planned.covered}} == {SH, GD}
+
+
+def test_a_service_is_enrolled_in_the_regions_given_for_it_and_is_taken_to_be_offered_there() -> (
+    None
+):
+    regions = {"detective": ("ap-northeast-3",)}
+    configuration = a_configuration(
+        regions=("eu-west-1", "ap-northeast-3"), services=(GD, DT), service_regions=regions
+    )
+
+    planned = make_plan(a_request(), FACTS, configuration, NOW)
+
+    assert [(target.service, target.region) for target in planned.targets] == [
+        (GD, "eu-west-1"),
+        (GD, "ap-northeast-3"),
+        (DT, "ap-northeast-3"),
+    ]
+    assert not planned.settled
+    only = replace(a_request(), services=(DT,), regions=("eu-west-1",))
+    with pytest.raises(InvalidInput, match=r"^regions: takes a Region in which a requested"):
+        make_plan(only, FACTS, configuration, NOW)
 
 
 def test_a_service_administered_by_another_account_fails_with_the_call_that_would_fix_it() -> None:

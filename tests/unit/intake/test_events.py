@@ -280,6 +280,10 @@ def test_an_account_that_joined_is_never_guessed(containers: Any, refusal: str) 
     assert str(refused.value).startswith(refusal)
 
 
+def test_an_event_replayed_from_an_archive_is_read_like_the_first() -> None:
+    assert read(sample(CREATED) | {"replay-name": "after-the-outage"}) == read(sample(CREATED))
+
+
 @pytest.mark.parametrize("name", [CREATED, ACCEPTED, JOINED, MOVED, LANDED, RELANDED])
 def test_only_the_known_management_account_is_believed(name: str) -> None:
     request = read(sample(name))

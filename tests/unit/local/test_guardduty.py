@@ -624,7 +624,7 @@ def test_auto_enable_all_finds_the_management_account_unready(
 ) -> None:
     admin("UpdateOrganizationConfiguration", AutoEnableOrganizationMembers="ALL")
     lab.pass_seconds(2)
-    assert lab.status(SERVICE, MANAGEMENT) == "CannotCreateDetectorInOrgMaster"
+    assert lab.status(SERVICE, MANAGEMENT) == "CannotCreateDetectorInOrganizationMasterAccount"
 
     owner(lab, MANAGEMENT)
     lab.pass_seconds(1)

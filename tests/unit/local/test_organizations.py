@@ -1,9 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
+from infra.local.facts.clock import ManualClock
+from infra.local.facts.state import NewRole
+from infra.local.world import World
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -12,12 +15,10 @@ from tests.support.local_world import (
     OUTSIDER,
     REGION,
     STRANGER,
+    Actor,
     Lab,
     email,
 )
-
-if TYPE_CHECKING:
-    from tests.support.local_world import Actor
 
 SERVICE = "organizations"
 PRINCIPAL = "guardduty.amazonaws.com"
@@ -256,6 +257,23 @@ def test_a_created_account_comes_after_a_while_with_its_event(lab: Lab, manageme
     assert joined["detail"]["eventName"] == "AccountJoinedOrganization"
     assert joined["detail"]["serviceEventDetails"]["joinedMethod"] == "CREATED"
     assert lab.world.drain_events() == []
+
+
+@pytest.mark.parametrize("role", [None, "Admin"])
+def test_a_created_account_gets_its_role_with_it(role: str | None) -> None:
+    made: list[NewRole] = []
+    world = World(ManualClock(), {"account_creation": 0}, make_role=made.append)
+    world.apply({"do": "create_organization", "management": MANAGEMENT})
+    management = Actor(world, SERVICE, MANAGEMENT)
+    given = {"RoleName": role} if role else {}
+
+    for _ in range(2):  # The second fails: its e-mail address is in use.
+        management("CreateAccount", Email="new@example.com", AccountName="new", **given)
+    [created, failed] = management("ListCreateAccountStatus")["CreateAccountStatuses"]
+
+    name = role or "OrganizationAccountAccessRole"
+    assert failed["State"] == "FAILED"
+    assert made == [NewRole(created["AccountId"], name, trusts=MANAGEMENT)]
 
 
 def test_an_email_in_use_fails_the_creation(lab: Lab, management: Actor) -> None:

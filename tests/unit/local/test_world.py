@@ -14,6 +14,7 @@ from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
     MEMBER,
+    OPT_IN_REGION,
     OUTSIDER,
     REGION,
     STRANGER,
@@ -296,3 +297,38 @@ def test_an_account_nobody_described_is_one_of_its_own(lab: Lab) -> None:
     assert lab.actor("organizations", STRANGER).fails("DescribeOrganization").code == (
         "AWSOrganizationsNotInUseException"
     )
+
+
+@pytest.mark.parametrize("state", ["SUSPENDED", "PENDING_CLOSURE", "CLOSED"])
+@pytest.mark.parametrize(
+    ("service", "operation"),
+    [("securityhub", "DescribeHub"), ("account", "ListRegions")],
+)
+def test_an_account_that_is_not_open_is_denied_everything(
+    lab: Lab, state: str, service: str, operation: str
+) -> None:
+    lab.do("enable", service="securityhub", account_id=MEMBER, regions=[REGION])
+    lab.do("set_account", account_id=MEMBER, state=state)
+
+    denied = lab.actor(service, MEMBER).fails(operation)
+    lab.do("set_account", account_id=MEMBER, state="ACTIVE")
+
+    assert denied.code == "AccessDeniedException"
+    assert denied.message == (
+        f"User: arn:aws:iam::{MEMBER}:root is not authorized to perform: {service}:{operation}"
+    )
+    assert lab.actor(service, MEMBER)(operation)
+
+
+def test_facts_about_an_account_can_be_asked_for_without_making_it(lab: Lab) -> None:
+    lab.do("set_account", account_id=MEMBER, state="CLOSED", regions=[OPT_IN_REGION])
+    before = lab.world.snapshot()
+
+    assert lab.world.organization_of(MEMBER) == before["organizations"][0]["id"]
+    assert lab.world.organization_of(STRANGER) is None
+    assert not lab.world.is_open(MEMBER)
+    assert lab.world.is_open(STRANGER)
+    assert lab.world.can_use(MEMBER, OPT_IN_REGION)
+    assert not lab.world.can_use(STRANGER, OPT_IN_REGION)
+    assert lab.world.can_use(STRANGER, REGION)
+    assert lab.world.snapshot()["accounts"] == before["accounts"]

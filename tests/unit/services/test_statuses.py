@@ -28,7 +28,11 @@ def test_every_status_that_a_model_names_is_known() -> None:
         (registry.SECURITYHUB, "Associated", Status.ENABLED),
         (registry.GUARDDUTY, "EmailVerificationInProgress", Status.VERIFYING),
         (registry.DETECTIVE, "VERIFICATION_IN_PROGRESS", Status.VERIFYING),
-        (registry.GUARDDUTY, "CannotCreateDetectorInOrgMaster", Status.MANAGEMENT_NOT_ENABLED),
+        (
+            registry.GUARDDUTY,
+            "CannotCreateDetectorInOrganizationMasterAccount",
+            Status.MANAGEMENT_NOT_ENABLED,
+        ),
     ],
 )
 def test_statuses_that_are_spelled_unlike_ours(

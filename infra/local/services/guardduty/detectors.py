@@ -44,9 +44,14 @@ def update_features(features: dict[str, bool], params: Mapping[str, Any]) -> Non
         features[feature["Name"]] = feature.get("Status") == "ENABLED"
 
 
-def both_runtime_features(params: Mapping[str, Any]) -> bool:
-    """Asking for both is an error: Runtime Monitoring includes EKS Runtime Monitoring (BC)."""
-    return {one["Name"] for one in params.get("Features", [])}.issuperset(_RUNTIME)
+def refused_features(params: Mapping[str, Any]) -> bool:
+    """Whether a request's ``Features`` cannot be applied.
+
+    Runtime Monitoring includes EKS Runtime Monitoring: asking for both is an error (BC). The
+    model does not demand a name; that a feature without one is refused is inferred.
+    """
+    names = {one.get("Name") for one in params.get("Features", [])}
+    return None in names or names.issuperset(_RUNTIME)
 
 
 def described(detector: Installation, account_id: str) -> dict[str, Any]:

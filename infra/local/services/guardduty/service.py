@@ -68,7 +68,7 @@ class GuardDuty(Members):
         LocalStatus.DELETED: "Deleted",
         LocalStatus.SUSPENDED: "AccountSuspended",
         LocalStatus.REGION_DISABLED: "RegionDisabled",
-        LocalStatus.MANAGEMENT_NOT_READY: "CannotCreateDetectorInOrgMaster",
+        LocalStatus.MANAGEMENT_NOT_READY: "CannotCreateDetectorInOrganizationMasterAccount",
     }
     texts = refusals.relationship_texts(
         "GuardDuty",
@@ -141,6 +141,7 @@ class GuardDuty(Members):
             "GetDetector": self.get_detector,
             "UpdateDetector": self.update_detector,
             "DeleteDetector": self.delete_detector,
+            "ListPublishingDestinations": self.list_publishing_destinations,
             **self._relationship.member_operations(),
             **self._relationship.administrator_operations(),
             "StartMonitoringMembers": self.start_monitoring_members,
@@ -231,6 +232,10 @@ class GuardDuty(Members):
             self.become(membership, LocalStatus.RESIGNED)
         del self.state.installations[self.name, who.account_id, who.region]
         return {}
+
+    def list_publishing_destinations(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        shown, token = self.paged(list[dict[str, Any]](), params, PAGE)
+        return {"Destinations": shown, **token}
 
     # Members' detectors
 
@@ -323,7 +328,7 @@ class GuardDuty(Members):
         return self.state.installations[self.name, who.account_id, who.region]
 
     def _check_features(self, params: dict[str, Any]) -> None:
-        if detectors.both_runtime_features(params):
+        if detectors.refused_features(params):
             raise self.error(Why.BAD_INPUT)
 
     def _member_detector(self, who: Caller, account_id: str) -> Installation | None:

@@ -114,6 +114,8 @@ class SecurityHub(Members):
             "DescribeHub": self.describe_hub,
             "UpdateSecurityHubConfiguration": self.update_security_hub_configuration,
             "DisableSecurityHub": self.disable_security_hub,
+            "GetFindings": self.get_findings,
+            "ListFindingAggregators": self.list_finding_aggregators,
             **self._relationship.member_operations(),
             "DisassociateMembers": self.disassociate_members,
             **self._relationship.invitation_operations(),
@@ -193,6 +195,13 @@ class SecurityHub(Members):
             self.become(membership, LocalStatus.RESIGNED)
         return {}
 
+    def get_findings(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        """Clients ask for findings to see whether the hub is on; no hub here has any."""
+        return self._none("Findings", params)
+
+    def list_finding_aggregators(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        return self._none("FindingAggregators", params)
+
     def hub(self, who: Caller) -> Installation:
         hub = self.state.installation(self.name, who.account_id, who.region)
         if hub is None:
@@ -251,6 +260,10 @@ class SecurityHub(Members):
             for membership in self.memberships(region, administrator=administrator)
         )
         return invited >= self.capacity(organization=False)
+
+    def _none(self, member: str, params: dict[str, Any]) -> dict[str, Any]:
+        shown, token = self.paged(list[dict[str, Any]](), params, 100)
+        return {member: shown, **token}
 
     def _subscribed(self, call: Operation) -> Operation:
         def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:

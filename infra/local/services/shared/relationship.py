@@ -137,7 +137,8 @@ class Relationship:
     def accept_administrator_invitation(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        administrator = params.get("AdministratorId") or params["MasterId"]
+        # GuardDuty's model allows an empty id: nobody's, and so no invitation's.
+        administrator = params["AdministratorId" if "AdministratorId" in params else "MasterId"]
         self._members.accept(who, administrator, params["InvitationId"])
         return {}
 
