@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.enrolment.membership import Status
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.services.record import ServiceRecord
 
 
@@ -15,11 +18,12 @@ def read_status(service: ServiceRecord, raw: str) -> Status:
 
     Case, spaces and underscores are ignored: the services differ in them.
     """
-    spelled = _normalise(raw)
-    return next(
-        (status for word, status in service.statuses.items() if _normalise(word) == spelled),
-        Status.UNKNOWN,
-    )
+    return _by_spelling(service).get(_normalise(raw), Status.UNKNOWN)
+
+
+@cache
+def _by_spelling(service: ServiceRecord) -> Mapping[str, Status]:
+    return {_normalise(word): status for word, status in service.statuses.items()}
 
 
 def _normalise(raw: str) -> str:

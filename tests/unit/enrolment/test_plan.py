@@ -198,9 +198,7 @@ def test_a_service_that_is_not_offered_in_a_region_is_skipped_there() -> None:
     assert {target.service for target in {m.target for m in planned.covered}} == {SH, GD}
 
 
-def test_a_service_is_enrolled_in_the_regions_given_for_it_and_is_taken_to_be_offered_there() -> (
-    None
-):
+def test_a_service_with_regions_of_its_own_is_enrolled_in_those_and_in_no_others() -> None:
     regions = {"detective": ("ap-northeast-3",)}
     configuration = a_configuration(
         regions=("eu-west-1", "ap-northeast-3"), services=(GD, DT), service_regions=regions

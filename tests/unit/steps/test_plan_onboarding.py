@@ -447,7 +447,7 @@ def it_came_back(wiring: Wired) -> object:
     """The account left after that, and joined again."""
     directory = Asked()
     directory.joined_at = NOW + 40
-    wiring.known.find = directory.find  # type: ignore[method-assign]
+    wiring.known.find = directory.find  # type: ignore[method-assign]  # a stand-in
     return ARRIVAL
 
 
