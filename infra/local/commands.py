@@ -13,6 +13,8 @@ enable              service, account_id, regions (a hub, a detector, a behavior 
 disable             service, account_id, regions (whatever depends on it)
 designate           service, account_id, regions; auto_enable (NEW, ALL or NONE)
 invite              service, administrator, account_id, regions (what its administrator would do)
+fail_association    management, account_id; text (its associations with a configuration policy of
+                    Security Hub fail with it from then on; null: no longer)
 set_timings         any of `infra.local.facts.timings.TIMINGS` and of the services' `timings`
 set_limits          any of the services' `limits`
 stale_reads         seconds
@@ -68,6 +70,7 @@ class Commands:
             "disable": self._disable,
             "designate": self._designate,
             "invite": self._invite,
+            "fail_association": self._fail_association,
             "set_timings": self._set_timings,
             "set_limits": self._set_limits,
             "stale_reads": self._stale_reads,
@@ -224,6 +227,18 @@ class Commands:
                 refused = members.invite(who, account_id)
             if refused:
                 raise ValueError(f"account_id: {refused}")
+        return {}
+
+    def _fail_association(self, given: _Arguments) -> dict[str, Any]:
+        organization = self._organization(given.account_id("management"))
+        account_id, text = given.account_id("account_id"), given.maybe_text("text")
+        given.no_more()
+        if organization.central is None:
+            raise ValueError("management: the organization has no central configuration")
+        if text is None:
+            organization.central.failures.pop(account_id, None)
+        else:
+            organization.central.failures[account_id] = text
         return {}
 
     def _set_timings(self, given: _Arguments) -> dict[str, Any]:

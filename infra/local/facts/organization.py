@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from infra.local.facts.central_configuration import CentralConfiguration
 
 
 class AccountState(StrEnum):
@@ -101,6 +106,8 @@ class LocalOrganization:
     designations: dict[tuple[str, str], Designation] = field(default_factory=dict)
     # Account, unit or root → tags.
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    # Security Hub's; None for local configuration.
+    central: CentralConfiguration | None = None
 
     def has_parent(self, parent_id: str) -> bool:
         return parent_id == self.root_id or parent_id in self.units
@@ -116,3 +123,10 @@ class LocalOrganization:
             parts.append(parent_id)
             parent_id = self.units[parent_id].parent_id
         return "/".join([self.id, self.root_id, *reversed(parts)]) + "/"
+
+    def parents(self, target_id: str) -> Iterator[str]:
+        """The units above an account or unit, the nearest first, and the root; none of the root."""
+        while target_id != self.root_id:
+            place = self.seats.get(target_id) or self.units[target_id]
+            target_id = place.parent_id
+            yield target_id

@@ -23,6 +23,7 @@ from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from infra.local.facts.central_configuration import FindingAggregator
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
     from infra.local.facts.timings import Amounts
@@ -148,6 +149,8 @@ class State:
         self.creations: dict[str, Creation] = {}
         self.handshakes: dict[str, Handshake] = {}
         self.forced: list[Forced] = []
+        # Security Hub's, by account: it has one for all Regions.
+        self.aggregators: dict[str, FindingAggregator] = {}
         self.events: list[dict[str, Any]] = []
 
     def now(self) -> float:
@@ -155,6 +158,10 @@ class State:
 
     def hex_id(self, length: int = 32) -> str:
         return f"{self._random.getrandbits(length * 4):0{length}x}"
+
+    def uuid(self) -> str:
+        digits = self.hex_id()
+        return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
 
     def new_account_id(self) -> str:
         while True:
@@ -212,6 +219,10 @@ class State:
         organization.seats[account_id] = Seat(account_id, parent, method, self.now())
         for listener in self.listeners:
             listener.account_joined(organization, account_id)
+
+    def move(self, seat: Seat, parent_id: str) -> None:
+        seat.parent_id = parent_id
+        self.account_changed(seat.account_id)
 
     def leave(self, organization: LocalOrganization, account_id: str) -> None:
         del organization.seats[account_id]

@@ -90,6 +90,24 @@ def served() -> Served:
     [graph] = administrator("ListGraphs")["GraphList"]
     people = [{"AccountId": one, "EmailAddress": email(one)} for one in (MEMBER, OUTSIDER)]
     administrator("CreateMembers", GraphArn=graph["Arn"], Accounts=people)
+    administrator = lab.actor("securityhub", ADMINISTRATOR)
+    administrator("CreateFindingAggregator", RegionLinkingMode="NO_REGIONS")
+    administrator(
+        "UpdateOrganizationConfiguration",
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL"},
+    )
+    lab.pass_seconds(5)
+    policy = administrator(
+        "CreateConfigurationPolicy",
+        Name="on",
+        ConfigurationPolicy={"SecurityHub": {"ServiceEnabled": True}},
+    )
+    administrator(
+        "StartConfigurationPolicyAssociation",
+        ConfigurationPolicyIdentifier=policy["Id"],
+        Target={"AccountId": OTHER_MEMBER},
+    )
     lab.pass_seconds(5)
     calls = CallLog()
     return Served(lab, Endpoint(lab.world, lab.clock, Faults(), calls), calls)
@@ -102,6 +120,9 @@ def real_values() -> tuple[str, ...]:
     guardduty = [lab.actor("guardduty", one) for one in (ADMINISTRATOR, MEMBER, OUTSIDER)]
     [graph] = lab.actor("detective", ADMINISTRATOR)("ListGraphs")["GraphList"]
     [root] = lab.actor("organizations", MANAGEMENT)("ListRoots")["Roots"]
+    hubs = lab.actor("securityhub", ADMINISTRATOR)
+    [aggregator] = hubs("ListFindingAggregators")["FindingAggregators"]
+    [policy] = hubs("ListConfigurationPolicies")["ConfigurationPolicySummaries"]
     return (
         *(ADMINISTRATOR, MEMBER, OTHER_MEMBER, OUTSIDER, STRANGER),
         *(one("ListDetectors")["DetectorIds"][0] for one in guardduty),
@@ -111,6 +132,8 @@ def real_values() -> tuple[str, ...]:
         ),
         graph["Arn"],
         root["Id"],
+        aggregator["FindingAggregatorArn"],
+        policy["Id"],
         HUB,
         "guardduty.amazonaws.com",
         OPT_IN_REGION,

@@ -518,20 +518,6 @@ def test_new_accounts_are_enabled_when_the_organisation_says_so(lab: Lab, admin:
     assert (configuration["AutoEnable"], configuration["AutoEnableStandards"]) == (True, "NONE")
 
 
-def test_central_configuration_forbids_auto_enable(lab: Lab, admin: Actor) -> None:
-    admin(
-        "UpdateOrganizationConfiguration",
-        AutoEnable=True,
-        OrganizationConfiguration={"ConfigurationType": "CENTRAL"},
-    )
-
-    configuration = admin("DescribeOrganizationConfiguration")
-
-    assert configuration["AutoEnable"] is False
-    assert configuration["AutoEnableStandards"] == "NONE"
-    assert configuration["OrganizationConfiguration"]["ConfigurationType"] == "CENTRAL"
-
-
 def test_the_management_account_names_the_administrator(lab: Lab) -> None:
     management = lab.actor(SERVICE, MANAGEMENT, OTHER_REGION)
     management("EnableOrganizationAdminAccount", AdminAccountId=ADMINISTRATOR)

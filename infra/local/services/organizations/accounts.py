@@ -116,7 +116,7 @@ class OrganizationAccounts:
             raise ServiceError(
                 "DuplicateAccountException", "The account is already in the destination."
             )
-        seat.parent_id = destination
+        self._state.move(seat, destination)
         return {}
 
     def remove_account_from_organization(

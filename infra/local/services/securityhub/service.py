@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError, Wording
-from infra.local.facts.membership import ASSOCIATED, LocalMembership, LocalStatus, Why
-from infra.local.facts.organization import AutoEnable
+from infra.local.facts.membership import ASSOCIATED, Change, LocalMembership, LocalStatus, Why
+from infra.local.facts.organization import AutoEnable, Designation, LocalOrganization
 from infra.local.facts.state import Installation
 from infra.local.services.securityhub import standards
+from infra.local.services.securityhub.aggregators import Aggregators
+from infra.local.services.securityhub.central import CentralOperations
 from infra.local.services.shared import refusals
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.relationship import Relationship, Shape
@@ -17,7 +19,7 @@ from infra.local.wire.errors import described
 from infra.local.wire.paging import iso, when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.local.facts.state import State
 
@@ -35,6 +37,15 @@ _SHAPE = Shape(
 )
 
 
+# What accounts with a configuration policy may not do (central-configuration-intro).
+_SELF_MANAGED_ONLY = (
+    "EnableSecurityHub",
+    "DisableSecurityHub",
+    "BatchEnableStandards",
+    "BatchDisableStandards",
+)
+
+
 class SecurityHub(Members):
     name = "securityhub"
     label = "Security Hub"
@@ -49,9 +60,17 @@ class SecurityHub(Members):
     timings: ClassVar = {
         # From CreateMembers on an organisation account to Enabled.
         "securityhub_enable": 1.0,
+        # From UpdateOrganizationConfiguration until central configuration is ENABLED.
+        "securityhub_central_configuration": 1.0,
+        # How long a policy association is PENDING: on AWS up to 24 hours.
+        "securityhub_policy_association": 1.0,
     }
-    # Members per administrator and Region (aws-facts 1.5).
-    limits: ClassVar = {"securityhub_organization": 10_000, "securityhub_invitation": 1_000}
+    limits: ClassVar = {
+        # Members per administrator and Region (aws-facts 1.5).
+        "securityhub_organization": 10_000,
+        "securityhub_invitation": 1_000,
+        "securityhub_policies": 20,
+    }
     spelling: ClassVar = {
         LocalStatus.CREATED: "Created",
         LocalStatus.INVITED: "Invited",
@@ -100,6 +119,14 @@ class SecurityHub(Members):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._relationship = Relationship(self, _SHAPE)
+        self._central = CentralOperations(self)
+        self.aggregators = Aggregators(
+            state,
+            self.paged,
+            is_member=lambda who: self.association(who.account_id, who.region) is not None,
+            linked=self._central.linked,
+            kept=self._central.is_run_by,
+        )
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -107,6 +134,7 @@ class SecurityHub(Members):
             "EnableSecurityHub": self.enable_security_hub,
             **self._relationship.organization_operations(),
             "EnableOrganizationAdminAccount": self.enable_organization_admin_account,
+            "DisableOrganizationAdminAccount": self.disable_organization_admin_account,
             "ListOrganizationAdminAccounts": self.list_organization_admin_accounts,
             **TagOperations(self, _INVALID).operations,
         }
@@ -115,7 +143,8 @@ class SecurityHub(Members):
             "UpdateSecurityHubConfiguration": self.update_security_hub_configuration,
             "DisableSecurityHub": self.disable_security_hub,
             "GetFindings": self.get_findings,
-            "ListFindingAggregators": self.list_finding_aggregators,
+            **self.aggregators.operations,
+            **self._central.operations,
             **self._relationship.member_operations(),
             "DisassociateMembers": self.disassociate_members,
             **self._relationship.invitation_operations(),
@@ -124,7 +153,8 @@ class SecurityHub(Members):
             "UpdateOrganizationConfiguration": self.update_organization_configuration,
             **standards.operations(self.hub, self.paged),
         }
-        return open_to_all | {name: self._subscribed(call) for name, call in with_hub.items()}
+        every = open_to_all | {name: self._subscribed(call) for name, call in with_hub.items()}
+        return every | {name: self._self_managed(every[name]) for name in _SELF_MANAGED_ONLY}
 
     def enable_delay(self) -> float:
         return self.state.timings["securityhub_enable"]
@@ -147,6 +177,28 @@ class SecurityHub(Members):
         if membership is not None and membership.current.organization:
             return self.texts.organization_account
         return super().delete(who, account_id)
+
+    def administrator_ended(self, account_id: str, region: str) -> None:
+        self._central.abandon(account_id)
+
+    def configure(self, who: Caller, standard_arns: Sequence[str]) -> None:
+        """Switch the hub on where it is off, with just these standards, as a policy does."""
+        if self.state.installation(self.name, who.account_id, who.region) is None:
+            self._enable(who, {})
+        self.hub(who).settings["standards"] = [
+            standards.in_region(arn, who.region) for arn in standard_arns
+        ]
+
+    def associate(self, administrator: str, region: str, account_id: str) -> None:
+        """Make an account of the organisation a member, as central configuration does."""
+        if account_id == administrator:
+            return
+        membership = self.membership(administrator, region, account_id)
+        known = membership.current if membership.changes else None
+        if known is None or not known.organization or known.status is not LocalStatus.ENABLED:
+            email = self.state.account(account_id).email
+            change = Change(self.state.now(), LocalStatus.ENABLED, email, organization=True)
+            self.record(membership, change)
 
     def disassociate_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         self._relationship.disassociate_members(who, params)
@@ -197,10 +249,8 @@ class SecurityHub(Members):
 
     def get_findings(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
         """Clients ask for findings to see whether the hub is on; no hub here has any."""
-        return self._none("Findings", params)
-
-    def list_finding_aggregators(self, _: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        return self._none("FindingAggregators", params)
+        shown, token = self.paged(list[dict[str, Any]](), params, 100)
+        return {"Findings": shown, **token}
 
     def hub(self, who: Caller) -> Installation:
         hub = self.state.installation(self.name, who.account_id, who.region)
@@ -225,29 +275,47 @@ class SecurityHub(Members):
         answer = self._relationship.list_organization_admin_accounts(who, params)
         return answer | {"Feature": params.get("Feature", "SecurityHub")}
 
+    def disable_organization_admin_account(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        organization = self.delegation.managed(who)
+        if self._central.of_region(organization, who.region) is not None:
+            # That it is refused is documented (start-central-configuration), the code is not.
+            raise ServiceError(
+                _INVALID, "Central configuration does not let the administrator be removed"
+            )
+        return self._relationship.disable_organization_admin_account(who, params)
+
     def describe_organization_configuration(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        designation = self.delegation.administered(who)
+        organization, designation = self._administered(who)
+        central = self._central.of_region(organization, who.region)
+        configuration = {"ConfigurationType": "LOCAL", "Status": "ENABLED"}
+        if central is not None:
+            configuration = {"ConfigurationType": "CENTRAL", "Status": central.status.value}
+            if central.message is not None:
+                configuration["StatusMessage"] = central.message
+        standards_by_default = designation.settings.get("AutoEnableStandards", "DEFAULT")
         return {
             "AutoEnable": designation.auto_enable is not AutoEnable.NONE,
             "MemberAccountLimitReached": self.full(who.account_id, who.region, organization=True),
-            "AutoEnableStandards": designation.settings.get("AutoEnableStandards", "DEFAULT"),
-            "OrganizationConfiguration": {
-                "ConfigurationType": designation.settings.get("ConfigurationType", "LOCAL"),
-                "Status": "ENABLED",
-            },
+            # Central configuration leaves it to its policies (BC).
+            "AutoEnableStandards": standards_by_default if central is None else "NONE",
+            "OrganizationConfiguration": configuration,
         }
 
     def update_organization_configuration(
         self, who: Caller, params: dict[str, Any]
     ) -> dict[str, Any]:
-        settings = self.delegation.administered(who).settings
-        organization = params.get("OrganizationConfiguration", {})
-        if "ConfigurationType" in organization:
-            settings["ConfigurationType"] = organization["ConfigurationType"]
-        # Central configuration leaves both to its policies, whatever the request says (BC).
-        central = settings.get("ConfigurationType") == "CENTRAL"
-        if "AutoEnableStandards" in params or central:
-            settings["AutoEnableStandards"] = "NONE" if central else params["AutoEnableStandards"]
+        organization, designation = self._administered(who)
+        match params.get("OrganizationConfiguration", {}).get("ConfigurationType"):
+            case "CENTRAL":
+                self._central.start(organization, who)
+            case "LOCAL":
+                self._central.stop(organization, who)
+        central = self._central.of_region(organization, who.region) is not None
+        if "AutoEnableStandards" in params and not central:
+            designation.settings["AutoEnableStandards"] = params["AutoEnableStandards"]
+        # Under central configuration it is off, whatever the request says (BC).
         auto_enable = params["AutoEnable"] and not central
         self.delegation.set_auto_enable(who, AutoEnable.NEW if auto_enable else AutoEnable.NONE)
         return {}
@@ -261,9 +329,24 @@ class SecurityHub(Members):
         )
         return invited >= self.capacity(organization=False)
 
-    def _none(self, member: str, params: dict[str, Any]) -> dict[str, Any]:
-        shown, token = self.paged(list[dict[str, Any]](), params, 100)
-        return {member: shown, **token}
+    def _administered(self, who: Caller) -> tuple[LocalOrganization, Designation]:
+        found = self.state.designation(self.name, who.region, who.account_id)
+        if found is None:
+            raise self.error(Why.NOT_ADMINISTRATOR, account=who.account_id)
+        return found
+
+    def _self_managed(self, call: Operation) -> Operation:
+        def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+            if self._central.manages(who):
+                # Observed (terraform-provider-aws 39687).
+                raise ServiceError(
+                    "AccessDeniedException",
+                    "This account is currently associated with a central configuration policy, "
+                    "so only the administrator can access this operation.",
+                )
+            return call(who, params)
+
+        return checked
 
     def _subscribed(self, call: Operation) -> Operation:
         def checked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:

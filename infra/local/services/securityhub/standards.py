@@ -37,6 +37,18 @@ def defaults(region: str) -> list[str]:
     return [_CIS, _regional(region, _BEST_PRACTICES)]
 
 
+def is_known(arn: str) -> bool:
+    """Whether it names a standard, in whatever Region."""
+    return in_region(arn, "") in {one["StandardsArn"] for one in _all("")}
+
+
+def in_region(arn: str, region: str) -> str:
+    """The same standard in another Region, as configuration policies apply it."""
+    if arn == _CIS:
+        return arn
+    return _regional(region, arn.rpartition("::standards/")[2])
+
+
 def operations(hub: Callable[[Caller], Installation], paged: Paged) -> dict[str, Operation]:
     def describe_standards(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         shown, token = paged(_all(who.region), params, 100)
