@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     from functions.enrolment.configuration import Timing
 
-_DEADLINES = ("organization_deadline", "invitation_deadline", "volume_deadline")
+_DEADLINES = (
+    "organization_deadline",
+    "invitation_deadline",
+    "volume_deadline",
+    "policy_deadline",
+)
 # The events that a turn with an action adds to the execution's history (two tasks of 5 events each,
 # Choice and Wait of 2 each), and how many of the 25,000 events the turns may use: retries add some.
 EVENTS_OF_A_TURN = 14

@@ -32,13 +32,15 @@ class Mode(StrEnum):
 class Account:
     """An account to enrol, its e-mail address if known, and its mode.
 
-    ``regions_known`` says whether its enabled Regions could be looked up.
+    ``regions_known`` says whether its enabled Regions could be looked up; ``joined_at`` is when it
+    joined the organisation (epoch seconds), None if unknown.
     """
 
     id: AccountId
     email: str | None
     mode: Mode
     regions_known: bool = False
+    joined_at: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

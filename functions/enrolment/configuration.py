@@ -55,10 +55,12 @@ class Timing:
     ``most_attempts`` limits how often an action is done that the service accepts but no reading
     shows. ``refusal`` is how long readings may be refused during a wait before the memberships
     fail. ``volume_deadline`` counts from when Detective reports the volume as unknown, or from when
-    GuardDuty is Enabled. ``hold`` is how long Detective waits for GuardDuty in its Region.
-    ``visibility`` is how long a run started by hand waits for Organizations to return an account
-    before the account counts as outside the organisation. ``duplicate_window`` is how long an event
-    about an account that ended Enabled is a duplicate.
+    GuardDuty is Enabled. ``policy_deadline`` applies to accounts that a configuration policy of
+    Security Hub enables. ``auto_enable`` is how long a service that makes new accounts members by
+    itself has for it before Rollcall creates the member. ``hold`` is how long Detective waits for
+    GuardDuty in its Region. ``visibility`` is how long a run started by hand waits for
+    Organizations to return an account before the account counts as outside the organisation.
+    ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
     """
 
     first_wait: int = 15
@@ -69,10 +71,12 @@ class Timing:
     organization_deadline: int = 3600
     invitation_deadline: int = 14 * 86400
     volume_deadline: int = 2 * 86400
+    policy_deadline: int = 86400
     refusal: int = 3600
     hold: int = 900
     visibility: int = 600
     duplicate_window: int = 86400
+    auto_enable: int = 300
 
 
 @dataclass(frozen=True, slots=True)

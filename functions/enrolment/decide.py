@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
+from functions.enrolment.automation import Automatic
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Verdict
 from functions.enrolment.reason import ReasonCode
@@ -29,14 +30,17 @@ class Circumstances:
 
     ``now`` is in epoch seconds. ``accepts`` says whether Rollcall may accept invitations through
     a member role. ``opted_in`` are the accounts that are known to have the Region enabled.
-    ``awaited`` are, for a target that comes after GuardDuty (Detective), GuardDuty's memberships in
-    the Region by account: those of this run, or of another run that is working on them.
+    ``recent`` are the accounts that joined the organisation lately, so that a service may be about
+    to make them members by itself. ``awaited`` are, for a target that comes after GuardDuty
+    (Detective), GuardDuty's memberships in the Region by account: those of this run, or of another
+    run that is working on them.
     """
 
     now: float
     timing: Timing
     accepts: bool
     opted_in: frozenset[AccountId] = frozenset()
+    recent: frozenset[AccountId] = frozenset()
     awaited: Mapping[AccountId, Membership] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -54,6 +58,9 @@ class Decision:
 
 
 WAIT = Decision(Action.WAIT)
+# How long after it joined an account counts as new. GuardDuty's user guide gives 24 hours for the
+# auto-enabling of all accounts, and nothing for that of new ones.
+RECENT_SECONDS = 86400
 # An action is retried after this part of the status's age: an eighth if it did not succeed, half
 # if it succeeded without effect.
 _RETRY_DIVISOR = 8
@@ -86,7 +93,8 @@ _OUTCOMES: Mapping[Status, Outcome] = MappingProxyType(
 def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     """The next action for a membership that has been read at least once.
 
-    Never acts on ``Enabled`` or ``Resigned`` and never invites an account of the organisation. An
+    Never acts on ``Enabled`` or ``Resigned``, never invites an account of the organisation, and
+    never creates a member that a configuration policy enables or leaves out. An
     invitation is repeated only if it is unknown whether it was sent and the service still reports
     none after the grace time. Actions that may yet succeed are retried until the deadline at
     growing intervals.
@@ -115,6 +123,8 @@ def deadline(membership: Membership, circumstances: Circumstances) -> float:
     timing, last = circumstances.timing, membership.transitions[-1]
     invited = membership.mode is Mode.INVITATION
     allowed = timing.invitation_deadline if invited else timing.organization_deadline
+    if _automatic(membership) is Automatic.POLICY:
+        allowed = max(allowed, timing.policy_deadline)
     regular = membership.transitions[0].at + allowed
     if not membership.was_accepted:
         return regular
@@ -130,6 +140,11 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
     """The outcome if the membership ends now."""
     now = circumstances.now
     invited = membership.mode is Mode.INVITATION
+    match _automatic(membership):
+        case Automatic.LEFT_OUT:
+            return Outcome.SKIPPED
+        case Automatic.NOT_DELEGATED:
+            return Outcome.FAILED
     outcome = _OUTCOMES.get(membership.status) if membership.status else None
     if outcome is not None and not _is_outdated(membership, circumstances):
         return outcome
@@ -182,6 +197,12 @@ def _act(membership: Membership, circumstances: Circumstances) -> Decision:
         return _restart(membership, circumstances)
     if membership.mode is Mode.INVITATION:
         return _act_outside(membership, circumstances)
+    decision = _act_inside(membership, circumstances)
+    return _after_the_service(decision, membership, circumstances)
+
+
+def _act_inside(membership: Membership, circumstances: Circumstances) -> Decision:
+    """The next action for an account of the organisation."""
     match membership.status:
         case Status.ABSENT | Status.DELETED | Status.REMOVED:
             return _create(membership, circumstances)
@@ -192,6 +213,33 @@ def _act(membership: Membership, circumstances: Circumstances) -> Decision:
             return _until_deadline(Action.CREATE, membership, circumstances)
         case _:
             return WAIT
+
+
+def _after_the_service(
+    decision: Decision, membership: Membership, circumstances: Circumstances
+) -> Decision:
+    """Creates a member only after the service had its time to do so by itself.
+
+    A configuration policy is left to the service: AWS does not document what CreateMembers does to
+    an account under one.
+    """
+    automatic = _automatic(membership)
+    if decision.action is Action.CREATE and automatic is Automatic.POLICY:
+        return WAIT
+    if decision.action is not Action.CREATE or Action.CREATE in membership.attempts:
+        return decision
+    is_recent = membership.account_id in circumstances.recent
+    expected = automatic is Automatic.ALL or (
+        is_recent and automatic in (Automatic.NEW, Automatic.UNASSOCIATED)
+    )
+    due_at = membership.transitions[0].at + circumstances.timing.auto_enable
+    if expected and circumstances.now < due_at:
+        return Decision(Action.WAIT, until=due_at)
+    return decision
+
+
+def _automatic(membership: Membership) -> Automatic | None:
+    return membership.automation.kind if membership.automation else None
 
 
 def _act_outside(membership: Membership, circumstances: Circumstances) -> Decision:

@@ -120,6 +120,10 @@ class Loop:
         by_default = not is_opt_in(self.target.region)
         return frozenset(a.id for a in self.accounts if by_default or a.regions_known)
 
+    def joined_since(self, moment: float) -> frozenset[AccountId]:
+        """The accounts known to have joined the organisation since then (epoch seconds)."""
+        return frozenset(a.id for a in self.accounts if (a.joined_at or 0) >= moment)
+
 
 # The fields that this version uses, or an earlier one used.
 _KNOWN = frozenset(
@@ -303,7 +307,13 @@ def _name(service: Service | None) -> str | None:
 
 def _accounts_to_json(accounts: Iterable[Account]) -> list[dict[str, Any]]:
     return [
-        {"id": a.id, "email": a.email, "mode": str(a.mode), "regions_known": a.regions_known}
+        {
+            "id": a.id,
+            "email": a.email,
+            "mode": str(a.mode),
+            "regions_known": a.regions_known,
+            "joined_at": a.joined_at,
+        }
         for a in accounts
     ]
 
@@ -316,6 +326,7 @@ def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
             account.get("email"),
             Mode(account["mode"]),
             account.get("regions_known", False),
+            account.get("joined_at"),
         )
         for account in accounts
         if isinstance(account, dict)

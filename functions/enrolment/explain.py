@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
+from functions.enrolment.automation import Automatic
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Answer, Membership
 
 _LONGEST_QUOTE = 400
+_BY_AUTOMATION = {
+    Automatic.LEFT_OUT: ReasonCode.LEFT_OUT_BY_POLICY,
+    Automatic.NOT_DELEGATED: ReasonCode.NOT_DELEGATED,
+}
+_ABOUT_AUTOMATION = frozenset({*_BY_AUTOMATION.values(), ReasonCode.POLICY_NOT_APPLIED})
 _BY_STATUS = {
     Status.RESIGNED: ReasonCode.RESIGNED,
     Status.VERIFICATION_FAILED: ReasonCode.WRONG_EMAIL,
@@ -66,7 +72,8 @@ def waiting_for(
     the Region. ``healed``: facts looked up when the run began contradict the status.
     """
     code = _code(membership, awaited)
-    said = _contradicting_fact(code) if healed else _detail(code, membership, awaited, now)
+    contradiction = _contradicting_fact(code) if healed else ""
+    said = contradiction or _detail(code, membership, awaited, now)
     return explain(code, membership, now, said)
 
 
@@ -92,6 +99,8 @@ def _detail(
     code: ReasonCode, membership: Membership, awaited: Membership | None, now: float
 ) -> str:
     match code:
+        case _ if membership.automation is not None and code in _ABOUT_AUTOMATION:
+            return membership.automation.said
         case ReasonCode.GUARDDUTY if awaited is not None:
             return _awaited_state(awaited, now)
         case ReasonCode.DECLINED:
@@ -151,7 +160,12 @@ def _outside(membership: Membership) -> ReasonCode | None:
 
 def _in_organization(membership: Membership) -> ReasonCode | None:
     """The reason code of a status if it only applies to accounts of the organisation."""
+    automatic = membership.automation.kind if membership.automation else None
+    if automatic in (Automatic.LEFT_OUT, Automatic.NOT_DELEGATED):
+        return _BY_AUTOMATION[automatic]
     match membership.status:
+        case _ if membership.awaits_policy:
+            return ReasonCode.POLICY_NOT_APPLIED
         case Status.VERIFICATION_FAILED:
             return ReasonCode.NOT_VERIFIED
         case Status.CREATED | Status.INVITED:

@@ -7,10 +7,13 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.automation import Automatic
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from functions.enrolment.account import AccountId, Mode
+    from functions.enrolment.automation import Automation
     from functions.enrolment.reason import Reason, ReasonCode
     from functions.enrolment.target import Target
 
@@ -157,8 +160,9 @@ class Membership:
     None before the run's first reading. ``due`` is the action that was decided but not begun.
     ``transitions`` holds the first and the newest; ``transition_count`` counts all of them.
     ``settled_at`` is set with ``outcome``, and so is ``reason``, unless the outcome is enabled or
-    already enabled. ``unknown`` holds the attributes that a later version wrote to the row. Times
-    are epoch seconds. No field contains an e-mail address.
+    already enabled. ``automation`` is what the service does by itself about an account of the
+    organisation, None if this run has not read it. ``unknown`` holds the attributes that a later
+    version wrote to the row. Times are epoch seconds. No field contains an e-mail address.
     """
 
     account_id: AccountId
@@ -174,6 +178,7 @@ class Membership:
     transition_count: int = 0
     attempts: Mapping[Action, Attempt] = field(default_factory=lambda: MappingProxyType({}))
     due: Action | None = None
+    automation: Automation | None = None
     outcome: Outcome | None = None
     reason: Reason | None = None
     settled_at: float | None = None
@@ -187,6 +192,12 @@ class Membership:
     def is_acting(self, now: float) -> bool:
         """Whether an action of the run may be in progress."""
         return any(each.count and each.ended_by > now for each in self.attempts.values())
+
+    @property
+    def awaits_policy(self) -> bool:
+        """Whether a configuration policy is to make the account a member, and has not yet."""
+        by_policy = self.automation is not None and self.automation.kind is Automatic.POLICY
+        return by_policy and self.status in _NO_MEMBER_YET
 
     @property
     def was_invited(self) -> bool:
@@ -253,6 +264,10 @@ class Membership:
             transition_count=count,
         )
 
+    def told(self, automation: Automation) -> Membership:
+        """This membership with what the service does by itself."""
+        return replace(self, automation=automation)
+
     def begun(self, action: Action, now: float) -> Membership:
         """This membership with an action begun; it must be recorded before the call."""
         return self._with_attempt(action, Attempt(self.tries(action) + 1, now), due=None)
@@ -276,6 +291,7 @@ def _plain(status: str) -> str:
     return status.casefold().replace("_", "").removeprefix("email")
 
 
+_NO_MEMBER_YET = (Status.ABSENT, Status.DELETED, Status.REMOVED, Status.CREATED)
 _INVITING = frozenset({_plain(Status.INVITED), _plain(Status.VERIFYING)})
 _ACCEPTED = _plain(Status.ACCEPTED_BUT_DISABLED)
 _REMOVED = _plain(Status.REMOVED)

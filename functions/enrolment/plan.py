@@ -116,7 +116,7 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
                 " accounts are never invited",
             )
         regions_known = facts.regions.get(requested.id) is not None
-        return Account(requested.id, known.email, Mode.ORGANIZATION, regions_known)
+        return Account(requested.id, known.email, Mode.ORGANIZATION, regions_known, known.joined_at)
     if expected is Mode.ORGANIZATION:
         raise InvalidInput(
             field, f"takes invitation for {requested.id}: it does not belong to the organisation"

@@ -34,6 +34,8 @@ class ReasonCode(StrEnum):
     EMAIL_UNUSABLE = "email-unusable"
     WRONG_EMAIL = "wrong-email"
     MEMBER_LIMIT = "member-limit"
+    LEFT_OUT_BY_POLICY = "left-out-by-policy"
+    POLICY_NOT_APPLIED = "policy-not-applied"
     OTHER_ADMINISTRATOR = "other-administrator"
     MANAGEMENT_ACCOUNT = "management-account-not-enabled"
     ACCOUNT_SUSPENDED = "account-suspended"
@@ -128,7 +130,8 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             lasting=False,
         ),
         ReasonCode.NOT_DELEGATED: Meaning(
-            "{said} is not the delegated administrator of {service}",
+            "the administrator account is not the delegated administrator of {service} in {region}"
+            "{also}",
             "call {name} EnableOrganizationAdminAccount in {region} from the management account,"
             " and start again",
             outcomes=_FAILED,
@@ -180,6 +183,19 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             "the e-mail address given is not the one of the account's root user",
             f"{_TAKE_OUT}, and start again with the right address",
             outcomes=_FAILED,
+        ),
+        ReasonCode.LEFT_OUT_BY_POLICY: Meaning(
+            "{service} is not to be enabled for the account: {said}",
+            "change the policy, or make the account self-managed, if it is to be enrolled",
+            outcomes=_SKIPPED,
+        ),
+        ReasonCode.POLICY_NOT_APPLIED: Meaning(
+            "{service} enables the account by its central configuration, and has not done so"
+            " yet: {said}",
+            "look at the policy's association with the account ({name}"
+            " GetConfigurationPolicyAssociation in the home Region); start again if this run is"
+            " over",
+            outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.MEMBER_LIMIT: Meaning(
             "the administrator has reached the limit of {service} on members or data volume:"

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.membership import (
     Action,
     Answer,
@@ -66,7 +67,7 @@ _KNOWN = frozenset(
     {
         *("pk", "sk", "expires_at", "account_id", "service", "region", "onboarding_id", "mode"),
         *("taken_at", "revision", "status", "raw", "detail", "transitions", "transition_count"),
-        *("attempts", "due", "outcome", "updated_at", "settled_at"),
+        *("attempts", "due", "automation", "outcome", "updated_at", "settled_at"),
         *("reason", "reason_code", "reason_digest"),
     }
 )
@@ -96,6 +97,7 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
                 for action, attempt in membership.attempts.items()
             },
             "due": _text(membership.due),
+            "automation": _automation_to_item(membership.automation),
             "outcome": _text(membership.outcome),
             "reason": _redacted(_text(membership.reason)),
             "reason_code": _text(membership.reason and membership.reason.code),
@@ -138,6 +140,7 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
             }
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
+        automation=_automation_from_item(item.get("automation")),
         outcome=_enum_member(Outcome, outcome, Outcome.FAILED),
         reason=reason_from(item.get("reason"), _current_code(item)),
         settled_at=_time(item.get("settled_at")),
@@ -244,6 +247,19 @@ def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
     code = _enum_member(ReasonCode, value.get("code"), ReasonCode.OTHER)
     answer = None if verdict is None else Answer(verdict, value.get("text", ""), code)
     return Attempt(int(value["count"]), float(value["at"]), answer)
+
+
+def _automation_to_item(automation: Automation | None) -> dict[str, str] | None:
+    if automation is None:
+        return None
+    return {"kind": str(automation.kind), "said": redact(automation.said)}
+
+
+def _automation_from_item(value: Any) -> Automation | None:
+    if not isinstance(value, dict):
+        return None
+    kind = _enum_member(Automatic, value.get("kind"), Automatic.UNKNOWN)
+    return None if kind is None else Automation(kind, value.get("said", ""))
 
 
 def _enum_member(kind: type[W], value: Any, otherwise: W) -> W | None:

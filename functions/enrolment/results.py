@@ -7,8 +7,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.automation import Automatic
 from functions.enrolment.explain import explain, waiting_for
-from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Action, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.times import duration, iso
 
@@ -22,6 +23,7 @@ VERSION = "1"
 # Events and messages hold 256 KiB; a message contains the document as a string, escaped again.
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
+_MOST_NOTES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,11 @@ class Result:
         return not any(membership.outcome in UNSUCCESSFUL for membership in self.memberships)
 
     @property
+    def all_notes(self) -> tuple[str, ...]:
+        """What could not be looked up, and what the services did by themselves."""
+        return (*self.notes, *_automation_notes(self.memberships))
+
+    @property
     def counts(self) -> dict[str, int]:
         """The number of memberships by outcome, including outcomes with 0."""
         counted = Counter(membership.outcome for membership in self.all)
@@ -101,7 +108,7 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "waiting": result.waiting,
         "watch": list(result.watch),
         "failure": result.failure,
-        "notes": list(result.notes),
+        "notes": list(result.all_notes),
     }
     empty = {**document, "memberships": [], "omitted": len(entries)}
     fitting = _as_many_as_fit(entries, None if most_bytes is None else most_bytes - _size(empty))
@@ -141,8 +148,31 @@ def result_text(result: Result) -> str:
     ]
     if len(named) > _MOST_LINES:
         lines.append(f"... and {len(named) - _MOST_LINES} more; the complete document has them.")
-    lines += [f"Note: {note}." for note in result.notes]
+    lines += [f"Note: {note}." for note in result.all_notes]
     return "\n".join(lines)
+
+
+def _automation_notes(memberships: Iterable[Membership]) -> tuple[str, ...]:
+    """What a result says of the services' own doing: what they enabled, and what is unknown."""
+    enabled: Counter[tuple[str, str]] = Counter()
+    unread: dict[str, None] = {}
+    for membership in memberships:
+        automation, service = membership.automation, membership.target.service.label
+        if automation is None:
+            continue
+        if automation.kind is Automatic.UNKNOWN:
+            unread[automation.said] = None
+        elif (
+            membership.outcome is Outcome.ENABLED
+            and automation.kind is not Automatic.NONE
+            and not membership.tries(Action.CREATE)
+        ):
+            enabled[service, automation.said] += 1
+    notes = [
+        f"{service} itself enabled {number} of the memberships ({said})"
+        for (service, said), number in enabled.items()
+    ]
+    return (*notes, *unread)[:_MOST_NOTES]
 
 
 def _left_to(membership: Membership, now: float) -> Membership:
@@ -193,6 +223,7 @@ def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
         "mode": str(membership.mode),
         "outcome": membership.outcome,
         "status": membership.raw or None,
+        "automation": membership.automation.kind if membership.automation else None,
         "reason": reason.text if reason else None,
         "reason_code": reason.code if reason else None,
         "attempts": {

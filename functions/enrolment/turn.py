@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import MOST_ACCOUNTS
+from functions.enrolment.account import MOST_ACCOUNTS, Mode
+from functions.enrolment.automation import Automatic
 from functions.enrolment.decide import Circumstances, deadline, decide
 from functions.enrolment.explain import explain, refused
 from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Timing
     from functions.enrolment.decide import Decision
     from functions.enrolment.membership import Answer, Observation
 
 # The batch does one kind of action per turn, in this order.
 _ORDER = (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART)
-# Statuses that only people or the service's slow checks can change.
-SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
+_SLOW = frozenset({Status.INVITED, Status.ACCEPTED_BUT_DISABLED})
 # A wait beyond the longest wait is a twelfth of the status's age. For slow statuses, the longest
 # wait is twelve times as long.
 _WAIT_FACTOR = 12
@@ -50,17 +51,24 @@ class Turn:
     others_wait: int = 0
 
 
+def is_slow(membership: Membership) -> bool:
+    """Whether only people or the service's slow work can change the status."""
+    return membership.awaits_policy or membership.status in _SLOW
+
+
 def take_turn(
     memberships: Sequence[Membership],
     observations: Iterable[Observation],
     *,
     circumstances: Circumstances,
+    automations: Mapping[AccountId, Automation] | None = None,
     held: frozenset[AccountId] = frozenset(),
     dry_run: bool = False,
 ) -> Turn:
     """The turn after a reading: records transitions, settles memberships, sets the next action.
 
-    Accounts that are ``held`` were not read and do not change.
+    ``automations`` are what was read of the service's own doing. Accounts that are ``held`` were
+    not read and do not change.
     """
     seen = {o.account_id: o for o in observations}
     after: list[Membership] = []
@@ -71,6 +79,8 @@ def take_turn(
             continue
         if membership.account_id in seen:
             membership = membership.seen(seen[membership.account_id], circumstances.now)
+        if automations and membership.account_id in automations:
+            membership = membership.told(automations[membership.account_id])
         decision = decide(membership, circumstances)
         membership = _decided(membership, decision, circumstances.now, dry_run=dry_run)
         after.append(membership)
@@ -94,6 +104,23 @@ def take_turn(
         return Turn(tuple(after), Action.STOP)
     wait = min(max(least, min(waits)), rest)
     return Turn(tuple(after), Action.WAIT, wait_seconds=_seconds(wait))
+
+
+def without_automation(
+    memberships: Iterable[Membership], observations: Iterable[Observation]
+) -> tuple[AccountId, ...]:
+    """The accounts for which the service's automation is to be read after these readings.
+
+    It is needed only for accounts of the organisation that are not Enabled.
+    """
+    wanting = {o.account_id for o in observations if o.status is not Status.ENABLED}
+    return tuple(
+        m.account_id
+        for m in memberships
+        if m.account_id in wanting
+        and m.mode is Mode.ORGANIZATION
+        and (m.automation is None or m.automation.may_change)
+    )
 
 
 def take_refusal(
@@ -120,7 +147,7 @@ def take_refusal(
 
 def longest_run(timing: Timing) -> int:
     """The most seconds that a run can take: the volume check may begin after the other waits."""
-    longest = max(timing.organization_deadline, timing.invitation_deadline)
+    longest = max(timing.organization_deadline, timing.invitation_deadline, timing.policy_deadline)
     return timing.visibility + timing.hold + longest + timing.volume_deadline
 
 
@@ -248,8 +275,16 @@ def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Member
 
 def _skipped_in_dry_run(membership: Membership, action: Action, now: float) -> Membership:
     what = "wait" if action is Action.WAIT else str(action)
-    reason = explain(ReasonCode.DRY_RUN, membership, now, f"{what} (now {membership.raw})")
+    said = f"{what} (now {membership.raw}{_by_itself(membership)})"
+    reason = explain(ReasonCode.DRY_RUN, membership, now, said)
     return membership.settled(Outcome.SKIPPED, reason, now)
+
+
+def _by_itself(membership: Membership) -> str:
+    automation = membership.automation
+    if automation is None or automation.kind is Automatic.NONE:
+        return ""
+    return f"; {automation.said}"
 
 
 def _least_wait(memberships: Iterable[Membership], now: float) -> float:
@@ -266,7 +301,7 @@ def _wait(membership: Membership, decision: Decision, circumstances: Circumstanc
     if decision.action is not Action.WAIT:
         return timing.first_wait
     age = now - membership.transitions[-1].at
-    slow = membership.status in SLOW and not _waits_for_another(membership, circumstances)
+    slow = is_slow(membership) and not _waits_for_another(membership, circumstances)
     longest = timing.longest_wait * (_WAIT_FACTOR if slow else 1)
     wait = min(age, max(longest, age / _WAIT_FACTOR), timing.longest_slow_wait)
     wait = max(timing.first_wait, wait)

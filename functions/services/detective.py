@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
+    AccessDenied,
     AdministratorNotReady,
     Conflict,
     ServiceRefused,
@@ -33,6 +35,7 @@ from functions.services.batches import (
 )
 from functions.services.guardduty import GUARDDUTY
 from functions.services.invitations import NO_INVITATION
+from functions.services.organization import not_delegated
 from functions.services.record import ServiceRecord
 from functions.services.statuses import read_status
 
@@ -48,6 +51,7 @@ if TYPE_CHECKING:
     )
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
 
@@ -79,6 +83,19 @@ class Detective:
         return observations(
             DETECTIVE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        try:
+            with self._calling("DescribeOrganizationConfiguration"):
+                found = self._client.describe_organization_configuration(GraphArn=resource)
+        except AccessDenied as error:
+            # Inferred: AWS documents neither the code nor the text for another caller than the
+            # organisation's administrator.
+            return dict.fromkeys(accounts, not_delegated(error, "detective administrator"))
+        enables = "NEW" if found.get("AutoEnable") else "NONE"
+        return dict.fromkeys(accounts, auto_enable(enables))
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
@@ -216,7 +233,7 @@ DETECTIVE = ServiceRecord(
     ),
     removal="DeleteMembers",
     principal="detective.amazonaws.com",
-    adapter=Detective,
+    adapter=lambda client, invitation, _: Detective(client, invitation),
     invitee=DetectiveInvitee,
     # botocore 1.44.5, MemberStatus
     statuses={
@@ -241,6 +258,7 @@ DETECTIVE = ServiceRecord(
     ),
     permissions={
         "observe": ("detective:ListGraphs", "detective:GetMembers"),
+        "automation": ("detective:DescribeOrganizationConfiguration",),
         "create": ("detective:CreateMembers",),
         "invite": (),
         "restart": ("detective:StartMonitoringMember",),

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
@@ -14,12 +15,18 @@ from functions.enrolment.errors import (
 )
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.services.answers import HUB_AND_DETECTOR
-from functions.services.batches import answers, check_size, observations, without_usable_email
+from functions.services.batches import (
+    answers,
+    check_size,
+    observations,
+    without_usable_email,
+)
 from functions.services.invitations import (
     NO_INVITATION,
     after_refusal,
     newest_invitation,
 )
+from functions.services.organization import not_delegated
 from functions.services.record import ServiceRecord
 
 if TYPE_CHECKING:
@@ -33,6 +40,7 @@ if TYPE_CHECKING:
     )
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
 
@@ -63,6 +71,22 @@ class GuardDuty:
         }
         return observations(
             GUARDDUTY, accounts, members, _texts(response.get("UnprocessedAccounts", []))
+        )
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        try:
+            with self._calling("DescribeOrganizationConfiguration"):
+                found = self._client.describe_organization_configuration(DetectorId=resource)
+        except ServiceRefused as error:
+            # The first text was observed for UpdateOrganizationConfiguration (SRA, issue 141); the
+            # second is inferred.
+            known = ("organization master permission", "delegated administrator")
+            return dict.fromkeys(accounts, not_delegated(error, *known))
+        enables = "NEW" if found.get("AutoEnable") else "NONE"
+        return dict.fromkeys(
+            accounts, auto_enable(found.get("AutoEnableOrganizationMembers", enables))
         )
 
     def create(
@@ -193,7 +217,7 @@ GUARDDUTY = ServiceRecord(
     label="GuardDuty",
     restarts=frozenset({Status.DISABLED}),
     principal="guardduty.amazonaws.com",
-    adapter=GuardDuty,
+    adapter=lambda client, invitation, _: GuardDuty(client, invitation),
     invitee=GuardDutyInvitee,
     # GuardDuty user guide, "administrator and member relationships": botocore's model has no enum.
     statuses={
@@ -215,6 +239,7 @@ GUARDDUTY = ServiceRecord(
     texts=HUB_AND_DETECTOR,
     permissions={
         "observe": ("guardduty:ListDetectors", "guardduty:GetMembers"),
+        "automation": ("guardduty:DescribeOrganizationConfiguration",),
         "create": ("guardduty:CreateMembers",),
         "invite": ("guardduty:InviteMembers",),
         "restart": ("guardduty:StartMonitoringMembers",),

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.membership import Answer, Observation
 
 
@@ -34,6 +35,16 @@ class SecurityService(Protocol):
 
         If the service's text does not say whether the account is a member, the status is
         ``UNKNOWN`` with the text as detail.
+        """
+        ...
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        """What the service does by itself about accounts of the organisation.
+
+        DescribeOrganizationConfiguration; where Security Hub is configured centrally, also the
+        configuration policies that apply to the accounts.
         """
         ...
 

@@ -20,17 +20,21 @@ class ServiceRecord(Service):
     """A service with its API.
 
     ``principal``: its service principal for organizations:ListDelegatedAdministrators. ``adapter``
-    makes the administrator's adapter from a boto3 client in one Region, ``invitee`` the member's.
+    makes the administrator's adapter from a boto3 client in one Region, the settings of invitations
+    and a function that gives the client in another Region; ``invitee`` makes the member's.
     ``statuses`` maps its spelling of statuses, ``texts`` parts of its texts about one account, the
     most specific first. ``permissions`` are the IAM actions of ``observe`` (including
-    ``administrator_resource``), ``create``, ``invite``, ``restart`` and the member's ``accept``.
+    ``administrator_resource``), ``automation``, ``create``, ``invite``, ``restart`` and
+    ``accept``, which is the member's.
     ``service_linked_roles``: the services whose service-linked roles are created in the member
     account on acceptance; this requires iam:CreateServiceLinkedRole with them as
     iam:AWSServiceName.
     """
 
     principal: str = field(compare=False, repr=False)
-    adapter: Callable[[Any, Invitation], SecurityService] = field(compare=False, repr=False)
+    adapter: Callable[[Any, Invitation, Callable[[str], Any]], SecurityService] = field(
+        compare=False, repr=False
+    )
     invitee: Callable[[Any], Invitee] = field(compare=False, repr=False)
     statuses: Mapping[str, Status] = field(compare=False, repr=False)
     texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)

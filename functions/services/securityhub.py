@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
@@ -17,28 +18,35 @@ from functions.enrolment.errors import (
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.services.answers import HUB_AND_DETECTOR, RETRY
 from functions.services.batches import answers, check_size, observations
+from functions.services.central import PERMISSIONS as CENTRAL_PERMISSIONS
+from functions.services.central import central_automation
 from functions.services.invitations import (
     NO_INVITATION,
     after_refusal,
     newest_invitation,
 )
+from functions.services.organization import not_delegated
 from functions.services.record import ServiceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_securityhub import SecurityHubClient
     from mypy_boto3_securityhub.type_defs import AccountDetailsTypeDef, ResultTypeDef
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.membership import Observation
 
 
 class SecurityHub:
     """Security Hub in one Region, called as its administrator."""
 
-    def __init__(self, client: SecurityHubClient) -> None:
+    def __init__(
+        self, client: SecurityHubClient, client_in: Callable[[str], SecurityHubClient]
+    ) -> None:
         self._client = client
+        self._client_in = client_in
 
     def administrator_resource(self) -> str:
         return ""
@@ -64,6 +72,23 @@ class SecurityHub:
         return observations(
             SECURITYHUB, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        try:
+            with self._calling("DescribeOrganizationConfiguration"):
+                found = self._client.describe_organization_configuration()
+        except AccessDenied as error:
+            # Observed: hashicorp/terraform-provider-aws, issue 23079.
+            text = "not an administrator for this organization"
+            return dict.fromkeys(accounts, not_delegated(error, text))
+        organization = found.get("OrganizationConfiguration", {})
+        if organization.get("ConfigurationType") == "CENTRAL" and organization.get(
+            "Status"
+        ) not in ("FAILED", "DISABLED"):
+            return central_automation(self._client, self._client_in, accounts)
+        return dict.fromkeys(accounts, auto_enable("NEW" if found.get("AutoEnable") else "NONE"))
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
@@ -199,7 +224,7 @@ SECURITYHUB = ServiceRecord(
     # DeleteMembers does not delete accounts of the organisation (botocore).
     organization_removal="DisassociateMembers",
     principal="securityhub.amazonaws.com",
-    adapter=lambda client, _: SecurityHub(client),
+    adapter=lambda client, _, client_in: SecurityHub(client, client_in),
     invitee=SecurityHubInvitee,
     # botocore 1.44.5, Member.MemberStatus
     statuses={
@@ -220,6 +245,7 @@ SECURITYHUB = ServiceRecord(
     ),
     permissions={
         "observe": ("securityhub:GetMembers",),
+        "automation": ("securityhub:DescribeOrganizationConfiguration", *CENTRAL_PERMISSIONS),
         "create": ("securityhub:CreateMembers",),
         "invite": ("securityhub:InviteMembers",),
         "restart": (),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 
-NEEDS = Needs(timeout=300, table=ACTING, services="create")
+NEEDS = Needs(timeout=300, table=ACTING, services=("create",))
 
 
 @step

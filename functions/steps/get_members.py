@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import ledger
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import AdministratorNotReady, Permanent, RollcallError
 from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import ENABLED, Action, Status
-from functions.enrolment.turn import held_back, take_refusal, take_turn
+from functions.enrolment.turn import held_back, take_refusal, take_turn, without_automation
 from functions.steps.loop import ACTING, read_batch, save_turn, target_keys
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
@@ -36,7 +37,7 @@ NEEDS = Needs(
         *ACTING,
         *actions_of(ledger.ACTIONS, "onboarding", "persist_dry_run", "plan", "persist_resource"),
     ),
-    services="observe",
+    services=("observe", "automation"),
 )
 
 
@@ -95,6 +96,7 @@ def _take(
     held = held_back(batch.open, awaited, wiring.configuration.timing, now)
     accounts = [m.account_id for m in batch.open if m.account_id not in held]
     seen: tuple[Observation, ...] = ()
+    automations: Mapping[AccountId, Automation] = {}
     if accounts:
         try:
             remembered = batch.resource if loop.resource is None else loop.resource
@@ -105,9 +107,30 @@ def _take(
             turn = take_refusal(batch.open, since, code, str(error), timing, now)
             return replace(loop, refused_since=since), turn
         loop = replace(loop, resource=resource, refused_since=None)
+        automations = _automations(loop, resource, without_automation(batch.open, seen), wiring)
     circumstances = wiring.circumstances(loop, now, awaited)
-    turn = take_turn(batch.open, seen, circumstances=circumstances, held=held, dry_run=loop.dry_run)
+    turn = take_turn(
+        batch.open,
+        seen,
+        circumstances=circumstances,
+        automations=automations,
+        held=held,
+        dry_run=loop.dry_run,
+    )
     return loop, turn
+
+
+def _automations(
+    loop: Loop, resource: str, accounts: Sequence[AccountId], wiring: Wiring
+) -> Mapping[AccountId, Automation]:
+    """What the service does by itself about these accounts; a refusal says that it is unknown."""
+    if not accounts:
+        return {}
+    try:
+        return wiring.service(loop.target).automation(resource, accounts)
+    except Permanent as error:
+        said = f"what {loop.target.service.label} does by itself could not be read: {error}"
+        return dict.fromkeys(accounts, Automation(Automatic.UNKNOWN, said))
 
 
 def _observe(

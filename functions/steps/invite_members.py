@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 
-NEEDS = Needs(timeout=300, table=ACTING, services="invite")
+NEEDS = Needs(timeout=300, table=ACTING, services=("invite",))
 
 
 @step

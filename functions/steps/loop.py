@@ -12,7 +12,7 @@ from functions.enrolment.errors import Conflict, Permanent, Retryable, ServiceRe
 from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import STEP_SECONDS, Action, Answer, Membership, Verdict
 from functions.enrolment.ownership import LEASE_SECONDS
-from functions.enrolment.turn import SLOW, begin, take_answers, wait_after
+from functions.enrolment.turn import begin, is_slow, take_answers, wait_after
 from functions.services.answers import read_error
 from functions.steps.needs import actions_of
 
@@ -198,7 +198,7 @@ def _is_to_report(
     onboarding = batch.onboarding
     if not loop.reports or onboarding is None or "interim" in onboarding.published:
         return False
-    if any(membership.status not in SLOW for membership in own):
+    if any(not is_slow(membership) for membership in own):
         return False
     began = min(membership.taken_at for membership in own)
     lasts = now - max(membership.transitions[-1].at for membership in own)

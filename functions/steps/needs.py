@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Verb = Literal["observe", "create", "invite", "restart"]
+Verb = Literal["observe", "automation", "create", "invite", "restart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """``timeout`` in seconds, ``memory`` in MB, and the IAM actions by what they are done on.
 
-    ``services`` is what the step does at every service, as its administrator. ``publishes``: it
+    ``services`` are what the step does at every service, as its administrator. ``publishes``: it
     puts events on the bus, messages on the topic and documents into the bucket. A step with actions
     on the ``member_role`` is not there where no such role is configured. ``role_name`` is for a
     role that others name; every other gets its name from CloudFormation.
@@ -26,7 +26,7 @@ class Needs:
     table: tuple[str, ...] = ()
     organization: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
-    services: Verb | None = None
+    services: tuple[Verb, ...] = ()
     publishes: bool = False
     member_role: tuple[str, ...] = ()
     role_name: str | None = None

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws import ledger
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.results import Result
-from functions.enrolment.turn import SLOW
+from functions.enrolment.turn import is_slow
 from functions.steps.ending import publish
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
@@ -49,5 +49,5 @@ def _only_waiting(findings: Findings) -> bool:
         findings.onboarding.closed_at is None
         and not findings.missing
         and bool(open_ones)
-        and all(membership.status in SLOW for membership in open_ones)
+        and all(is_slow(membership) for membership in open_ones)
     )

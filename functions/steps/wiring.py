@@ -17,7 +17,7 @@ from functions.aws.ledger import Ledger
 from functions.aws.publisher import Publisher
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
-from functions.enrolment.decide import Circumstances
+from functions.enrolment.decide import RECENT_SECONDS, Circumstances
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.service import find_service
 from functions.services.registry import SERVICES
@@ -92,8 +92,14 @@ class Wiring:
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""
-        client = self.clients.client(target.service.name, target.region)
-        return self.record(target).adapter(client, self.configuration.invitation)
+        name = target.service.name
+
+        def client_in(region: str) -> Any:
+            return self.clients.client(name, region)
+
+        return self.record(target).adapter(
+            client_in(target.region), self.configuration.invitation, client_in
+        )
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         """The adapter of a target, called as a member account through its member role.
@@ -134,6 +140,7 @@ class Wiring:
             timing=self.configuration.timing,
             accepts=self.configuration.invitation.member_role is not None,
             opted_in=loop.opted_in,
+            recent=loop.joined_since(now - RECENT_SECONDS),
             awaited=awaited or {},
         )
 

@@ -262,7 +262,8 @@ class RollcallStack(cdk.Stack):
                     action
                     for service in SERVICES
                     if service in configuration.services
-                    for action in service.permissions[needs.services]
+                    for verb in needs.services
+                    for action in service.permissions[verb]
                 ],
                 "Not every member operation can be limited to a hub, detector or graph, and those"
                 " of every configured Region are meant",

@@ -71,8 +71,10 @@ class Bench:
         self.world.apply(command | {"email": email_of(account)} | facts)
 
     def adapter_of(self, account: str) -> SecurityService:
-        client = local_client(self._endpoint, self.service.name, account, self.region)
-        return self.service.adapter(client, Invitation())
+        def client_in(region: str) -> Any:
+            return local_client(self._endpoint, self.service.name, account, region)
+
+        return self.service.adapter(client_in(self.region), Invitation(), client_in)
 
     def invitee_of(self, account: str, *, attempts: int = 1) -> Invitee:
         retries = {"mode": "standard", "total_max_attempts": attempts}

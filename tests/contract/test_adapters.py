@@ -593,6 +593,8 @@ def test_the_permissions_named_are_the_calls_made(bench: Bench) -> None:
     resource = bench.resource
     bench.administrator.observe(resource, [MEMBER])
     note("observe")
+    bench.administrator.automation(resource, [MEMBER])
+    note("automation")
     emails = {MEMBER: email_of(MEMBER), OTHER: email_of(OTHER)}
     bench.administrator.create(resource, emails)
     note("create")
@@ -607,5 +609,7 @@ def test_the_permissions_named_are_the_calls_made(bench: Bench) -> None:
     bench.invitee_of(OTHER).accept(ADMINISTRATOR)
     note("accept")
 
+    # Those of a central configuration come on top: test_permissions of the workflows has them.
+    assert called.pop("automation") <= set(bench.service.permissions["automation"])
     for verb in ("observe", "create", "invite", "restart", "accept"):
         assert called.get(verb, set()) == set(bench.service.permissions[verb]), verb

@@ -34,11 +34,17 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "get_members": {
         "table": READING,
         "*": {
+            "detective:DescribeOrganizationConfiguration",
             "detective:GetMembers",
             "detective:ListGraphs",
+            "guardduty:DescribeOrganizationConfiguration",
             "guardduty:GetMembers",
             "guardduty:ListDetectors",
+            "securityhub:BatchGetConfigurationPolicyAssociations",
+            "securityhub:DescribeOrganizationConfiguration",
+            "securityhub:GetConfigurationPolicy",
             "securityhub:GetMembers",
+            "securityhub:ListFindingAggregators",
         },
     },
     "create_members": {

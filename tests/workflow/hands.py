@@ -47,6 +47,52 @@ def call(
     return operations[operation](Caller(who, region), parameters)
 
 
+def configure_centrally(rollcall: Rollcall) -> None:
+    """Security Hub of all Regions is configured by policies from ``HERE``."""
+    call(
+        rollcall,
+        ADMINISTRATOR,
+        "securityhub",
+        "CreateFindingAggregator",
+        RegionLinkingMode="ALL_REGIONS",
+    )
+    call(
+        rollcall,
+        ADMINISTRATOR,
+        "securityhub",
+        "UpdateOrganizationConfiguration",
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL"},
+    )
+    rollcall.pass_seconds(5)
+
+
+def apply_policy(rollcall: Rollcall, account: AccountId, *, enabled: bool | None) -> str:
+    """Apply a policy that enables or disables Security Hub, or self-management; returns its id."""
+    policy = "SELF_MANAGED_SECURITY_HUB"
+    if enabled is not None:
+        settings: dict[str, Any] = {"ServiceEnabled": enabled}
+        if enabled:
+            settings["EnabledStandardIdentifiers"] = []
+        policy = call(
+            rollcall,
+            ADMINISTRATOR,
+            "securityhub",
+            "CreateConfigurationPolicy",
+            Name=f"for-{account}",
+            ConfigurationPolicy={"SecurityHub": settings},
+        )["Id"]
+    call(
+        rollcall,
+        ADMINISTRATOR,
+        "securityhub",
+        "StartConfigurationPolicyAssociation",
+        ConfigurationPolicyIdentifier=policy,
+        Target={"AccountId": account},
+    )
+    return policy
+
+
 def create(
     rollcall: Rollcall,
     service: str,

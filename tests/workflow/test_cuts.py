@@ -194,8 +194,11 @@ class Play:
         return self.clock.now()
 
     def service(self, target: Target) -> SecurityService:
-        administrators = client(target.service.name, ADMINISTRATOR, target.region)
-        return self.record(target).adapter(administrators, self.configuration.invitation)
+        def client_in(region: str) -> Any:
+            return client(target.service.name, ADMINISTRATOR, region)
+
+        invitation = self.configuration.invitation
+        return self.record(target).adapter(client_in(target.region), invitation, client_in)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         return self.record(target).invitee(client(target.service.name, account_id, target.region))

@@ -17,7 +17,15 @@ from functions.steps import accept_invitations, create_members, invite_members, 
 from functions.steps.close_run import STATUS_CHANGE
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
 from tests.support.events import create_account_result
-from tests.workflow.hands import HERE, at, call, email, outside
+from tests.workflow.hands import (
+    HERE,
+    apply_policy,
+    at,
+    call,
+    configure_centrally,
+    email,
+    outside,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 MINUTE, DAY = 60, 86400
 STARTED = "2027-01-15T00:00:00Z"
 SILENT, LATE = AccountId("666677778888"), AccountId("777788889999")
+LEFT_OUT = AccountId("888899990000")
 
 
 @pytest.mark.member_role(OTHER)
@@ -43,6 +52,7 @@ def test_what_is_granted_is_used(
     its_event_comes_again(rollcall)
     accounts_are_invited(rollcall)
     a_member_was_disabled_by_hand(rollcall)
+    a_policy_leaves_an_account_out(rollcall)
     a_target_cannot_be_read(rollcall)
     runs_die(rollcall)
 
@@ -98,6 +108,16 @@ def a_member_was_disabled_by_hand(rollcall: Rollcall) -> None:
     restarted = rollcall.run({"accounts": [{"id": ACCOUNT}], **at("guardduty")}, "restarted")
 
     assert restarted.states[-1] == "Complete"
+
+
+def a_policy_leaves_an_account_out(rollcall: Rollcall) -> None:
+    rollcall.add_account(LEFT_OUT)
+    configure_centrally(rollcall)
+    apply_policy(rollcall, LEFT_OUT, enabled=False)
+
+    read = rollcall.run({"accounts": [{"id": LEFT_OUT}], **at("securityhub")}, "left-out")
+
+    assert read.states[-1] == "Complete"
 
 
 def a_target_cannot_be_read(rollcall: Rollcall) -> None:

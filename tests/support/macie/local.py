@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.membership import ASSOCIATED, Change, LocalStatus, Why
+from infra.local.facts.organization import AutoEnable
 from infra.local.facts.state import Installation
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.refusals import relationship_texts
@@ -70,6 +71,7 @@ class Macie(Members):
             "ListInvitations": self.list_invitations,
             "AcceptInvitation": self.accept_invitation,
             "GetAdministratorAccount": self.get_administrator_account,
+            "DescribeOrganizationConfiguration": self.describe_organization_configuration,
         }
         return free | {name: self._enabled(call) for name, call in with_session.items()}
 
@@ -109,6 +111,12 @@ class Macie(Members):
     ) -> dict[str, Any]:
         self.delegation.designate(who, params["adminAccountId"])
         return {}
+
+    def describe_organization_configuration(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
+        designation = self.delegation.administered(who)
+        full = self.full(who.account_id, who.region, organization=True)
+        enables = designation.auto_enable is not AutoEnable.NONE
+        return {"autoEnable": enables, "maxAccountLimitReached": full}
 
     def create_member(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         account_id, email = params["account"]["accountId"], params["account"]["email"]

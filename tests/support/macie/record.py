@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling, code_of
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
@@ -21,12 +22,14 @@ from functions.services.batches import (
     without_usable_email,
 )
 from functions.services.invitations import NO_INVITATION, after_refusal, newest_invitation
+from functions.services.organization import not_delegated
 from functions.services.record import ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
 
@@ -58,6 +61,16 @@ class Macie:
                 if code_of(error) != "ResourceNotFoundException":
                     unread[account] = str(error)
         return observations(MACIE, accounts, members, unread)
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        try:
+            with calling(MACIE.label, "DescribeOrganizationConfiguration"):
+                found = self._client.describe_organization_configuration()
+        except AccessDenied as error:
+            return dict.fromkeys(accounts, not_delegated(error, "administrator"))
+        return dict.fromkeys(accounts, auto_enable("NEW" if found.get("autoEnable") else "NONE"))
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]
@@ -150,7 +163,7 @@ MACIE = ServiceRecord(
     ),
     removal="DisassociateMember and DeleteMember",
     principal="macie.amazonaws.com",
-    adapter=Macie,
+    adapter=lambda client, invitation, _: Macie(client, invitation),
     invitee=MacieInvitee,
     # botocore 1.44.5, RelationshipStatus
     statuses={
@@ -168,6 +181,7 @@ MACIE = ServiceRecord(
     texts=HUB_AND_DETECTOR,
     permissions={
         "observe": ("macie2:GetMember",),
+        "automation": ("macie2:DescribeOrganizationConfiguration",),
         "create": ("macie2:CreateMember",),
         "invite": ("macie2:CreateInvitations",),
         "restart": (),

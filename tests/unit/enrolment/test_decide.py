@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import Mode
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.configuration import Timing
 from functions.enrolment.decide import GONE_SECONDS, Decision, decide
 from functions.enrolment.membership import (
@@ -525,3 +526,80 @@ def test_a_timeout_gives_the_status_the_time_and_what_the_service_said_to_this_r
         decision.reason.text
     )
     assert "sent before" not in decision.reason.text
+
+
+TIMING = Timing()
+
+
+def automated(kind: Automatic, status: Status = Status.ABSENT) -> Membership:
+    return a_membership(status).told(Automation(kind, "what it does"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "recent", "due"),
+    [
+        (Automatic.NEW, True, TIMING.auto_enable),
+        (Automatic.NEW, False, 0),
+        (Automatic.ALL, True, TIMING.auto_enable),
+        (Automatic.ALL, False, TIMING.auto_enable),
+        (Automatic.UNASSOCIATED, True, TIMING.auto_enable),
+        (Automatic.UNASSOCIATED, False, 0),
+        (Automatic.NONE, True, 0),
+        (Automatic.UNKNOWN, True, 0),
+    ],
+)
+def test_a_service_that_enrols_by_itself_has_its_time_before_the_member_is_created(
+    kind: Automatic, recent: bool, due: float
+) -> None:
+    accounts = frozenset({ACCOUNT} if recent else ())
+
+    before = decide(automated(kind), circumstances(due - 1, recent=accounts))
+    then = decide(automated(kind), circumstances(due, recent=accounts))
+
+    if due:
+        assert before == Decision(Action.WAIT, until=NOW + due)
+    assert then.action is Action.CREATE
+
+
+def test_what_was_created_already_is_not_left_to_the_service_again() -> None:
+    created = tried(automated(Automatic.ALL), Action.CREATE, Verdict.RETRY)
+
+    assert decide(created, circumstances(15)).action is Action.CREATE
+
+
+@pytest.mark.parametrize("status", [Status.ABSENT, Status.DELETED, Status.REMOVED, Status.CREATED])
+def test_an_account_under_a_policy_is_left_to_it_for_its_time(status: Status) -> None:
+    membership = automated(Automatic.POLICY, status)
+    last = decide(membership, circumstances(TIMING.policy_deadline - 1))
+    ended = decide(membership, circumstances(TIMING.policy_deadline))
+
+    assert last.action is Action.WAIT
+    assert ended.outcome is Outcome.TIMED_OUT
+    assert ended.reason is not None
+    assert ended.reason.code is ReasonCode.POLICY_NOT_APPLIED
+    assert "what it does" in ended.reason.text
+
+
+@pytest.mark.parametrize(
+    ("kind", "outcome", "code"),
+    [
+        (Automatic.LEFT_OUT, Outcome.SKIPPED, ReasonCode.LEFT_OUT_BY_POLICY),
+        (Automatic.NOT_DELEGATED, Outcome.FAILED, ReasonCode.NOT_DELEGATED),
+    ],
+)
+def test_what_the_service_will_not_do_ends_at_once(
+    kind: Automatic, outcome: Outcome, code: ReasonCode
+) -> None:
+    for status in set(Status) - {Status.ENABLED}:
+        decision = decide(automated(kind, status), circumstances())
+
+        assert decision.outcome is outcome
+        assert decision.reason is not None
+        assert (decision.reason.code, "what it does" in decision.reason.text) == (code, True)
+
+
+@pytest.mark.parametrize("kind", Automatic, ids=str)
+def test_an_enabled_membership_is_enabled_whatever_the_service_does(kind: Automatic) -> None:
+    decision = decide(automated(kind, Status.ENABLED), circumstances())
+
+    assert decision.outcome is Outcome.ALREADY_ENABLED

@@ -226,7 +226,8 @@ def test_a_service_administered_by_another_account_fails_with_the_call_that_woul
         (
             Outcome.FAILED,
             ReasonCode.NOT_DELEGATED,
-            f"{ADMINISTRATOR} is not the delegated administrator of GuardDuty; to do: call"
+            "the administrator account is not the delegated administrator of GuardDuty in"
+            f" {region} ({ADMINISTRATOR}); to do: call"
             f" guardduty EnableOrganizationAdminAccount in {region} from the management account,"
             " and start again",
         )

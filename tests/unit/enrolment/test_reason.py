@@ -36,6 +36,8 @@ CODES = {
     "not-created",
     "not-enabled",
     "not-verified",
+    "left-out-by-policy",
+    "policy-not-applied",
     "left-half-way",
     "not-invited",
     "not-accepted",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from functions.aws.rows import to_dynamodb
 from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.membership import (
     Action,
     Answer,
@@ -78,6 +79,7 @@ memberships = st.builds(
         st.builds(Attempt, st.integers(0, 1000), times, st.none() | answers),
     ),
     due=st.none() | st.sampled_from(Action),
+    automation=st.none() | st.builds(Automation, st.sampled_from(Automatic), texts),
     outcome=st.none() | st.sampled_from(Outcome),
     reason=st.none() | st.builds(Reason, codes, texts),
     settled_at=st.none() | times,

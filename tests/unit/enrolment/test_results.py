@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import Automatic, Automation, auto_enable
 from functions.enrolment.explain import explain
 from functions.enrolment.membership import (
     Action,
@@ -27,7 +28,7 @@ from functions.enrolment.results import (
 )
 from functions.enrolment.target import Target, read_target
 from functions.services import registry
-from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, an_onboarding, tried
+from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership, an_onboarding, tried
 
 if TYPE_CHECKING:
     from functions.enrolment.membership import MembershipKey
@@ -119,6 +120,7 @@ def test_the_document_tells_of_a_membership_what_was_seen_and_done() -> None:
         "mode": "organization",
         "outcome": "enabled",
         "status": "Enabled",
+        "automation": None,
         "reason": None,
         "reason_code": None,
         "attempts": {"create": 1},
@@ -346,3 +348,23 @@ def test_the_interim_result_says_that_it_is_not_the_last() -> None:
 )
 def test_one_line_tells_a_run_as_a_whole(changes: dict[str, Any], line: str) -> None:
     assert result_line(a_result(**changes)) == line
+
+
+def test_the_result_says_what_the_services_did_by_themselves_and_what_is_unknown_of_it() -> None:
+    by_itself = ENABLED.told(auto_enable("NEW"))
+    of_other = replace(by_itself, account_id=OTHER)
+    created = tried(replace(by_itself, target=replace(TARGET, region="us-east-1")), Action.CREATE)
+    unknown = replace(FAILED, target=replace(TARGET, region="us-west-2")).told(
+        Automation(Automatic.UNKNOWN, "what GuardDuty does by itself could not be read: denied")
+    )
+
+    result = a_result(by_itself, of_other, created, unknown, notes=("a note",))
+
+    assert result_document(result)["notes"] == [
+        "a note",
+        "GuardDuty itself enabled 2 of the memberships (auto-enable NEW)",
+        "what GuardDuty does by itself could not be read: denied",
+    ]
+    assert "Note: GuardDuty itself enabled 2 of" in result_text(result)
+    kinds = [entry["automation"] for entry in result_document(result)["memberships"]]
+    assert sorted(kinds) == ["new", "new", "new", "unknown"]

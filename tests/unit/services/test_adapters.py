@@ -114,7 +114,7 @@ every_service = pytest.mark.parametrize("spelling", SPELLINGS, ids=name)
 def adapter(
     spelling: Spelling, client: Any, invitation: Invitation | None = None
 ) -> SecurityService:
-    return spelling.service.adapter(client, invitation or Invitation())
+    return spelling.service.adapter(client, invitation or Invitation(), lambda _: client)
 
 
 def calls(

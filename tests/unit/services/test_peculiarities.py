@@ -41,7 +41,7 @@ def test_security_hub_finds_a_member_missing_and_the_others_are_observed() -> No
         asked("get_members", {"AccountIds": [ONE]}, Members=[member]),
         refused("get_members", "ResourceNotFoundException", f"{TWO} is no member", 404),
     ) as client:
-        hub = SecurityHub(client)
+        hub = SecurityHub(client, lambda _: client)
 
         assert hub.observe("", [ONE, TWO]) == (
             Observation(TWO, Status.ABSENT, "Absent"),
@@ -65,13 +65,13 @@ def test_any_other_refusal_of_security_hub_is_one(
         stubbed("securityhub", refused("get_members", code, text)) as client,
         pytest.raises(error, match=f"^Security Hub GetMembers: {code}: {text}$"),
     ):
-        SecurityHub(client).observe("", [ONE])
+        SecurityHub(client, lambda _: client).observe("", [ONE])
 
 
 def test_security_hub_is_given_an_e_mail_address_only_where_one_is_known() -> None:
     request = {"AccountDetails": [{"AccountId": ONE}, {"AccountId": TWO, "Email": "a@b"}]}
     with stubbed("securityhub", asked("create_members", request)) as client:
-        answers = SecurityHub(client).create("", {ONE: None, TWO: "a@b"})
+        answers = SecurityHub(client, lambda _: client).create("", {ONE: None, TWO: "a@b"})
 
     assert answers == {ONE: TAKEN, TWO: TAKEN}
 

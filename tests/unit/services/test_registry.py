@@ -13,7 +13,7 @@ from functions.services import registry
 if TYPE_CHECKING:
     from functions.services.record import ServiceRecord
 
-VERBS = ("observe", "create", "invite", "restart", "accept")
+VERBS = ("observe", "automation", "create", "invite", "restart", "accept")
 
 
 def test_a_service_that_comes_after_another_is_enrolled_after_it() -> None:

@@ -13,6 +13,7 @@ from functions.aws.executions import Ended, Executions
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services import registry
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from functions.aws.ledger import Ledger
     from functions.aws.rows import Item, Write
     from functions.aws.sessions import Clients
+    from functions.enrolment.automation import Automation
     from functions.enrolment.errors import RollcallError
     from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
@@ -83,7 +85,8 @@ class Service:
     """A security service: what it is asked, in ``calls``, and what it ``says``, which may raise.
 
     ``resource`` is the administrator's, looked up ``lookups`` times; any other is gone, and so is
-    that one where ``gone`` is set. Calls with what is gone are refused by ``refuses``.
+    that one where ``gone`` is set. Calls with what is gone are refused by ``refuses``. ``does`` is
+    what it does by itself, asked for the accounts of ``asked_automation``.
     """
 
     def __init__(self, errors: Errors) -> None:
@@ -92,6 +95,8 @@ class Service:
         self.gone = False
         self.refuses: type[Permanent] = AdministratorNotReady
         self.statuses: dict[AccountId, Status] = {}
+        self.does: dict[AccountId, Automation] = {}
+        self.asked_automation: list[list[AccountId]] = []
         self.says: Says = lambda accounts: dict.fromkeys(accounts, TAKEN)
         self.calls: list[tuple[str, list[AccountId]]] = []
         self._errors = errors
@@ -107,6 +112,13 @@ class Service:
             raise self.refuses(f"no {resource}: GuardDuty CreateDetector first")
         found = {account: self.statuses.get(account, Status.ABSENT) for account in accounts}
         return tuple(Observation(each, status, str(status)) for each, status in found.items())
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        self.asked_automation.append(list(accounts))
+        _fail(self._errors, "automation")
+        return {account: self.does.get(account, auto_enable("NONE")) for account in accounts}
 
     def create(
         self, resource: str, emails: Mapping[AccountId, str | None]

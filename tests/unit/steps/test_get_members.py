@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import Account, Mode
+from functions.enrolment.automation import Automatic, Automation, auto_enable
 from functions.enrolment.configuration import Invitation, Timing
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import (
@@ -72,7 +73,7 @@ def test_a_reading_is_written_with_what_is_due_and_the_accounts_it_concerns_are_
 def test_only_what_changed_is_written() -> None:
     wiring = wired(now=LATER)
     waiting = a_membership(Status.VERIFYING, account_id=OTHER)
-    begin(wiring, UNREAD, waiting)
+    begin(wiring, UNREAD, waiting.told(auto_enable("NONE")))
     wiring.target.statuses = {OTHER: Status.VERIFYING}
 
     turn(wiring, ACCOUNT, OTHER)
@@ -463,3 +464,75 @@ def test_a_report_comes_before_the_acceptance_that_is_due_and_does_not_put_it_of
 def test_a_document_that_is_no_targets_loop_is_refused() -> None:
     with pytest.raises(InvalidInput, match="this is no target's loop"):
         run(get_members.handler, {"onboarding_id": RUN}, wired())
+
+
+def test_what_the_service_does_by_itself_is_asked_once_for_what_is_not_enabled() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, UNREAD_TOO)
+    wiring.target.statuses = {OTHER: Status.ENABLED}
+    wiring.target.does = {ACCOUNT: auto_enable("ALL")}
+
+    document = turn(wiring, ACCOUNT, OTHER)
+    again = turn(wiring, ACCOUNT, OTHER)
+
+    assert wiring.target.asked_automation == [[ACCOUNT]]
+    assert rows(wiring)[ACCOUNT].automation == auto_enable("ALL")
+    assert (document["next"], again["next"]) == ("wait", "wait")
+
+
+def test_a_policy_is_asked_about_again_as_long_as_it_is_awaited() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    for said in ("policy PENDING", "policy FAILED"):
+        wiring.target.does = {ACCOUNT: Automation(Automatic.POLICY, said)}
+
+        turn(wiring)
+
+        assert rows(wiring)[ACCOUNT].automation == wiring.target.does[ACCOUNT]
+    assert len(wiring.target.asked_automation) == 2
+
+
+def test_an_invited_account_is_no_matter_of_the_organisations_configuration() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, replace(UNREAD, mode=Mode.INVITATION))
+
+    turn(wiring, mode=Mode.INVITATION)
+
+    assert wiring.target.asked_automation == []
+
+
+def test_where_it_cannot_be_read_enrolment_goes_on_and_the_row_says_so() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.errors["automation"] = iter([AccessDenied("not allowed")])
+
+    document = turn(wiring)
+
+    found = rows(wiring)[ACCOUNT].automation
+    assert document["next"] == "create"
+    assert found == Automation(
+        Automatic.UNKNOWN, "what GuardDuty does by itself could not be read: not allowed"
+    )
+
+
+def test_where_the_reading_may_succeed_later_the_step_is_tried_again() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.errors["automation"] = iter([Throttled("slow down")])
+
+    with pytest.raises(Throttled):
+        turn(wiring)
+    assert rows(wiring)[ACCOUNT].revision == 1
+
+
+def test_a_region_that_is_not_delegated_ends_at_once_for_accounts_of_the_organisation() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD, UNREAD_TOO)
+    wiring.target.does = dict.fromkeys((ACCOUNT, OTHER), Automation(Automatic.NOT_DELEGATED, "no"))
+    wiring.target.statuses = {OTHER: Status.ENABLED}
+
+    document = turn(wiring, ACCOUNT, OTHER)
+
+    ended = {account: row.outcome for account, row in rows(wiring).items()}
+    assert document["next"] == "stop"
+    assert ended == {ACCOUNT: Outcome.FAILED, OTHER: Outcome.ALREADY_ENABLED}

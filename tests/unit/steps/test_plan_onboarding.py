@@ -83,7 +83,13 @@ def test_what_is_free_is_taken_and_handed_on() -> None:
 
     document = plan(wiring, MANUAL)
 
-    account = {"id": ACCOUNT, "email": EMAIL, "mode": "organization", "regions_known": False}
+    account = {
+        "id": ACCOUNT,
+        "email": EMAIL,
+        "mode": "organization",
+        "regions_known": False,
+        "joined_at": NOW,
+    }
     place = {"service": "guardduty", "region": "eu-west-1"}
     assert document == {
         "verdict": "enrol",

@@ -7,6 +7,7 @@ from itertools import product
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import AccountId, AccountState, Mode, OrganizationAccount
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.configuration import Timing
 from functions.enrolment.decide import Circumstances, decide
 from functions.enrolment.documents import loop_to_json
@@ -24,7 +25,7 @@ from functions.enrolment.records import membership_from_item, membership_to_item
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.results import Result
 from functions.enrolment.scope import Scope
-from functions.enrolment.turn import SLOW, take_answers, take_refusal, take_turn
+from functions.enrolment.turn import is_slow, take_answers, take_refusal, take_turn
 from functions.services import registry
 from functions.steps import fail_target, publish_results
 from tests.support.builders import (
@@ -109,6 +110,8 @@ def histories(mode: Mode) -> Iterator[Membership]:
         yield tried(membership, Action.ACCEPT, Verdict.RETRY)
         yield tried(membership, Action.RESTART, at=NOW + after)
     yield a_membership(mode=mode).seen(Observation(ACCOUNT, Status.UNKNOWN, "Archived"), NOW)
+    for status, kind in product(Status, Automatic if mode is Mode.ORGANIZATION else ()):
+        yield a_membership(status, mode).told(Automation(kind, "auto-enable"))
 
 
 def before(service: Service) -> tuple[Membership | None, ...]:
@@ -173,9 +176,12 @@ def by_the_end_of_the_run() -> Iterator[Seen]:
 
 def while_waiting() -> Iterator[Seen]:
     """An interim result waits for nothing but the slow."""
+    ended_at_once = {Automatic.LEFT_OUT, Automatic.NOT_DELEGATED}
     for mode, service in product(Mode, registry.SERVICES):
         for membership, awaited in product(histories(mode), before(service)):
-            if membership.status in SLOW and membership.detail != "VOLUME_TOO_HIGH":
+            if membership.automation and membership.automation.kind in ended_at_once:
+                continue
+            if is_slow(membership) and membership.detail != "VOLUME_TOO_HIGH":
                 yield waiting_for(membership, NOW, awaited).code, WAITING
 
 

@@ -108,15 +108,17 @@ def test_organizations_is_asked_where_each_partition_answers(partition: str, reg
 def test_a_service_is_called_in_the_targets_region(service: ServiceRecord) -> None:
     given: list[Any] = []
 
-    def adapter(client: Any, invitation: Invitation) -> Any:
+    def adapter(client: Any, invitation: Invitation, client_in: Callable[[str], Any]) -> Any:
         given.append((client, invitation))
+        client_in("eu-north-1")
 
     record = replace(service, adapter=adapter)
     wired, clients = made(invitation=ROLE)
 
     replace(wired, services=(record,)).service(Target(service, "us-east-1"))
 
-    assert clients.made == [("own", service.name, "us-east-1")]
+    regions = [("own", service.name, region) for region in ("us-east-1", "eu-north-1")]
+    assert clients.made == regions
     assert given == [(clients.made[0], ROLE)]
 
 

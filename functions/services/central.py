@@ -1,0 +1,110 @@
+"""Security Hub's central configuration: the configuration policies that apply to accounts.
+
+The calls are open to the delegated administrator in the home Region only (botocore; Security Hub
+user guide, "central configuration").
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from functions.aws.calls import calling
+from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.text import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from mypy_boto3_securityhub import SecurityHubClient
+    from mypy_boto3_securityhub.type_defs import ConfigurationPolicyAssociationSummaryTypeDef
+
+    from functions.enrolment.account import AccountId
+
+_LABEL = "Security Hub"
+_SELF_MANAGED = "SELF_MANAGED_SECURITY_HUB"
+_LONGEST_MESSAGE = 200
+PERMISSIONS = (
+    "securityhub:ListFindingAggregators",
+    "securityhub:BatchGetConfigurationPolicyAssociations",
+    "securityhub:GetConfigurationPolicy",
+)
+
+
+def central_automation(
+    client: SecurityHubClient,
+    client_in: Callable[[str], SecurityHubClient],
+    accounts: Sequence[AccountId],
+) -> Mapping[AccountId, Automation]:
+    """What the policies do about each account; ``client_in`` gives the client of a Region.
+
+    An account without an association is ``UNASSOCIATED``, a self-managed one ``NONE``.
+
+    Raises:
+        Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: from the calls.
+    """
+    home = client_in(_home_region(client))
+    with calling(_LABEL, "BatchGetConfigurationPolicyAssociations"):
+        response = home.batch_get_configuration_policy_associations(
+            ConfigurationPolicyAssociationIdentifiers=[
+                {"Target": {"AccountId": account}} for account in accounts
+            ]
+        )
+    associations = {
+        association["TargetId"]: association
+        for association in response.get("ConfigurationPolicyAssociations", ())
+        if "TargetId" in association
+    }
+    unread = {
+        one.get("ConfigurationPolicyAssociationIdentifiers", {})
+        .get("Target", {})
+        .get("AccountId"): f"{one.get('ErrorCode', '')} {one.get('ErrorReason', '')}"
+        for one in response.get("UnprocessedConfigurationPolicyAssociations", ())
+    }
+
+    @cache
+    def enables(policy_id: str) -> bool:
+        return _enables(home, policy_id)
+
+    def of(account: AccountId) -> Automation:
+        if account in associations:
+            return _by_policy(associations[account], enables)
+        return _unassociated(unread.get(account))
+
+    return {account: of(account) for account in accounts}
+
+
+def _home_region(client: SecurityHubClient) -> str:
+    """The aggregation Region, which any linked Region knows: its aggregator's ARN has it."""
+    with calling(_LABEL, "ListFindingAggregators"):
+        found = client.list_finding_aggregators().get("FindingAggregators", [])
+    arn = next((one.get("FindingAggregatorArn", "") for one in found), "")
+    return arn.split(":")[3] if arn.count(":") > 3 else client.meta.region_name
+
+
+def _by_policy(
+    association: ConfigurationPolicyAssociationSummaryTypeDef, enables: Callable[[str], bool]
+) -> Automation:
+    policy_id = association.get("ConfigurationPolicyId", "")
+    if policy_id == _SELF_MANAGED:
+        return Automation(Automatic.NONE, "self-managed in the central configuration")
+    status = association.get("AssociationStatus", "")
+    message = one_line(association.get("AssociationStatusMessage", ""), _LONGEST_MESSAGE)
+    said = ": ".join(filter(None, (f"configuration policy {policy_id} {status}".strip(), message)))
+    if not enables(policy_id):
+        return Automation(Automatic.LEFT_OUT, f"configuration policy {policy_id} disables it")
+    return Automation(Automatic.POLICY, said)
+
+
+def _unassociated(error: str | None) -> Automation:
+    # Inferred: an account to which no policy applies is left out, or named with this code.
+    if error is None or "ResourceNotFound" in error or "404" in error:
+        return Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
+    said = f"its configuration policy could not be read: {one_line(error, _LONGEST_MESSAGE)}"
+    return Automation(Automatic.UNKNOWN, said)
+
+
+def _enables(home: SecurityHubClient, policy_id: str) -> bool:
+    with calling(_LABEL, "GetConfigurationPolicy"):
+        found = home.get_configuration_policy(Identifier=policy_id)
+    return bool(found.get("ConfigurationPolicy", {}).get("SecurityHub", {}).get("ServiceEnabled"))
