@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,9 +10,12 @@ import pytest
 from botocore.client import BaseClient
 
 from functions.enrolment.account import AccountId
+from tests.support.builders import ACCOUNT
+from tests.support.events import create_account_result
+from tests.workflow.virtual_time import in_virtual_time
 
 if TYPE_CHECKING:
-    from tests.support.rollcall import Rollcall
+    from tests.support.rollcall import Execution, Rollcall
 
 MEMBER_SERVICES = ("securityhub", "guardduty", "detective")
 FIFTY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(50))
@@ -86,3 +90,41 @@ def test_ten_accounts_that_are_invited_and_accepted_for(
     assert price.calls <= 3.7
     assert price.table_requests <= 2
     assert {i["sent"] for i in rollcall.world.snapshot()["invitations"]} == {1}
+
+
+def transitions(rollcall: Rollcall, execution: Execution) -> int:
+    """State transitions of the parent and its children, from the steps that ran.
+
+    Each reading is followed by a choice and, unless it was the last, by a wait.
+    """
+    steps = Counter(rollcall.invoked)
+    readings = steps["get_members"]
+    actions = sum(steps[step] for step in ("create_members", "invite_members", "restart_members"))
+    children = len(MEMBER_SERVICES) * len(rollcall.configuration.regions)
+    waits, ends = readings - children, children
+    return len(execution.states) + 2 * readings + actions + waits + ends
+
+
+@pytest.mark.parametrize(
+    ("enabling", "most_transitions", "most_invocations"),
+    [pytest.param(1, 10, 4, id="seconds"), pytest.param(300, 39, 14.5, id="minutes")],
+)
+def test_one_new_account(
+    rollcall: Rollcall,
+    monkeypatch: pytest.MonkeyPatch,
+    enabling: int,
+    most_transitions: float,
+    most_invocations: float,
+) -> None:
+    """Per membership, where services take so many seconds to enable an account (README, Costs)."""
+    in_virtual_time(rollcall, monkeypatch)
+    rollcall.found_organization()
+    timings = {"securityhub_enable": enabling, "guardduty_enable": enabling}
+    rollcall.world.apply({"do": "set_timings", "detective_verification": enabling, **timings})
+    rollcall.add_account(ACCOUNT)
+
+    execution = rollcall.run(create_account_result(ACCOUNT))
+
+    assert execution.status == "SUCCEEDED"
+    assert transitions(rollcall, execution) / 6 <= most_transitions
+    assert len(rollcall.invoked) / 6 <= most_invocations
