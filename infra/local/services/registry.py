@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from infra.local.services.account import AccountManagement
 from infra.local.services.detective import Detective
 from infra.local.services.guardduty.service import GuardDuty
+from infra.local.services.inspector import Inspector
+from infra.local.services.macie import Macie
 from infra.local.services.organizations.service import Organizations
 from infra.local.services.securityhub.service import SecurityHub
 
@@ -19,4 +21,6 @@ SERVICES: tuple[type[LocalService], ...] = (
     Detective,
     Organizations,
     AccountManagement,
+    Macie,
+    Inspector,
 )

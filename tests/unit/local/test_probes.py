@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.local_world import MEMBER, OUTSIDER, Lab
+from tests.support.local_world import ADMINISTRATOR, MANAGEMENT, MEMBER, OUTSIDER, Lab
 
 HUB_OFF = ("InvalidAccessException", f"Account {MEMBER} is not subscribed to AWS Security Hub")
 DETECTOR_OFF = (
@@ -82,3 +82,71 @@ def test_findings_can_be_asked_for_with_filters_and_an_order() -> None:
     )
 
     assert answer == {"Findings": []}
+
+
+MACIE_OFF = ("AccessDeniedException", "Macie is not enabled.")
+NO_ACCESS = "Invoking account does not have access to "
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params", "refusal"),
+    [
+        ("macie2", "GetMacieSession", {}, MACIE_OFF),
+        ("macie2", "ListMembers", {"onlyAssociated": "false"}, MACIE_OFF),
+        ("macie2", "GetAdministratorAccount", {}, MACIE_OFF),
+        ("macie2", "ListClassificationJobs", {"maxResults": 5}, MACIE_OFF),
+        (
+            "inspector2",
+            "ListMembers",
+            {"onlyAssociated": True},
+            ("AccessDeniedException", f"{NO_ACCESS}list member accounts."),
+        ),
+        (
+            "inspector2",
+            "GetMember",
+            {"accountId": MEMBER},
+            ("AccessDeniedException", f"{NO_ACCESS}get member account."),
+        ),
+        (
+            "inspector2",
+            "ListFindings",
+            {},
+            ("AccessDeniedException", "Invoking account is not enabled."),
+        ),
+    ],
+)
+def test_a_service_that_is_not_switched_on_says_so(
+    service: str, operation: str, params: dict[str, object], refusal: tuple[str, str]
+) -> None:
+    refused = Lab().actor(service, ADMINISTRATOR).fails(operation, **params)
+
+    assert (refused.code, refused.message) == refusal
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "answer"),
+    [
+        ("macie2", "ListOrganizationAdminAccounts", "adminAccounts"),
+        ("inspector2", "ListDelegatedAdminAccounts", "delegatedAdminAccounts"),
+    ],
+)
+def test_the_management_account_finds_no_administrator(
+    service: str, operation: str, answer: str
+) -> None:
+    lab = Lab()
+
+    assert lab.actor(service, MANAGEMENT)(operation) == {answer: []}
+    assert lab.actor(service, MEMBER).fails(operation).code == "AccessDeniedException"
+
+
+def test_inspector_is_disabled_and_tells_nothing_of_other_accounts() -> None:
+    inspector = Lab().actor("inspector2", MEMBER)
+
+    [own] = inspector("BatchGetAccountStatus")["accounts"]
+    both = inspector("BatchGetAccountStatus", accountIds=[OUTSIDER, MEMBER])
+
+    assert own["state"]["status"] == own["resourceState"]["ec2"]["status"] == "DISABLED"
+    assert both["accounts"] == [own]
+    [failed] = both["failedAccounts"]
+    assert (failed["accountId"], failed["errorCode"]) == (OUTSIDER, "ACCESS_DENIED")
+    assert inspector.fails("GetDelegatedAdminAccount").code == "ResourceNotFoundException"
