@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 _PAGE = 200
 _CORE = "DETECTIVE_CORE"
 _UNKNOWN = "VOLUME_UNKNOWN"
+# What becomes of an associated account's data.
+_INGEST = {LocalStatus.ENABLED: "STARTED", LocalStatus.DISABLED: "DISABLED"}
 
 
 def _invalid_input(broken: Sequence[Violation]) -> ServiceError:
@@ -129,6 +131,7 @@ class Detective(Members):
             "ListInvitations": self.list_invitations,
             "AcceptInvitation": self.accept_invitation,
             "RejectInvitation": self.reject_invitation,
+            "BatchGetMembershipDatasources": self.batch_get_membership_datasources,
             "DisassociateMembership": self.disassociate_membership,
             "EnableOrganizationAdminAccount": self.enable_organization_admin_account,
             "DisableOrganizationAdminAccount": self.disable_organization_admin_account,
@@ -142,6 +145,7 @@ class Detective(Members):
             "ListMembers": self.list_members,
             "DeleteMembers": self.delete_members,
             "StartMonitoringMember": self.start_monitoring_member,
+            "BatchGetGraphMemberDatasources": self.batch_get_graph_member_datasources,
             "ListDatasourcePackages": self.list_datasource_packages,
             "UpdateDatasourcePackages": self.update_datasource_packages,
         }
@@ -305,7 +309,41 @@ class Detective(Members):
         self.admit(membership)
         return {}
 
+    def batch_get_graph_member_datasources(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        found: list[dict[str, Any]] = []
+
+        def describe(account_id: str) -> str | None:
+            membership = self.find(who.account_id, who.region, account_id)
+            if membership is None:
+                return self.texts.not_member
+            found.append(self._datasources(membership))
+            return None
+
+        asked = dict.fromkeys(params["AccountIds"])
+        answer = self._batch(who, "BatchGetGraphMemberDatasources", asked, describe)
+        return {"MemberDatasources": found, **answer}
+
     # The member's graphs
+
+    def batch_get_membership_datasources(
+        self, who: Caller, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        found, unprocessed = [], []
+        for graph_arn in dict.fromkeys(params["GraphArns"]):
+            administrator = self._administrator_of(graph_arn)
+            membership = (
+                self.find(administrator.account_id, who.region, who.account_id)
+                if administrator is not None and administrator.region == who.region
+                else None
+            )
+            if membership is None:
+                reason = "Account is not a member of the behavior graph"
+                unprocessed.append({"GraphArn": graph_arn, "Reason": reason})
+            else:
+                found.append(self._datasources(membership))
+        return {"MembershipDatasources": found, "UnprocessedGraphs": unprocessed}
 
     def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         invitations = [
@@ -499,9 +537,26 @@ class Detective(Members):
         if change.invited_at is not None:
             member["InvitedTime"] = when(change.invited_at)
         if change.status in ASSOCIATED:
-            state = "STARTED" if change.status is LocalStatus.ENABLED else "DISABLED"
-            member["DatasourcePackageIngestStates"] = {_CORE: state}
+            member["DatasourcePackageIngestStates"] = {_CORE: _INGEST[change.status]}
         return member
+
+    def _datasources(self, membership: LocalMembership) -> dict[str, Any]:
+        """Since when each package was in each state. None for a member that has not accepted:
+        inferred."""
+        graph = self.state.installations[self.name, membership.administrator, membership.region]
+        return {
+            "AccountId": membership.account_id,
+            "GraphArn": graph.arn,
+            "DatasourcePackageIngestHistory": {
+                package: {
+                    _INGEST[change.status]: {"Timestamp": when(max(change.at, since))}
+                    for change in membership.changes
+                    if change.status in _INGEST
+                }
+                for package, since in graph.settings["packages"].items()
+                if membership.current.status in _INGEST
+            },
+        }
 
     def _create(self, who: Caller, params: dict[str, Any]) -> Installation:
         now = self.state.now()

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from infra.local.wire.paging import when
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -334,6 +335,57 @@ def test_graphs_are_made_once_listed_tagged_and_deleted(lab: Lab) -> None:
     assert owner.actor("ListGraphs") == {"GraphList": []}
     assert lab.status(SERVICE, STRANGER, administrator=OUTSIDER) is None
     assert owner.fails("ListMembers").code == "ResourceNotFoundException"
+
+
+def test_the_administrator_sees_since_when_its_members_contribute(
+    lab: Lab, admin: WithGraph
+) -> None:
+    lab.do("set_account", account_id=OTHER_MEMBER, volume="too_high")
+    admin.create(MEMBER, OTHER_MEMBER)
+    lab.pass_seconds(1)
+    enabled = lab.clock.now()
+    lab.pass_seconds(10)
+    admin("UpdateDatasourcePackages", DatasourcePackages=["EKS_AUDIT"])
+
+    answer = admin(
+        "BatchGetGraphMemberDatasources",
+        AccountIds=[MEMBER, OTHER_MEMBER, STRANGER, ADMINISTRATOR, MEMBER],
+    )
+
+    contributing, disabled = answer["MemberDatasources"]
+    assert (contributing["AccountId"], contributing["GraphArn"]) == (MEMBER, admin.graph)
+    assert contributing["DatasourcePackageIngestHistory"] == {
+        "DETECTIVE_CORE": {"STARTED": {"Timestamp": when(enabled)}},
+        "EKS_AUDIT": {"STARTED": {"Timestamp": when(enabled + 10)}},
+    }
+    assert disabled["DatasourcePackageIngestHistory"]["DETECTIVE_CORE"] == {
+        "DISABLED": {"Timestamp": when(enabled)}
+    }
+    assert answer["UnprocessedAccounts"] == [
+        {"AccountId": one, "Reason": "Account is not a member"} for one in (STRANGER, ADMINISTRATOR)
+    ]
+
+
+def test_a_member_sees_since_when_it_contributes(lab: Lab, admin: WithGraph) -> None:
+    member = invited(lab, admin)
+    elsewhere = admin.graph.replace(REGION, OTHER_REGION)
+    [open_] = member("BatchGetMembershipDatasources", GraphArns=[admin.graph])[
+        "MembershipDatasources"
+    ]
+    assert open_["DatasourcePackageIngestHistory"] == {}
+    member("AcceptInvitation", GraphArn=admin.graph)
+
+    answer = member("BatchGetMembershipDatasources", GraphArns=[admin.graph, elsewhere])
+
+    [contributing] = answer["MembershipDatasources"]
+    assert (contributing["AccountId"], contributing["GraphArn"]) == (OUTSIDER, admin.graph)
+    assert list(contributing["DatasourcePackageIngestHistory"]) == ["DETECTIVE_CORE"]
+    [unprocessed] = answer["UnprocessedGraphs"]
+    assert unprocessed["GraphArn"] == elsewhere
+    assert unprocessed["Reason"]
+    stranger = lab.actor(SERVICE, STRANGER)
+    answer = stranger("BatchGetMembershipDatasources", GraphArns=[admin.graph])
+    assert answer["MembershipDatasources"] == []
 
 
 def test_another_accounts_graph_is_denied(lab: Lab, admin: WithGraph) -> None:
