@@ -530,6 +530,52 @@ def test_detectors_are_made_described_tagged_and_deleted(lab: Lab) -> None:
     assert actor("ListDetectors") == {"DetectorIds": []}
 
 
+def test_additional_configuration_is_kept_in_detectors_members_and_the_organisation(
+    lab: Lab, admin: WithDetector
+) -> None:
+    def parts(answer: dict[str, Any], key: str) -> dict[str, str]:
+        [runtime] = [one for one in answer["Features"] if one["Name"] == "RUNTIME_MONITORING"]
+        return {part["Name"]: part[key] for part in runtime.get("AdditionalConfiguration", [])}
+
+    def runtime(key: str, value: str, **given: str) -> list[dict[str, Any]]:
+        additional = [{"Name": name, key: its} for name, its in given.items()]
+        return [{"Name": "RUNTIME_MONITORING", key: value, "AdditionalConfiguration": additional}]
+
+    assert parts(admin("GetDetector"), "Status") == {}
+    admin("UpdateDetector", Features=runtime("Status", "ENABLED", EKS_ADDON_MANAGEMENT="ENABLED"))
+    admin("UpdateDetector", Features=runtime("Status", "ENABLED", EC2_AGENT_MANAGEMENT="DISABLED"))
+    assert parts(admin("GetDetector"), "Status") == {
+        "EKS_ADDON_MANAGEMENT": "ENABLED",
+        "EC2_AGENT_MANAGEMENT": "DISABLED",
+    }
+
+    automatic = {"EKS_ADDON_MANAGEMENT": "NEW", "ECS_FARGATE_AGENT_MANAGEMENT": "NONE"}
+    admin(
+        "UpdateOrganizationConfiguration",
+        AutoEnable=True,
+        Features=runtime("AutoEnable", "NEW", **automatic),
+    )
+    assert parts(admin("DescribeOrganizationConfiguration"), "AutoEnable") == automatic
+    admin.create(MEMBER)
+    lab.pass_seconds(1)
+    [member] = admin("GetMemberDetectors", AccountIds=[MEMBER])["MemberDataSourceConfigurations"]
+    assert parts(member, "Status") == {"EKS_ADDON_MANAGEMENT": "ENABLED"}
+
+    admin(
+        "UpdateMemberDetectors",
+        AccountIds=[MEMBER],
+        Features=runtime("Status", "ENABLED", EKS_ADDON_MANAGEMENT="DISABLED"),
+    )
+    [member] = admin("GetMemberDetectors", AccountIds=[MEMBER])["MemberDataSourceConfigurations"]
+    assert parts(member, "Status") == {"EKS_ADDON_MANAGEMENT": "DISABLED"}
+
+
+def test_an_additional_configuration_has_a_name(admin: WithDetector) -> None:
+    feature = {"Name": "RUNTIME_MONITORING", "AdditionalConfiguration": [{"Status": "ENABLED"}]}
+
+    assert admin.fails("UpdateDetector", Features=[feature]).code == "BadRequestException"
+
+
 def test_both_runtime_features_at_once_are_an_error(lab: Lab, admin: WithDetector) -> None:
     names = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from infra.local.wire.paging import iso, when
@@ -24,34 +25,60 @@ _RUNTIME = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
 OPTIONAL_FEATURES = (*_ON_BY_DEFAULT, *_RUNTIME)
 
 
-def new_features(params: Mapping[str, Any]) -> dict[str, bool]:
-    features = {name: name in _ON_BY_DEFAULT for name in OPTIONAL_FEATURES}
+@dataclass(slots=True)
+class Feature:
+    """A feature's ``Status``, or an organisation's ``AutoEnable``, and those of its additional
+    configurations by name."""
+
+    value: str
+    additional: dict[str, str] = field(default_factory=dict)
+
+
+Features = dict[str, Feature]
+
+
+def new_features(params: Mapping[str, Any]) -> Features:
+    features = {name: Feature(_status(name in _ON_BY_DEFAULT)) for name in OPTIONAL_FEATURES}
     update_features(features, params)
     return features
 
 
-def update_features(features: dict[str, bool], params: Mapping[str, Any]) -> None:
+def update_features(features: Features, params: Mapping[str, Any]) -> None:
     """Apply a request's ``Features`` and ``DataSources``."""
     sources = params.get("DataSources", {})
     if "S3Logs" in sources:
-        features["S3_DATA_EVENTS"] = sources["S3Logs"]["Enable"]
+        features["S3_DATA_EVENTS"].value = _status(sources["S3Logs"]["Enable"])
     if "Kubernetes" in sources:
-        features["EKS_AUDIT_LOGS"] = sources["Kubernetes"]["AuditLogs"]["Enable"]
+        features["EKS_AUDIT_LOGS"].value = _status(sources["Kubernetes"]["AuditLogs"]["Enable"])
     scan = sources.get("MalwareProtection", {}).get("ScanEc2InstanceWithFindings", {})
     if "EbsVolumes" in scan:
-        features["EBS_MALWARE_PROTECTION"] = scan["EbsVolumes"]
-    for feature in params.get("Features", []):
-        features[feature["Name"]] = feature.get("Status") == "ENABLED"
+        features["EBS_MALWARE_PROTECTION"].value = _status(scan["EbsVolumes"])
+    _update(features, params, "Status", "DISABLED")
+
+
+def give_features(features: Features, organization: Features) -> None:
+    """Enable what the organisation enables in its members."""
+    for name, given in organization.items():
+        feature = features.setdefault(name, Feature("DISABLED"))
+        if given.value != "NONE":
+            feature.value = "ENABLED"
+        feature.additional.update(
+            {part: "ENABLED" for part, value in given.additional.items() if value != "NONE"}
+        )
 
 
 def refused_features(params: Mapping[str, Any]) -> bool:
     """Whether a request's ``Features`` cannot be applied.
 
     Runtime Monitoring includes EKS Runtime Monitoring: asking for both is an error (BC). The
-    model does not demand a name; that a feature without one is refused is inferred.
+    model does not demand names; that a feature or a part of one without is refused is inferred.
     """
-    names = {one.get("Name") for one in params.get("Features", [])}
-    return None in names or names.issuperset(_RUNTIME)
+    features = params.get("Features", [])
+    names = {one.get("Name") for one in features}
+    parts = {
+        part.get("Name") for one in features for part in one.get("AdditionalConfiguration", [])
+    }
+    return None in names | parts or names.issuperset(_RUNTIME)
 
 
 def described(detector: Installation, account_id: str) -> dict[str, Any]:
@@ -75,36 +102,38 @@ def described(detector: Installation, account_id: str) -> dict[str, Any]:
 
 def feature_list(detector: Installation) -> list[dict[str, Any]]:
     """The optional features; only GetDetector's answer has the foundational ones as well."""
+    updated = {"UpdatedAt": when(detector.updated_at)}
     return [
-        {"Name": name, "Status": _status(on), "UpdatedAt": when(detector.updated_at)}
-        for name, on in detector.settings["features"].items()
+        _described(name, feature, "Status", updated)
+        for name, feature in detector.settings["features"].items()
     ]
 
 
 def data_sources(detector: Installation) -> dict[str, Any]:
-    features = detector.settings["features"]
+    features: Features = detector.settings["features"]
     return {
         "CloudTrail": {"Status": "ENABLED"},
         "DNSLogs": {"Status": "ENABLED"},
         "FlowLogs": {"Status": "ENABLED"},
-        "S3Logs": {"Status": _status(features["S3_DATA_EVENTS"])},
-        "Kubernetes": {"AuditLogs": {"Status": _status(features["EKS_AUDIT_LOGS"])}},
+        "S3Logs": {"Status": features["S3_DATA_EVENTS"].value},
+        "Kubernetes": {"AuditLogs": {"Status": features["EKS_AUDIT_LOGS"].value}},
         "MalwareProtection": {
             "ScanEc2InstanceWithFindings": {
-                "EbsVolumes": {"Status": _status(features["EBS_MALWARE_PROTECTION"])}
+                "EbsVolumes": {"Status": features["EBS_MALWARE_PROTECTION"].value}
             }
         },
     }
 
 
-def organization_features(settings: Mapping[str, str]) -> list[dict[str, Any]]:
+def organization_features(features: Features) -> list[dict[str, Any]]:
     """DescribeOrganizationConfiguration's ``Features``: NEW, ALL or NONE each."""
-    return [{"Name": name, "AutoEnable": settings.get(name, "NONE")} for name in OPTIONAL_FEATURES]
+    every = dict.fromkeys(OPTIONAL_FEATURES, Feature("NONE")) | features
+    return [_described(name, feature, "AutoEnable", {}) for name, feature in every.items()]
 
 
-def organization_data_sources(settings: Mapping[str, str]) -> dict[str, Any]:
+def organization_data_sources(features: Features) -> dict[str, Any]:
     def auto(name: str) -> dict[str, bool]:
-        return {"AutoEnable": settings.get(name, "NONE") != "NONE"}
+        return {"AutoEnable": name in features and features[name].value != "NONE"}
 
     return {
         "S3Logs": auto("S3_DATA_EVENTS"),
@@ -115,18 +144,32 @@ def organization_data_sources(settings: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def update_organization_features(settings: dict[str, str], params: Mapping[str, Any]) -> None:
+def update_organization_features(features: Features, params: Mapping[str, Any]) -> None:
     def set_auto(name: str, source: Mapping[str, Any] | None) -> None:
         if source is not None and "AutoEnable" in source:
-            settings[name] = "NEW" if source["AutoEnable"] else "NONE"
+            feature = features.setdefault(name, Feature("NONE"))
+            feature.value = "NEW" if source["AutoEnable"] else "NONE"
 
     sources = params.get("DataSources", {})
     set_auto("S3_DATA_EVENTS", sources.get("S3Logs"))
     set_auto("EKS_AUDIT_LOGS", sources.get("Kubernetes", {}).get("AuditLogs"))
     scan = sources.get("MalwareProtection", {}).get("ScanEc2InstanceWithFindings", {})
     set_auto("EBS_MALWARE_PROTECTION", scan.get("EbsVolumes"))
-    for feature in params.get("Features", []):
-        settings[feature["Name"]] = feature.get("AutoEnable", "NONE")
+    _update(features, params, "AutoEnable", "NONE")
+
+
+def _update(features: Features, params: Mapping[str, Any], key: str, absent: str) -> None:
+    for given in params.get("Features", []):
+        feature = features.setdefault(given["Name"], Feature(absent))
+        feature.value = given.get(key, absent)
+        for part in given.get("AdditionalConfiguration", []):
+            feature.additional[part["Name"]] = part.get(key, absent)
+
+
+def _described(name: str, feature: Feature, key: str, besides: Mapping[str, Any]) -> dict[str, Any]:
+    parts = [{"Name": part, key: its, **besides} for part, its in feature.additional.items()]
+    answer = {"Name": name, key: feature.value, **besides}
+    return answer | ({"AdditionalConfiguration": parts} if parts else {})
 
 
 def _status(on: bool) -> str:

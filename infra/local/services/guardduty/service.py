@@ -343,9 +343,8 @@ class GuardDuty(Members):
         found = self.state.designation(self.name, region, membership.administrator)
         detector = self.state.installation(self.name, membership.account_id, region)
         if found is not None and detector is not None:
-            for name, auto_enable in found[1].settings.get("features", {}).items():
-                if auto_enable != "NONE":
-                    detector.settings["features"][name] = True
+            given = found[1].settings.get("features", {})
+            detectors.give_features(detector.settings["features"], given)
 
     def _start(self, who: Caller, account_id: str) -> str | None:
         return self._monitor(who, account_id, on=True)
