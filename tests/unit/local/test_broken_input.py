@@ -259,9 +259,6 @@ def assert_modelled(served: Served, service: str, response: Response) -> None:
     assert named == call.error
     # What refuses input before the operation looks at it, its model need not list.
     errors = {*COMMON_ERRORS, served.lab.world.services[service].wording.malformed("").code}
-    if service == "organizations":
-        # CancelHandshake's model does not list what an account outside any organisation is told.
-        errors.add("AWSOrganizationsNotInUseException")
     if call.operation is not None:
         errors |= {one.name for one in model.operation_model(call.operation).error_shapes}
     assert call.error in errors, (call.operation, call.error)

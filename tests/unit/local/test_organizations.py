@@ -484,3 +484,16 @@ def test_an_account_of_its_own_founds_an_organisation(lab: Lab) -> None:
     assert organization["MasterAccountId"] == OUTSIDER
     assert founder.fails("CreateOrganization").code == "AlreadyInOrganizationException"
     assert lab.actor(SERVICE, MANAGEMENT)("DescribeOrganization")["Organization"] != organization
+
+
+def test_an_invitation_is_cancelled_by_the_management_account_alone(lab: Lab) -> None:
+    management = lab.actor(SERVICE, MANAGEMENT)
+    target = {"Type": "ACCOUNT", "Id": OUTSIDER}
+    sent = management("InviteAccountToOrganization", Target=target)["Handshake"]
+
+    refused = [
+        lab.actor(SERVICE, one).fails("CancelHandshake", HandshakeId=sent["Id"])
+        for one in (MEMBER, OUTSIDER, STRANGER)
+    ]
+
+    assert {one.code for one in refused} == {"AccessDeniedException"}

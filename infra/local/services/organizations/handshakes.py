@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from infra.local.api import Caller, Operation, ServiceError
 from infra.local.facts.organization import Handshake
 from infra.local.services.organizations import events
+from infra.local.services.organizations.view import denied
 from infra.local.wire.paging import when
 
 if TYPE_CHECKING:
@@ -84,7 +85,10 @@ class Handshakes:
         return {"Handshake": self._shown(handshake)}
 
     def cancel_handshake(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        organization = self._view.managed(who)
+        organization = self._state.organization_of(who.account_id)
+        # Inferred for an account outside any organization: the model has no error of its own.
+        if organization is None or organization.management != who.account_id:
+            raise denied()
         handshake = self._open(params, lambda one: one.organization_id == organization.id)
         handshake.state = "CANCELED"
         return {"Handshake": self._shown(handshake)}

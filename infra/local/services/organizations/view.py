@@ -43,13 +43,13 @@ class View:
         if who.account_id != organization.management and not organization.is_delegate(
             who.account_id
         ):
-            raise _denied()
+            raise denied()
         return organization
 
     def managed(self, who: Caller) -> LocalOrganization:
         organization = self.joined(who)
         if who.account_id != organization.management:
-            raise _denied()
+            raise denied()
         return organization
 
     def seat(self, organization: LocalOrganization, account_id: str) -> Seat:
@@ -117,7 +117,7 @@ class View:
         }
 
 
-def _denied() -> ServiceError:
+def denied() -> ServiceError:
     return ServiceError(
         "AccessDeniedException", "You don't have permissions to access this resource."
     )
