@@ -84,7 +84,10 @@ class Commands:
         if not isinstance(name, str) or name not in self._table:
             raise ValueError(f"do: one of {', '.join(self._table)}")
         arguments = _Arguments(name, {key: value for key, value in command.items() if key != "do"})
-        return self._table[name](arguments)
+        try:
+            return self._table[name](arguments)
+        except ServiceError as error:
+            raise ValueError(f"{name}: {error.message}") from error
 
     def _create_organization(self, given: _Arguments) -> dict[str, Any]:
         management = given.account_id("management")

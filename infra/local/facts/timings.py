@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NEVER = math.inf
+# JSON has numbers that no time can be: infinity, and integers of any length.
+MOST = 10**12
 
 
 class OrNever(float):
@@ -63,4 +65,5 @@ class Amounts(Mapping[str, float]):
 
 
 def is_amount(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    """Whether it is a number that is not negative, and that clocks can count with."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST

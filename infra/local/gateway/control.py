@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.facts.clock import Clock
+from infra.local.facts.timings import is_amount
 from infra.local.gateway.endpoint import HasServices
 from infra.local.gateway.faults import Fault
 from infra.local.wire.http import Response
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from infra.local.wire.http import Request
 
 PREFIX = "/_rollcall/"
+# The year 9000: what is due later still has a date.
+_END = 221_845_392_000.0
 
 
 class World(HasServices, Protocol):
@@ -82,6 +86,8 @@ class Control:
             return _json(200, self._resources[resource](request))
         except ValueError as error:
             return _json(400, {"error": str(error)})
+        except RecursionError:
+            return _json(400, {"error": "body: nested too deeply"})
 
     def _forget_calls(self, _: Request) -> dict[str, Any]:
         self._calls.clear()
@@ -100,8 +106,8 @@ class Control:
 
     def _advance(self, request: Request) -> dict[str, Any]:
         seconds = _document(request).get("advance")
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool) or seconds < 0:
-            raise ValueError("advance: a number of seconds, not negative")
+        if not is_amount(seconds) or self._clock.now() + seconds > _END:
+            raise ValueError("advance: a number of seconds, not negative, until the year 9000")
         self._clock.advance(seconds)
         return {"now": self._clock.now()}
 
@@ -113,6 +119,7 @@ class Control:
             raise ValueError("account, region, bus: strings that say which bus")
         if not isinstance(event, dict):
             raise ValueError("event: the whole event, as an object")
+        _check_event(event)
         return {"event_id": self._deliver(account, region, bus, event)}
 
     async def _reset(self) -> dict[str, Any]:
@@ -121,6 +128,23 @@ class Control:
         self._faults.clear()
         self._calls.clear()
         return {}
+
+
+def _check_event(event: dict[str, Any]) -> None:
+    for key in ("source", "detail-type", "account", "region", "time"):
+        if not isinstance(event.get(key), str):
+            raise ValueError(f"event: {key} is a string")
+    if not isinstance(event.get("detail"), dict):
+        raise ValueError("event: detail is an object")
+    if not isinstance(event.get("id", ""), str):
+        raise ValueError("event: id is a string")
+    resources = event.get("resources", [])
+    if not isinstance(resources, list) or not all(isinstance(one, str) for one in resources):
+        raise ValueError("event: resources is a list of strings")
+    try:
+        datetime.fromisoformat(event["time"]).timestamp()
+    except (ValueError, OverflowError) as error:
+        raise ValueError("event: time is an ISO 8601 time") from error
 
 
 def _document(request: Request) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from infra.local.api import ServiceError
+from infra.local.facts.timings import is_amount
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -68,12 +69,13 @@ class Fault:
                 raise ValueError(f"{key}: a string, or {ANY} for any")
         if document.get("service", ANY) not in {ANY, *services}:
             raise ValueError(f"service: {ANY} or one of {', '.join(services)}")
-        if not _number(document.get("probability", 1.0), most=1.0):
+        probability = document.get("probability", 1.0)
+        if not is_amount(probability) or probability > 1:
             raise ValueError("probability: a number from 0 to 1")
         times = document.get("times")
-        if times is not None and (not _number(times) or not isinstance(times, int)):
+        if times is not None and (not is_amount(times) or not isinstance(times, int)):
             raise ValueError("times: a whole number of calls")
-        if not _number(document.get("seconds", 0.0)):
+        if not is_amount(document.get("seconds", 0.0)):
             raise ValueError("seconds: a number, not negative")
         return cls(**document | {"kind": kind})
 
@@ -152,7 +154,3 @@ def error_of(kind: FaultKind, target: CallTarget, wording: Wording) -> ServiceEr
             return ServiceError(
                 wording.server_error, "An internal error occurred. Try again later."
             )
-
-
-def _number(value: object, most: float = float("inf")) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most

@@ -5,12 +5,31 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from infra.local.gateway.calls import CallLog
 from infra.local.gateway.control import Control
-from infra.local.gateway.faults import CallTarget, FaultKind
+from infra.local.gateway.faults import CallTarget, FaultKind, Faults
 from infra.local.wire.http import Request
+from tests.support.local_world import (
+    ADMINISTRATOR,
+    MANAGEMENT,
+    MEMBER,
+    OPT_IN_REGION,
+    OUTSIDER,
+    Lab,
+)
 from tests.unit.local.echo import EchoWorld
 
+EVENT: dict[str, Any] = {
+    "source": "aws.organizations",
+    "detail-type": "AWS Service Event via CloudTrail",
+    "account": "111122223333",
+    "region": "us-east-1",
+    "time": "2026-11-21T10:00:00Z",
+    "detail": {},
+}
 TARGET = CallTarget("securityhub", "eu-west-1", "ListMembers", "111122223333")
 
 
@@ -42,27 +61,31 @@ class Bench:
         self.delivered: list[tuple[str, str, str, dict[str, Any]]] = []
         self.resets = 0
 
-        def deliver(account: str, region: str, bus: str, event: dict[str, Any]) -> str:
-            self.delivered.append((account, region, bus, event))
-            return "event-1"
-
-        async def reset() -> None:
-            self.resets += 1
-
         self.control = Control(
             self.world,
             self.world.clock,
             self.world.faults,
             self.world.calls,
-            deliver=deliver,
-            reset=reset,
+            deliver=self.deliver,
+            reset=self.reset,
         )
 
+    def deliver(self, account: str, region: str, bus: str, event: dict[str, Any]) -> str:
+        self.delivered.append((account, region, bus, event))
+        return "event-1"
+
+    async def reset(self) -> None:
+        self.resets += 1
+
     def ask(self, method: str, resource: str, document: object = None) -> tuple[int, Any]:
-        body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        request = Request(method, f"/_rollcall/{resource}", body=body)
-        response = asyncio.run(self.control.handle(request))
-        return response.status, json.loads(response.body)
+        return ask(self.control, method, resource, document)
+
+
+def ask(control: Control, method: str, resource: str, document: object = None) -> tuple[int, Any]:
+    body = document if isinstance(document, bytes) else json.dumps(document).encode()
+    request = Request(method, f"/_rollcall/{resource}", body=body)
+    response = asyncio.run(control.handle(request))
+    return response.status, json.loads(response.body)
 
 
 def test_health() -> None:
@@ -97,7 +120,7 @@ def test_time_is_moved() -> None:
 
 def test_an_event_is_put_on_the_bus_that_is_named() -> None:
     bench = Bench()
-    event = {"source": "aws.organizations"}
+    event = EVENT
 
     answer = bench.ask(
         "POST", "events", {"account": "111122223333", "region": "us-east-1", "event": event}
@@ -129,6 +152,24 @@ def test_reset_forgets_everything() -> None:
         ("clock", {}, "advance: "),
         ("events", {"account": 1, "region": "eu-west-1", "event": {}}, "account, region, bus: "),
         ("events", {"account": "1", "region": "eu-west-1"}, "event: "),
+        *(
+            ("events", {"account": "1", "region": "r", "event": EVENT | broken}, f"event: {key} ")
+            for key, broken in {
+                "source": {"source": None},
+                "time": {"time": "yesterday"},
+                "detail": {"detail": []},
+                "resources": {"resources": [1]},
+                "id": {"id": {}},
+            }.items()
+        ),
+        ("clock", b'{"advance": 1e999}', "advance: "),
+        ("clock", b'{"advance": NaN}', "advance: "),
+        ("clock", {"advance": 10**400}, "advance: "),
+        ("clock", {"advance": 10**12}, "advance: "),
+        ("faults", {"kind": "latency", "seconds": 10**400}, "seconds: "),
+        ("faults", {"kind": ["throttling"]}, "kind: "),
+        ("world", b'{"do":' + b"[" * 100_000, "body: "),
+        ("world", b"\xff", "body: "),
         ("world", [], "body: "),
         ("world", b"{", "body: "),
     ],
@@ -138,6 +179,61 @@ def test_bad_input_is_refused_in_one_line(resource: str, document: object, messa
 
     assert status == 400
     assert answer["error"].startswith(message)
+
+
+def commands() -> list[str]:
+    with pytest.raises(ValueError, match="do: one of ") as refused:
+        Lab().world.apply({})
+    return str(refused.value).removeprefix("do: one of ").split(", ")
+
+
+COMMANDS = commands()
+KEYS = sorted(
+    {
+        *("account_id", "accepts_after", "administrator", "advance", "auto_enable", "bus", "email"),
+        *("event", "joined", "kind", "management", "name", "operation", "organization", "parent"),
+        *("principal", "probability", "region", "regions", "seconds", "service", "state", "tags"),
+        *("text", "times", "volume", "detective_volume", "guardduty", "stale_reads"),
+    }
+)
+PLAUSIBLE: list[Any] = [
+    *(MANAGEMENT, ADMINISTRATOR, MEMBER, OUTSIDER, "eu-west-1", ["eu-west-1"], [OPT_IN_REGION]),
+    *("securityhub", "guardduty", "detective", "CreateMembers", "throttling", "latency", "NEW"),
+    *("SUSPENDED", "known", 1, 0.5, {"*": 1}, {"guardduty": None}, EVENT, "2026-11-21"),
+]
+ODD: list[Any] = [
+    *(None, True, -1, 10**30, 10**400, 1e300, float("nan"), float("inf"), "", "\ud800", "\x00"),
+    *([], [None], [[]], {}, {"": []}, {"*": {}}, {"x": {"y": []}}),
+]
+REQUESTS = st.tuples(
+    st.sampled_from(["POST world", "POST faults", "POST clock", "POST events"]),
+    st.dictionaries(
+        st.sampled_from(KEYS),
+        st.one_of(st.sampled_from(PLAUSIBLE), st.sampled_from(ODD)),
+        max_size=5,
+    ),
+    st.sampled_from(COMMANDS),
+)
+
+
+@settings(max_examples=150, deadline=None, derandomize=True)
+@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
+def test_any_document_is_taken_or_refused(
+    requests: list[tuple[str, dict[str, Any], str]],
+) -> None:
+    lab, bench = Lab(), Bench()
+    control = Control(
+        lab.world, lab.clock, Faults(), CallLog(), deliver=bench.deliver, reset=bench.reset
+    )
+    for resource, document, command in requests:
+        method, name = resource.split()
+        body = document | {"do": command} if name == "world" else document
+        status, answer = ask(control, method, name, body)
+
+        assert status in (200, 400), answer
+        assert status == 200 or answer["error"]
+        for reading in ("state", "faults", "clock"):
+            assert ask(control, "GET", reading)[0] == 200
 
 
 def test_no_such_resource() -> None:
