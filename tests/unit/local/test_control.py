@@ -18,6 +18,7 @@ from tests.support.local_world import (
     MEMBER,
     OPT_IN_REGION,
     OUTSIDER,
+    STRANGER,
     Lab,
 )
 from tests.unit.local.echo import EchoWorld
@@ -29,6 +30,13 @@ EVENT: dict[str, Any] = {
     "region": "us-east-1",
     "time": "2026-11-21T10:00:00Z",
     "detail": {},
+}
+ODD_EVENT: dict[str, Any] = {
+    "source": None,
+    "time": "yesterday",
+    "detail": [],
+    "resources": [1],
+    "id": {},
 }
 TARGET = CallTarget("securityhub", "eu-west-1", "ListMembers", "111122223333")
 
@@ -153,14 +161,12 @@ def test_reset_forgets_everything() -> None:
         ("events", {"account": 1, "region": "eu-west-1", "event": {}}, "account, region, bus: "),
         ("events", {"account": "1", "region": "eu-west-1"}, "event: "),
         *(
-            ("events", {"account": "1", "region": "r", "event": EVENT | broken}, f"event: {key} ")
-            for key, broken in {
-                "source": {"source": None},
-                "time": {"time": "yesterday"},
-                "detail": {"detail": []},
-                "resources": {"resources": [1]},
-                "id": {"id": {}},
-            }.items()
+            (
+                "events",
+                {"account": "1", "region": "r", "event": EVENT | {key: odd}},
+                f"event: {key}",
+            )
+            for key, odd in ODD_EVENT.items()
         ),
         ("clock", b'{"advance": 1e999}', "advance: "),
         ("clock", b'{"advance": NaN}', "advance: "),
@@ -181,59 +187,117 @@ def test_bad_input_is_refused_in_one_line(resource: str, document: object, messa
     assert answer["error"].startswith(message)
 
 
-def commands() -> list[str]:
-    with pytest.raises(ValueError, match="do: one of ") as refused:
-        Lab().world.apply({})
-    return str(refused.value).removeprefix("do: one of ").split(", ")
-
-
-COMMANDS = commands()
-KEYS = sorted(
-    {
-        *("account_id", "accepts_after", "administrator", "advance", "auto_enable", "bus", "email"),
-        *("event", "joined", "kind", "management", "name", "operation", "organization", "parent"),
-        *("principal", "probability", "region", "regions", "seconds", "service", "state", "tags"),
-        *("text", "times", "volume", "detective_volume", "guardduty", "stale_reads"),
-    }
-)
+HUBS: dict[str, Any] = {"service": "securityhub", "account_id": MEMBER, "regions": ["eu-west-1"]}
+FAULT: dict[str, Any] = {"service": "guardduty", "region": "*", "operation": "*", "account_id": "*"}
+COMMANDS: dict[str, dict[str, Any]] = {
+    "create_organization": {"management": OUTSIDER},
+    "add_account": {
+        "account_id": STRANGER,
+        "organization": MANAGEMENT,
+        "parent": "r-1",
+        "joined": "CREATED",
+        "email": "someone@example.com",
+        "name": "Name",
+        "state": "ACTIVE",
+        "volume": "known",
+        "accepts_after": 1,
+        "regions": [OPT_IN_REGION],
+        "tags": {"Key": "Value"},
+    },
+    "set_account": {"account_id": MEMBER, "accepts_after": {"*": 1}, "regions": []},
+    "remove_account": {"account_id": MEMBER},
+    "create_account": {"management": MANAGEMENT, "email": "a@example.com", "name": "a"},
+    "add_unit": {"management": MANAGEMENT, "name": "unit", "parent": "r-1"},
+    "trust": {"management": MANAGEMENT, "principal": "guardduty.amazonaws.com"},
+    "enable": HUBS,
+    "disable": HUBS,
+    "designate": {**HUBS, "auto_enable": "NEW"},
+    "invite": {**HUBS, "administrator": ADMINISTRATOR},
+    "fail_association": {"management": MANAGEMENT, "account_id": MEMBER, "text": "why"},
+    "set_timings": {"securityhub_enable": 1, "detective_recheck": None},
+    "set_limits": {"guardduty": 1},
+    "stale_reads": {"seconds": 1},
+    "unprocess": {
+        "service": "guardduty",
+        "operation": "CreateMembers",
+        "account_id": MEMBER,
+        "text": "why",
+        "times": 1,
+        "region": "eu-west-1",
+    },
+    "process": {},
+}
+# One document of each kind, whose values are then replaced.
+DOCUMENTS: list[tuple[str, dict[str, Any]]] = [
+    ("clock", {"advance": 1}),
+    ("faults", {**FAULT, "kind": "latency", "probability": 1, "times": 1, "seconds": 1}),
+    ("events", {"account": MANAGEMENT, "region": "us-east-1", "bus": "default", "event": EVENT}),
+    *(("world", {"do": command, **arguments}) for command, arguments in COMMANDS.items()),
+]
 PLAUSIBLE: list[Any] = [
     *(MANAGEMENT, ADMINISTRATOR, MEMBER, OUTSIDER, "eu-west-1", ["eu-west-1"], [OPT_IN_REGION]),
     *("securityhub", "guardduty", "detective", "CreateMembers", "throttling", "latency", "NEW"),
-    *("SUSPENDED", "known", 1, 0.5, {"*": 1}, {"guardduty": None}, EVENT, "2026-11-21"),
+    *("SUSPENDED", "known", 0, 1, 0.5, {"*": 1}, {"guardduty": None}, EVENT, "2026-11-21"),
 ]
 ODD: list[Any] = [
     *(None, True, -1, 10**30, 10**400, 1e300, float("nan"), float("inf"), "", "\ud800", "\x00"),
     *([], [None], [[]], {}, {"": []}, {"*": {}}, {"x": {"y": []}}),
 ]
-REQUESTS = st.tuples(
-    st.sampled_from(["POST world", "POST faults", "POST clock", "POST events"]),
-    st.dictionaries(
-        st.sampled_from(KEYS),
-        st.one_of(st.sampled_from(PLAUSIBLE), st.sampled_from(ODD)),
-        max_size=5,
-    ),
-    st.sampled_from(COMMANDS),
-)
+VALUES = st.one_of(st.sampled_from(ODD), st.sampled_from(PLAUSIBLE))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
-@given(requests=st.lists(REQUESTS, min_size=1, max_size=12))
-def test_any_document_is_taken_or_refused(
-    requests: list[tuple[str, dict[str, Any], str]],
-) -> None:
+def changed(kind: tuple[str, dict[str, Any]]) -> st.SearchStrategy[tuple[str, dict[str, Any]]]:
+    resource, document = kind
+    keys = [key for key in document if key != "do"] or ["other"]
+    replaced = st.dictionaries(st.sampled_from(keys), VALUES, max_size=2)
+    return replaced.map(lambda values: (resource, document | values))
+
+
+def test_every_command_is_among_the_documents() -> None:
+    named = {document["do"] for resource, document in DOCUMENTS if resource == "world"}
+
+    with pytest.raises(ValueError, match="do: one of ") as refused:
+        Lab().world.apply({})
+
+    assert named == set(str(refused.value).removeprefix("do: one of ").split(", "))
+
+
+def a_control() -> Control:
     lab, bench = Lab(), Bench()
-    control = Control(
+    return Control(
         lab.world, lab.clock, Faults(), CallLog(), deliver=bench.deliver, reset=bench.reset
     )
-    for resource, document, command in requests:
-        method, name = resource.split()
-        body = document | {"do": command} if name == "world" else document
-        status, answer = ask(control, method, name, body)
 
-        assert status in (200, 400), answer
-        assert status == 200 or answer["error"]
-        for reading in ("state", "faults", "clock"):
-            assert ask(control, "GET", reading)[0] == 200
+
+def assert_answered(control: Control, resource: str, document: dict[str, Any]) -> None:
+    status, answer = ask(control, "POST", resource, document)
+    assert status in (200, 400), answer
+    assert status == 200 or answer["error"]
+    for reading in ("state", "faults", "clock"):
+        assert ask(control, "GET", reading)[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("resource", "document"),
+    DOCUMENTS,
+    ids=[document.get("do", resource) for resource, document in DOCUMENTS],
+)
+def test_any_value_of_a_document_is_taken_or_refused(
+    resource: str, document: dict[str, Any]
+) -> None:
+    for key in document.keys() - {"do"}:
+        for value in (*ODD, *PLAUSIBLE):
+            assert_answered(a_control(), resource, document | {key: value})
+
+
+@settings(max_examples=50, deadline=None, derandomize=True)
+@given(documents=st.lists(st.sampled_from(DOCUMENTS).flatmap(changed), min_size=5, max_size=12))
+def test_documents_are_taken_or_refused_in_any_order(
+    documents: list[tuple[str, dict[str, Any]]],
+) -> None:
+    control = a_control()
+    for resource, document in documents:
+        assert_answered(control, resource, document)
 
 
 def test_no_such_resource() -> None:
