@@ -48,6 +48,10 @@ class Service(Protocol):
         """How it words what any of its operations may be refused with."""
         ...
 
+    def refused(self, broken: Sequence[Violation]) -> Sequence[Violation]:
+        """Those of the violations of its model for which it refuses a request."""
+        ...
+
     @property
     def operations(self) -> Mapping[str, Operation]:
         """The operations this service answers; any other is answered as unknown."""

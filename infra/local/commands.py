@@ -17,6 +17,7 @@ fail_association    management, account_id; text (its associations with a config
                     Security Hub fail with it from then on; null: no longer)
 set_timings         any of `infra.local.facts.timings.TIMINGS` and of the services' `timings`
 set_limits          any of the services' `limits`
+set_switches        any of `infra.local.facts.switches.SWITCHES`
 stale_reads         seconds
 unprocess           service, operation, account_id, text; times, region
 process             nothing: what was to be unprocessed is processed again
@@ -35,6 +36,7 @@ from infra.local.api import Caller, ServiceError
 from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
 from infra.local.facts.state import Forced, LocalAccount, Volume
+from infra.local.facts.switches import switched
 from infra.local.facts.timings import is_amount
 
 if TYPE_CHECKING:
@@ -73,6 +75,7 @@ class Commands:
             "fail_association": self._fail_association,
             "set_timings": self._set_timings,
             "set_limits": self._set_limits,
+            "set_switches": self._set_switches,
             "stale_reads": self._stale_reads,
             "unprocess": self._unprocess,
             "process": self._process,
@@ -250,6 +253,10 @@ class Commands:
 
     def _set_limits(self, given: _Arguments) -> dict[str, Any]:
         self._state.limits = self._state.limits.replaced(given.rest())
+        return {}
+
+    def _set_switches(self, given: _Arguments) -> dict[str, Any]:
+        self._state.switches = switched(self._state.switches, given.rest())
         return {}
 
     def _stale_reads(self, given: _Arguments) -> dict[str, Any]:

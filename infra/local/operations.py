@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.local.facts.clock import ManualClock
+from infra.local.facts.switches import SWITCHES
 from infra.local.facts.timings import TIMINGS, OrNever
 from infra.local.services.registry import SERVICES
 from infra.local.world import World
@@ -66,6 +67,14 @@ What `set_timings` and `set_limits` take, and what it is until then: seconds of 
 clock, where AWS takes minutes to days, and counts.
 """
 
+_SWITCHES = """\
+
+## Switches
+
+What `set_switches` takes, where AWS's behaviour is known in more than one way or is not known.
+The first value of each is what it is until then.
+"""
+
 
 def page() -> str:
     """The page: the operations of every service, and the amounts that commands can change."""
@@ -86,12 +95,22 @@ def page() -> str:
         *_table(served, operations),
         _AMOUNTS,
         *_table(("Service", "Timings", "Limits"), amounts),
+        _SWITCHES,
+        *_table(("Switch", "Value", "Source"), _switches()),
     ]
     return "\n".join(lines) + "\n"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
     return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def _switches() -> list[tuple[str, str, str]]:
+    return [
+        (f"`{name}`", f"`{value}`", source)
+        for name, values in SWITCHES.items()
+        for value, source in values.items()
+    ]
 
 
 def _coded(names: Iterable[str]) -> str:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from infra.local.facts.membership import LocalMembership
     from infra.local.facts.state import NewRole
     from infra.local.services.service import LocalService
+    from infra.local.wire.constraints import Violation
 
 
 class World:
@@ -175,12 +176,11 @@ class World:
 
     def _guarded(self, part: LocalService) -> Service:
         operations = {
-            name: self._locked(call, f"{part.name}:{name}", regional=part.regional)
-            for name, call in part.operations.items()
+            name: self._locked(part, name, call) for name, call in part.operations.items()
         }
-        return _Guarded(part.name, part.wording, operations)
+        return _Guarded(part, operations)
 
-    def _locked(self, call: Operation, action: str, *, regional: bool) -> Operation:
+    def _locked(self, part: LocalService, name: str, call: Operation) -> Operation:
         def locked(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
             with self._lock:
                 self._state.agenda.run_due()
@@ -189,14 +189,16 @@ class World:
                     raise ServiceError(
                         "AccessDeniedException",
                         f"User: arn:aws:iam::{who.account_id}:root is not authorized to perform: "
-                        f"{action}",
+                        f"{part.name}:{name}",
                     )
-                if regional and not account.can_use(who.region):
+                if part.regional and not account.can_use(who.region):
                     # What AWS answers to credentials of an account that lacks the Region.
                     raise ServiceError(
                         "UnrecognizedClientException",
                         "The security token included in the request is invalid.",
                     )
+                if not self._state.buckets.take(part.rates(who, name), self._state.now()):
+                    raise ServiceError(part.wording.throttling, "Rate exceeded")
                 return call(who, params)
 
         return locked
@@ -204,6 +206,16 @@ class World:
 
 @dataclass(frozen=True, slots=True)
 class _Guarded:
-    name: str
-    wording: Wording
+    part: LocalService
     operations: Mapping[str, Operation]
+
+    @property
+    def name(self) -> str:
+        return self.part.name
+
+    @property
+    def wording(self) -> Wording:
+        return self.part.wording
+
+    def refused(self, broken: Sequence[Violation]) -> Sequence[Violation]:
+        return self.part.refused(broken)

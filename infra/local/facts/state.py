@@ -18,7 +18,9 @@ from infra.local.facts.organization import (
     Seat,
     Unit,
 )
+from infra.local.facts.rates import Buckets
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
+from infra.local.facts.switches import default_switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -139,6 +141,8 @@ class State:
 
     def clear(self) -> None:
         self.timings, self.limits, seed = self._initial
+        self.switches = default_switches()
+        self.buckets = Buckets()
         self._random = random.Random(seed)  # noqa: S311  # ids that repeat from run to run
         self.agenda.clear()
         self.accounts: dict[str, LocalAccount] = {}

@@ -163,7 +163,7 @@ def _parameters(service: Service, found: Route, request: Request) -> dict[str, A
         parameters = parse(found, request)
     except MalformedRequest as error:
         raise service.wording.malformed(str(error)) from error
-    broken = list(violations(found.operation.input_shape, parameters))
+    broken = service.refused(list(violations(found.operation.input_shape, parameters)))
     if broken:
         raise service.wording.invalid_input(broken)
     return parameters

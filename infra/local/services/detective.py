@@ -78,6 +78,7 @@ class Detective(Members):
         itself="Account is the administrator of the behavior graph",
         not_member="Account is not a member",
         suspended="Account is suspended",
+        unknown_account="Account does not exist",
     )
     # Codes are modelled; texts are inferred where no other source is named.
     errors: ClassVar = {

@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from infra.local.api import Operation, Wording
+    from infra.local.api import Caller, Operation, Wording
+    from infra.local.facts.rates import Rate
     from infra.local.facts.state import State
+    from infra.local.wire.constraints import Violation
 
 
 class LocalService(ABC):
@@ -27,6 +29,14 @@ class LocalService(ABC):
 
     def __init__(self, state: State) -> None:
         self.state = state
+
+    def refused(self, broken: Sequence[Violation]) -> Sequence[Violation]:
+        """Those of the violations of its model for which it refuses a request."""
+        return broken
+
+    def rates(self, who: Caller, operation: str) -> Mapping[tuple[str, ...], Rate]:
+        """What limits a request now, each with whatever shares it."""
+        return {}
 
     @property
     @abstractmethod

@@ -11,9 +11,10 @@ from infra.local.gateway.faults import Faults
 from infra.local.services.registry import SERVICES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.local.api import Caller, Operation, Service, Wording
+    from infra.local.wire.constraints import Violation
 
 
 class EchoService:
@@ -33,6 +34,9 @@ class EchoService:
     @property
     def wording(self) -> Wording:
         return next(service.wording for service in SERVICES if service.name == self._name)
+
+    def refused(self, broken: Sequence[Violation]) -> Sequence[Violation]:
+        return broken
 
     @property
     def operations(self) -> Mapping[str, Operation]:

@@ -216,6 +216,7 @@ COMMANDS: dict[str, dict[str, Any]] = {
     "fail_association": {"management": MANAGEMENT, "account_id": MEMBER, "text": "why"},
     "set_timings": {"securityhub_enable": 1, "detective_recheck": None},
     "set_limits": {"guardduty": 1},
+    "set_switches": {"securityhub_over_fifty": "cut"},
     "stale_reads": {"seconds": 1},
     "unprocess": {
         "service": "guardduty",

@@ -50,13 +50,12 @@ def unit(management: Actor, name: str, parent: str) -> str:
     return str(created["OrganizationalUnit"]["Id"])
 
 
-def test_an_account_is_described_with_its_state_and_its_legacy_status(
-    lab: Lab, management: Actor
-) -> None:
+def test_an_account_is_described_with_its_state(lab: Lab, management: Actor) -> None:
     account = management("DescribeAccount", AccountId=MEMBER)["Account"]
 
     organization = management("DescribeOrganization")["Organization"]["Id"]
-    assert (account["State"], account["Status"]) == ("ACTIVE", "ACTIVE")
+    assert account["State"] == "ACTIVE"
+    assert "Status" not in account
     assert account["Email"] == email(MEMBER)
     assert account["JoinedMethod"] == "CREATED"
     assert account["Paths"] == [f"{organization}/{root(management)}/{MEMBER}/"]
@@ -75,6 +74,7 @@ def test_every_state_has_a_legacy_status(
     lab: Lab, management: Actor, state: str, legacy: str
 ) -> None:
     lab.do("set_account", account_id=MEMBER, state=state)
+    lab.do("set_switches", organizations_account_status="present")
 
     account = management("DescribeAccount", AccountId=MEMBER)["Account"]
 

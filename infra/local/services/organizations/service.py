@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError, Wording
+from infra.local.facts.switches import OFF
 from infra.local.services.organizations.accounts import OrganizationAccounts
 from infra.local.services.organizations.handshakes import Handshakes
+from infra.local.services.organizations.rates import ACCOUNT, BOTH
 from infra.local.services.organizations.view import View
 from infra.local.services.service import LocalService
 from infra.local.wire.constraints import Constraint
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.local.facts.organization import LocalOrganization
+    from infra.local.facts.rates import Rate
     from infra.local.facts.state import State
     from infra.local.wire.constraints import Violation
 
@@ -56,6 +59,16 @@ class Organizations(LocalService):
         self._view = View(state)
         self._accounts = OrganizationAccounts(state, self._view)
         self._handshakes = Handshakes(state, self._view)
+
+    def rates(self, who: Caller, operation: str) -> Mapping[tuple[str, ...], Rate]:
+        if self.state.switches["organizations_rate_limits"] == OFF:
+            return {}
+        of_account, of_organization = BOTH.get(operation, (ACCOUNT.get(operation), None))
+        limiting = {(self.name, operation, who.account_id): of_account}
+        organization = self.state.organization_of(who.account_id)
+        if organization is not None:
+            limiting[self.name, operation, organization.id] = of_organization
+        return {key: rate for key, rate in limiting.items() if rate is not None}
 
     @property
     def operations(self) -> Mapping[str, Operation]:
@@ -222,7 +235,8 @@ class Organizations(LocalService):
         for account_id, at in sorted(since.items()):
             account = self._view.account(organization, account_id)
             del account["Paths"]
-            administrators.append(account | {"DelegationEnabledDate": when(at)})
+            status = self._view.status(account_id)
+            administrators.append(account | {"Status": status, "DelegationEnabledDate": when(at)})
         return self._view.page("DelegatedAdministrators", administrators, params)
 
     def list_delegated_services_for_account(

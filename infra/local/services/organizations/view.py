@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.api import Caller, ServiceError
 from infra.local.facts.organization import AccountState
+from infra.local.facts.switches import ABSENT
 from infra.local.wire.paging import page, when
 
 if TYPE_CHECKING:
@@ -96,17 +97,22 @@ class View:
 
     def account(self, organization: LocalOrganization, account_id: str) -> dict[str, Any]:
         account, seat = self._state.account(account_id), organization.seats[account_id]
+        retired = self._state.switches["organizations_account_status"] == ABSENT
         return {
             "Id": account_id,
             "Arn": self.arn(organization, "account", account_id),
             "Email": account.email,
             "Name": account.name,
-            "Status": _LEGACY[account.state],
+            **({} if retired else {"Status": self.status(account_id)}),
             "State": account.state.value,
             "Paths": [organization.path(account_id, seat.parent_id)],
             "JoinedMethod": seat.joined_method,
             "JoinedTimestamp": when(seat.joined_at),
         }
+
+    def status(self, account_id: str) -> str:
+        """The older ``Status``, which DelegatedAdministrator keeps (BC)."""
+        return _LEGACY[self._state.account(account_id).state]
 
     def unit(self, organization: LocalOrganization, unit: Unit) -> dict[str, Any]:
         return {

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.membership import ASSOCIATED, Change, LocalMembership, LocalStatus, Why
 from infra.local.facts.organization import AutoEnable, Designation, LocalOrganization
+from infra.local.facts.rates import Rate
 from infra.local.facts.state import Installation
+from infra.local.facts.switches import CUT, OFF
 from infra.local.services.securityhub import standards
 from infra.local.services.securityhub.aggregators import Aggregators
 from infra.local.services.securityhub.central import CentralOperations
@@ -15,6 +17,7 @@ from infra.local.services.shared import refusals
 from infra.local.services.shared.members import Members
 from infra.local.services.shared.relationship import Relationship, Shape
 from infra.local.services.shared.tags import TagOperations
+from infra.local.wire.constraints import Constraint
 from infra.local.wire.errors import described
 from infra.local.wire.paging import iso, when
 
@@ -22,21 +25,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from infra.local.facts.state import State
+    from infra.local.wire.constraints import Violation
 
 _INVALID = "InvalidInputException"
-_SHAPE = Shape(
-    reason="ProcessingResult",
-    status="MemberStatus",
-    admin_id="AccountId",
-    admin_status="Status",
-    timestamp=when,
-    # "Associated" means the status Enabled here (BC).
-    not_associated=frozenset(LocalStatus) - {LocalStatus.ENABLED},
-    # Security Hub takes more than 50 accounts and leaves the rest unprocessed (SEA 814).
-    too_many="Maximum number of results exceeded",
-)
-
-
+# In an account and Region, for all operations but some (BC).
+_RATE = Rate(10, 30)
+_RATES = {"BatchEnableStandards": Rate(1, 1), "GetFindings": Rate(3, 6)}
 # What accounts with a configuration policy may not do (central-configuration-intro).
 _SELF_MANAGED_ONLY = (
     "EnableSecurityHub",
@@ -118,7 +112,19 @@ class SecurityHub(Members):
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
-        self._relationship = Relationship(self, _SHAPE)
+        self._relationship = Relationship(
+            self,
+            Shape(
+                reason="ProcessingResult",
+                status="MemberStatus",
+                admin_id="AccountId",
+                admin_status="Status",
+                timestamp=when,
+                # "Associated" means the status Enabled here (BC).
+                not_associated=frozenset(LocalStatus) - {LocalStatus.ENABLED},
+                too_many=lambda: "Maximum number of results exceeded" if self._cuts() else None,
+            ),
+        )
         self._central = CentralOperations(self)
         self.aggregators = Aggregators(
             state,
@@ -155,6 +161,19 @@ class SecurityHub(Members):
         }
         every = open_to_all | {name: self._subscribed(call) for name, call in with_hub.items()}
         return every | {name: self._self_managed(every[name]) for name in _SELF_MANAGED_ONLY}
+
+    def refused(self, broken: Sequence[Violation]) -> Sequence[Violation]:
+        if not self._cuts():
+            return broken
+        too_many = (Constraint.MAX_LENGTH, ("AccountDetails",))
+        return [one for one in broken if (one.constraint, one.path) != too_many]
+
+    def rates(self, who: Caller, operation: str) -> Mapping[tuple[str, ...], Rate]:
+        if self.state.switches["securityhub_rate_limits"] == OFF:
+            return {}
+        own = (operation,) if operation in _RATES else ()
+        key = (self.name, who.account_id, who.region, *own)
+        return {key: _RATES.get(operation, _RATE)}
 
     def enable_delay(self) -> float:
         return self.state.timings["securityhub_enable"]
@@ -328,6 +347,10 @@ class SecurityHub(Members):
             for membership in self.memberships(region, administrator=administrator)
         )
         return invited >= self.capacity(organization=False)
+
+    def _cuts(self) -> bool:
+        """Whether more than 50 accounts are taken, and the rest left unprocessed."""
+        return self.state.switches["securityhub_over_fifty"] == CUT
 
     def _administered(self, who: Caller) -> tuple[LocalOrganization, Designation]:
         found = self.state.designation(self.name, who.region, who.account_id)

@@ -22,6 +22,7 @@ from infra.local.facts.membership import (
     Why,
 )
 from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
+from infra.local.facts.switches import REFUSED
 from infra.local.services.service import LocalService
 from infra.local.services.shared.delegation import Delegation
 from infra.local.wire.paging import page
@@ -67,6 +68,10 @@ class Members(LocalService):
     def verification_delay(self) -> float | None:
         """Seconds until the e-mail of an invited account is verified; None where it is not."""
         return None
+
+    def takes_unknown_accounts(self) -> bool:
+        """Whether an account that no one has described can be created as a member."""
+        return self.state.switches.get(f"{self.name}_unknown_account") != REFUSED
 
     def admission(self, membership: LocalMembership) -> tuple[LocalStatus, str | None]:
         """What an accepted or organisation account becomes, and Detective's DisabledReason."""
@@ -387,7 +392,7 @@ class Members(LocalService):
                 return texts.management_not_enabled
             if self.exclusive and self.association(account_id, who.region):
                 return texts.other_administrator
-        elif account_id not in self.state.accounts and self.verification_delay() is None:
+        elif account_id not in self.state.accounts and not self.takes_unknown_accounts():
             return texts.unknown_account
         if self.full(who.account_id, who.region, organization=organization is not None):
             return texts.limit

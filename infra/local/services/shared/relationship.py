@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from infra.local.facts.membership import ASSOCIATED, Change, LocalStatus
+from infra.local.facts.membership import ASSOCIATED, Change, LocalStatus, Why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,8 +27,8 @@ class Shape:
     timestamp: Callable[[float], Any]
     # Whom ListMembers leaves out unless told not to.
     not_associated: frozenset[LocalStatus]
-    # What is said of accounts beyond the first 50; None where the model allows no more.
-    too_many: str | None = None
+    # What is said of accounts beyond the first 50; None where so many are refused.
+    too_many: Callable[[], str | None] = lambda: None
     # What a member has besides.
     besides: Callable[[Caller, str, Change], dict[str, Any]] = lambda *_: {}
 
@@ -202,10 +202,13 @@ class Relationship:
     ) -> dict[str, Any]:
         """Act on each account once; the answer's UnprocessedAccounts."""
         asked, beyond = list(dict.fromkeys(account_ids)), list[str]()
-        if self._shape.too_many is not None:
+        too_many = self._shape.too_many()
+        if too_many is not None:
             asked, beyond = asked[:PAGE], asked[PAGE:]
+        elif len(asked) > PAGE:
+            raise self._members.error(Why.BAD_INPUT)
         refused = self._members.refusals(who, operation, asked, lambda one: act(who, one))
-        refused += [(account_id, self._shape.too_many or "") for account_id in beyond]
+        refused += [(account_id, too_many or "") for account_id in beyond]
         return {
             "UnprocessedAccounts": [
                 {"AccountId": account_id, self._shape.reason: text} for account_id, text in refused
