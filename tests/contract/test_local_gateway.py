@@ -9,6 +9,8 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import zipfile
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 ADMINISTRATOR = "111122223333"
 MEMBER = "444455556666"
 REGION = "eu-west-1"
+REGIONS = ("us-east-1", "ap-east-1")
 EVENT = {
     "version": "0",
     "id": "00000000-0000-0000-0000-000000000001",
@@ -360,6 +363,57 @@ def test_a_region_not_opted_in_to_knows_no_credentials_of_the_account(
         assert aws.client("sts", account, region).get_caller_identity()["Account"] == account
     # IAM is global, wherever its client is.
     assert aws.client("iam", account, "ap-east-1").list_roles()["Roles"] == []
+
+
+def test_a_region_only_the_roles_account_lacks_is_disabled_for_the_role(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    caller, account = new_account(), new_account()
+    aws.world(do="add_account", account_id=caller, regions=["ap-east-1"])
+    aws.world(do="add_account", account_id=account)
+    trusts = {"AWS": f"arn:aws:iam::{caller}:root"}
+    session = {"RoleArn": create_role(aws, "There", trusts, account), "RoleSessionName": "test"}
+    sts = aws.client("sts", caller, "ap-east-1")
+
+    stranger = {**session, "RoleArn": f"arn:aws:iam::{account}:role/Unknown"}
+    assert refusal(sts.assume_role, **stranger) == ("AccessDenied", 403)
+    assert refusal(sts.assume_role, **session) == ("RegionDisabledException", 403)
+
+    aws.world(do="set_account", account_id=account, regions=["ap-east-1"])
+    assert sts.assume_role(**session)["Credentials"]
+
+
+def test_a_bucket_addressed_by_its_host_is_refused_in_a_region_not_opted_in_to(
+    aws: LocalAws, new_account: Callable[[], str]
+) -> None:
+    account = new_account()
+    aws.world(do="add_account", account_id=account, regions=["af-south-1"])
+    bucket = f"bucket-{account}"
+    aws.client("s3", account, "us-east-1").create_bucket(Bucket=bucket)
+
+    def listed(region: str, host: str, path: str) -> int:
+        scope = f"{account}/20261121/{region}/s3/aws4_request"
+        request = urllib.request.Request(  # noqa: S310  # our own URL
+            aws.url + path,
+            headers={
+                "Host": host,
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, "
+                "Signature=0",
+            },
+        )
+        try:
+            with urllib.request.urlopen(request) as response:  # noqa: S310  # our own URL
+                return int(response.status)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    by_path = {region: listed(region, "localhost", f"/{bucket}") for region in REGIONS}
+    by_host = {region: listed(region, f"{bucket}.localhost", "/") for region in REGIONS}
+
+    assert by_host == by_path
+    assert by_host["us-east-1"] == 200
+    assert by_host["ap-east-1"] == 403
 
 
 def test_regions_are_described_as_the_account_has_them(

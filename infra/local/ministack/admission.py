@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     Answer = tuple[int, dict[str, str], Any]
     Query = dict[str, list[str]]
+    BucketHost = Callable[[str, str, str, dict[str, str], bytes, Query], Awaitable[Answer | None]]
     Dispatch = Callable[[str, str, dict[str, str], bytes, Query, str], Awaitable[Answer]]
 
 # Those whose clients may sign for the Region they were made for, though the service has none.
@@ -60,6 +62,25 @@ def admit_callers(accounts: KnowsAccounts) -> Callable[[Dispatch], Dispatch]:
             return await dispatch(method, path, headers, body, query, request_id)
 
         return dispatch_admitted
+
+    return admitting
+
+
+def admit_bucket_hosts(accounts: KnowsAccounts) -> Callable[[BucketHost], BucketHost]:
+    """The same for requests that name a bucket in their host: MiniStack serves them on its own."""
+
+    def admitting(handle: BucketHost) -> BucketHost:
+        async def handle_admitted(
+            host: str, path: str, method: str, headers: dict[str, str], body: bytes, query: Query
+        ) -> Answer | None:
+            if detect_service(method, path, headers, query) == "s3":
+                request_id = str(uuid.uuid4())
+                refused = _refusal(accounts, method, path, headers, body, query, request_id)
+                if refused is not None:
+                    return refused
+            return await handle(host, path, method, headers, body, query)
+
+        return handle_admitted
 
     return admitting
 

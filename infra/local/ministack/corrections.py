@@ -17,7 +17,7 @@ from ministack.services import ec2, eventbridge, iam, lambda_svc, stepfunctions,
 from ministack.services.cloudformation import provisioners
 
 from infra.local.ministack import bus_policies
-from infra.local.ministack.admission import admit_callers
+from infra.local.ministack.admission import admit_bucket_hosts, admit_callers
 from infra.local.ministack.described_regions import describe_regions_of
 from infra.local.ministack.event_targets import forward_anywhere, keep_undelivered
 from infra.local.ministack.roles import refuse_untrusted_callers
@@ -62,6 +62,7 @@ def correct_ministack(accounts: KnowsAccounts, shared_code: SharedCode) -> None:
     run_functions_as_their_role()
     share_code_between_workers(shared_code)
     _replace(ministack_app, "_dispatch_service_request", admit_callers(accounts))
+    _replace(ministack_app, "_handle_s3_vhost_request", admit_bucket_hosts(accounts))
     _replace(sts, "handle_request", refuse_untrusted_callers(accounts))
     # For aws:PrincipalOrgID.
     _replace(iam_evaluator, "_principal_org_id", lambda _: accounts.organization_of)

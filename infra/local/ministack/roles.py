@@ -1,6 +1,7 @@
 """The role an account is created with, and who is given which role.
 
-sts:AssumeRole is as AWS decides it: the role exists in an open account and trusts the caller.
+sts:AssumeRole is as AWS decides it: the role exists in an open account, trusts the caller, and its
+account has the Region of the endpoint.
 
 MiniStack hands out credentials for any role unless it checks every policy of every call, and then
 ``cdk deploy`` fails. The caller's own permission to assume the role is not checked here.
@@ -53,6 +54,12 @@ def _refusing(accounts: KnowsAccounts, handle: Handler) -> Handler:
                 )
                 refusal: Answer = iam._error(403, "AccessDenied", text, ns="sts")
                 return refusal
+            account = form["RoleArn"].split(":")[4]
+            if not accounts.can_use(account, get_region()):
+                # That a caller without permission is told so first is inferred.
+                text = f"STS is not activated in this region for account:{account}."
+                disabled: Answer = iam._error(403, "RegionDisabledException", text, ns="sts")
+                return disabled
         return await handle(method, path, headers, body, query)
 
     return handle_request
