@@ -17,6 +17,7 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.protection import detector_features, standards
 from functions.enrolment.scope import Scope, read_scope
 from functions.enrolment.target import Target
 
@@ -36,12 +37,26 @@ class Invitation:
     ``send_email`` says whether AWS sends that e-mail (GuardDuty and Detective support both,
     Security Hub neither). ``member_role`` is the name of the role that Rollcall assumes with
     ``external_id`` to accept invitations in the member account; without a role, people accept.
+
+    ``standards`` and ``detector_features`` are what Rollcall enables when it accepts: exactly these
+    standards in a hub that has none, and exactly these optional features in a detector that it
+    creates; where they are ``None``, AWS's defaults.
     """
 
     message: str = ""
     send_email: bool = False
     member_role: str | None = None
     external_id: str | None = None
+    standards: tuple[str, ...] | None = None
+    detector_features: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        return {
+            each.name: list(value) if isinstance(value, tuple) else value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != each.default
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +135,7 @@ class Configuration:
         return {
             "regions": list(self.regions),
             "services": [service.name for service in self.services],
-            "invitation": {k: v for k, v in asdict(self.invitation).items() if v != ""},
+            "invitation": self.invitation.to_json(),
             "timing": durations,
             "scope": self.scope.to_json(),
         } | self._service_regions_to_json()
@@ -182,10 +197,15 @@ def _invitation(value: object, path: str) -> Invitation:
         send_email=document.optional("send_email", a_boolean, default=False),
         member_role=document.optional("member_role", a_string(64), None),
         external_id=document.optional("external_id", a_string(1224), None),
+        standards=document.optional("standards", standards, None),
+        detector_features=document.optional("detector_features", detector_features, None),
     )
     document.close()
     if invitation.member_role and not invitation.external_id:
         raise InvalidInput(document.path("external_id"), "is required where member_role is given")
+    for key in ("standards", "detector_features"):
+        if getattr(invitation, key) is not None and not invitation.member_role:
+            raise InvalidInput(document.path("member_role"), f"is required where {key} is given")
     return invitation
 
 

@@ -35,6 +35,38 @@ def test_what_is_written_is_what_is_read() -> None:
     assert read(configuration.to_json()) == configuration
 
 
+ROLE = {"member_role": "RollcallMember", "external_id": "x"}
+STANDARD = "aws-foundational-security-best-practices/v/1.0.0"
+
+
+@pytest.mark.parametrize(
+    ("given", "standards", "features"),
+    [
+        ({}, None, None),
+        ({"standards": None, "detector_features": None}, None, None),
+        ({"standards": [], "detector_features": []}, (), ()),
+        (
+            {"standards": [STANDARD], "detector_features": ["S3_DATA_EVENTS"]},
+            (STANDARD,),
+            ("S3_DATA_EVENTS",),
+        ),
+    ],
+    ids=["absent", "null", "none", "one"],
+)
+def test_what_an_acceptance_enables_is_the_default_of_aws_or_exactly_a_list(
+    given: dict[str, Any], standards: tuple[str, ...] | None, features: tuple[str, ...] | None
+) -> None:
+    configuration = read({"regions": ["eu-west-1"], "invitation": ROLE | given})
+
+    assert configuration.invitation.standards == standards
+    assert configuration.invitation.detector_features == features
+    assert read(configuration.to_json()) == configuration
+
+
+def test_what_is_the_default_is_not_written() -> None:
+    assert Configuration(("eu-west-1",), ()).to_json()["invitation"] == {}
+
+
 @pytest.mark.parametrize(
     ("value", "refusal"),
     [
@@ -68,6 +100,42 @@ def test_what_is_written_is_what_is_read() -> None:
         (
             {"regions": ["eu-west-1"], "invitation": {"member_role": "RollcallMember"}},
             "rollcall.invitation.external_id: is required where member_role is given",
+        ),
+        *(
+            ({"regions": ["eu-west-1"], "invitation": ROLE | invitation}, refusal)
+            for invitation, refusal in (
+                ({"standards": STANDARD}, "rollcall.invitation.standards: takes a list of 0 to 25"),
+                (
+                    {"standards": [STANDARD, f"standards/{STANDARD}"]},
+                    "rollcall.invitation.standards[1]: takes the part of a standard's ARN after",
+                ),
+                (
+                    {"standards": [STANDARD, STANDARD]},
+                    "rollcall.invitation.standards[1]: repeats an earlier item",
+                ),
+                (
+                    {"detector_features": ["RDS_LOGIN_EVENTS", "FLOW_LOGS"]},
+                    "rollcall.invitation.detector_features[1]: takes one of S3_DATA_EVENTS, EKS",
+                ),
+                (
+                    {
+                        "detector_features": [
+                            "RUNTIME_MONITORING",
+                            "S3_DATA_EVENTS",
+                            "EKS_RUNTIME_MONITORING",
+                        ]
+                    },
+                    "rollcall.invitation.detector_features[2]: takes only one of"
+                    " EKS_RUNTIME_MONITORING and RUNTIME_MONITORING: the latter includes",
+                ),
+            )
+        ),
+        *(
+            (
+                {"regions": ["eu-west-1"], "invitation": {key: []}},
+                f"rollcall.invitation.member_role: is required where {key} is given",
+            )
+            for key in ("standards", "detector_features")
         ),
         (
             {"regions": ["eu-west-1"], "service_regions": {"detective": ["us-east-1"]}},
