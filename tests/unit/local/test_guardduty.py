@@ -586,6 +586,37 @@ def test_both_runtime_features_at_once_are_an_error(lab: Lab, admin: WithDetecto
     assert error.code == "BadRequestException"
 
 
+@pytest.mark.parametrize(
+    ("region", "missing"),
+    [
+        (REGION, set()),
+        ("ap-south-1", {"AI_ANALYST"}),
+        ("ap-east-2", {"AI_ANALYST", "RDS_LOGIN_EVENTS"}),
+    ],
+)
+def test_a_detector_has_the_features_that_its_region_offers(
+    lab: Lab, region: str, missing: set[str]
+) -> None:
+    lab.do("set_account", account_id=OUTSIDER, regions=["ap-east-2"])
+    actor = lab.actor(SERVICE, OUTSIDER, region)
+
+    def features(*names: str) -> list[dict[str, str]]:
+        return [{"Name": name, "Status": "DISABLED"} for name in names]
+
+    refused = {
+        name
+        for name in missing
+        if actor.fails("CreateDetector", Enable=True, Features=features(name))
+    }
+    offered = sorted({"AI_ANALYST", "AI_PROTECTION", "RDS_LOGIN_EVENTS"} - missing)
+    detector = actor("CreateDetector", Enable=True, Features=features(*offered))["DetectorId"]
+
+    described = actor("GetDetector", DetectorId=detector)["Features"]
+    off = sorted(one["Name"] for one in described if one["Status"] == "DISABLED")
+    assert refused == missing
+    assert off == sorted([*offered, "EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING"])
+
+
 def test_a_detector_with_members_is_not_deleted(lab: Lab, admin: WithDetector) -> None:
     invited(lab, admin)
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -447,12 +447,45 @@ def test_standards_are_enabled_and_disabled(lab: Lab, admin: Actor) -> None:
     )["StandardsSubscriptions"]
 
     subscription = enabled["StandardsSubscriptionArn"]
+    assert enabled["StandardsStatus"] == "PENDING"
     assert admin("GetEnabledStandards", StandardsSubscriptionArns=[subscription])[
         "StandardsSubscriptions"
-    ] == [enabled]
+    ] == [enabled | {"StandardsStatus": "READY"}]
     admin("BatchDisableStandards", StandardsSubscriptionArns=[subscription])
     left = admin("GetEnabledStandards")["StandardsSubscriptions"]
     assert subscription not in [one["StandardsSubscriptionArn"] for one in left]
+
+
+def test_a_standard_is_enabled_once_and_one_that_there_is_not_is_refused(lab: Lab) -> None:
+    owner = lab.actor(SERVICE, OUTSIDER)
+    owner("EnableSecurityHub", EnableDefaultStandards=False)
+    arn = owner("DescribeStandards")["Standards"][2]["StandardsArn"]
+
+    def enable(*arns: str) -> dict[str, Any]:
+        return {"StandardsSubscriptionRequests": [{"StandardsArn": each} for each in arns]}
+
+    error = owner.fails("BatchEnableStandards", **enable(arn, f"{arn}.1"))
+    before = owner("GetEnabledStandards")["StandardsSubscriptions"]
+    owner("BatchEnableStandards", **enable(arn, arn))
+    [again] = owner("BatchEnableStandards", **enable(arn))["StandardsSubscriptions"]
+
+    assert (error.code, before) == ("InvalidInputException", [])
+    assert owner("GetEnabledStandards")["StandardsSubscriptions"] == [again]
+    assert again["StandardsStatus"] == "READY"
+
+
+def test_a_new_hub_has_the_default_standards(lab: Lab) -> None:
+    owner = lab.actor(SERVICE, OUTSIDER)
+    owner("EnableSecurityHub")
+
+    by_default = [
+        one["StandardsArn"]
+        for one in owner("DescribeStandards")["Standards"]
+        if one["EnabledByDefault"]
+    ]
+    enabled = owner("GetEnabledStandards")["StandardsSubscriptions"]
+    assert len(by_default) == 2
+    assert [one["StandardsArn"] for one in enabled] == by_default
 
 
 def test_an_administrator_cannot_disable_its_hub(lab: Lab, admin: Actor) -> None:

@@ -13,16 +13,26 @@ if TYPE_CHECKING:
     from infra.local.facts.state import Installation
 
 _FOUNDATION = ("CLOUD_TRAIL", "DNS_LOGS", "FLOW_LOGS")
-# On in a new detector unless it is told otherwise; the two runtime ones are not (BC).
+# On in a new detector unless it is told otherwise; the two runtime ones are not (BC), nor is
+# AI_ANALYST (user guide, "guardduty-investigation").
 _ON_BY_DEFAULT = (
     "S3_DATA_EVENTS",
     "EKS_AUDIT_LOGS",
     "EBS_MALWARE_PROTECTION",
     "RDS_LOGIN_EVENTS",
     "LAMBDA_NETWORK_LOGS",
+    "AI_PROTECTION",
 )
 _RUNTIME = ("EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING")
+# For the account itself only: neither its administrator nor an organisation sets it (BC).
+_OWN = "AI_ANALYST"
 OPTIONAL_FEATURES = (*_ON_BY_DEFAULT, *_RUNTIME)
+# User guide, "guardduty_regions" and "guardduty-investigation".
+_RDS_NOT_OFFERED = {"ap-east-2"}
+_OWN_OFFERED = {
+    *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-central-1"),
+    *("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "ap-northeast-1"),
+}
 
 
 @dataclass(slots=True)
@@ -37,8 +47,15 @@ class Feature:
 Features = dict[str, Feature]
 
 
-def new_features(params: Mapping[str, Any]) -> Features:
-    features = {name: Feature(_status(name in _ON_BY_DEFAULT)) for name in OPTIONAL_FEATURES}
+def offered(region: str) -> list[str]:
+    """The optional features that a detector in a Region can have."""
+    missing = "RDS_LOGIN_EVENTS" if region in _RDS_NOT_OFFERED else None
+    own = [_OWN] if region in _OWN_OFFERED else []
+    return [name for name in OPTIONAL_FEATURES if name != missing] + own
+
+
+def new_features(params: Mapping[str, Any], region: str) -> Features:
+    features = {name: Feature(_status(name in _ON_BY_DEFAULT)) for name in offered(region)}
     update_features(features, params)
     return features
 
@@ -67,18 +84,20 @@ def give_features(features: Features, organization: Features) -> None:
         )
 
 
-def refused_features(params: Mapping[str, Any]) -> bool:
+def refused_features(params: Mapping[str, Any], region: str) -> bool:
     """Whether a request's ``Features`` cannot be applied.
 
     Runtime Monitoring includes EKS Runtime Monitoring: asking for both is an error (BC). The
-    model does not demand names; that a feature or a part of one without is refused is inferred.
+    model does not demand names; that a feature or a part of one without is refused is inferred, and
+    so is that one which the Region does not offer is refused even if it is to be disabled.
     """
     features = params.get("Features", [])
     names = {one.get("Name") for one in features}
     parts = {
         part.get("Name") for one in features for part in one.get("AdditionalConfiguration", [])
     }
-    return None in names | parts or names.issuperset(_RUNTIME)
+    unknown = None in parts or not names.issubset(offered(region))
+    return unknown or names.issuperset(_RUNTIME)
 
 
 def described(detector: Installation, account_id: str) -> dict[str, Any]:
@@ -107,6 +126,11 @@ def feature_list(detector: Installation) -> list[dict[str, Any]]:
         _described(name, feature, "Status", updated)
         for name, feature in detector.settings["features"].items()
     ]
+
+
+def member_feature_list(detector: Installation) -> list[dict[str, Any]]:
+    """Those of the optional features that the administrator sees."""
+    return [feature for feature in feature_list(detector) if feature["Name"] != _OWN]
 
 
 def data_sources(detector: Installation) -> dict[str, Any]:

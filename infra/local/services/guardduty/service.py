@@ -188,7 +188,7 @@ class GuardDuty(Members):
                 refusals.REJECTED + "a detector already exists for the current account.",
                 Type=_INVALID,
             )
-        self._check_features(params)
+        self._check_features(who, params)
         return {"DetectorId": self._create(who, params).id}
 
     def list_detectors(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -200,7 +200,7 @@ class GuardDuty(Members):
         return detectors.described(self._detector(who), who.account_id)
 
     def update_detector(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        self._check_features(params)
+        self._check_features(who, params)
         detector = self._detector(who)
         detectors.update_features(detector.settings["features"], params)
         if "FindingPublishingFrequency" in params:
@@ -260,7 +260,7 @@ class GuardDuty(Members):
                 {
                     "AccountId": account_id,
                     "DataSources": detectors.data_sources(detector),
-                    "Features": detectors.feature_list(detector),
+                    "Features": detectors.member_feature_list(detector),
                 }
             )
             return None
@@ -269,7 +269,7 @@ class GuardDuty(Members):
         return {"MemberDataSourceConfigurations": found, **answer}
 
     def update_member_detectors(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        self._check_features(params)
+        self._check_features(who, params)
 
         def update(_: Caller, account_id: str) -> str | None:
             detector = self._member_detector(who, account_id)
@@ -305,7 +305,7 @@ class GuardDuty(Members):
         # "You must provide a value for either ... but not both" (BC).
         if ("AutoEnable" in params) == ("AutoEnableOrganizationMembers" in params):
             raise self.error(Why.BAD_INPUT)
-        self._check_features(params)
+        self._check_features(who, params)
         if "AutoEnable" in params:
             auto_enable = AutoEnable.NEW if params["AutoEnable"] else AutoEnable.NONE
         else:
@@ -327,8 +327,8 @@ class GuardDuty(Members):
     def _detector(self, who: Caller) -> Installation:
         return self.state.installations[self.name, who.account_id, who.region]
 
-    def _check_features(self, params: dict[str, Any]) -> None:
-        if detectors.refused_features(params):
+    def _check_features(self, who: Caller, params: dict[str, Any]) -> None:
+        if detectors.refused_features(params, who.region):
             raise self.error(Why.BAD_INPUT)
 
     def _member_detector(self, who: Caller, account_id: str) -> Installation | None:
@@ -379,7 +379,7 @@ class GuardDuty(Members):
         detector.settings = {
             "CreatedAt": now,
             "FindingPublishingFrequency": params.get("FindingPublishingFrequency", "SIX_HOURS"),
-            "features": detectors.new_features(params),
+            "features": detectors.new_features(params, who.region),
         }
         self.state.install(self.name, who.account_id, who.region, detector)
         return detector

@@ -75,8 +75,15 @@ def operations(hub: Callable[[Caller], Installation], paged: Paged) -> dict[str,
             if arn not in known:
                 raise ServiceError("InvalidInputException", f"Invalid standards ARN {arn}")
         enabled = hub(who).settings["standards"]
-        enabled.extend(arn for arn in asked if arn not in enabled)
-        return {"StandardsSubscriptions": [_subscription(who, arn) for arn in asked]}
+        new = {arn for arn in asked if arn not in enabled}
+        enabled.extend(dict.fromkeys(arn for arn in asked if arn in new))
+        # That READY follows at once is simplified: it takes minutes (user guide, enable-standards).
+        pending = {"StandardsStatus": "PENDING"}
+        return {
+            "StandardsSubscriptions": [
+                _subscription(who, arn) | (pending if arn in new else {}) for arn in asked
+            ]
+        }
 
     def batch_disable_standards(who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         settings = hub(who).settings
