@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +76,20 @@ def member_role(assembly: Path) -> dict[str, Any]:
     """The template of the stack RollcallMemberRole."""
     read: dict[str, Any] = json.loads((assembly / "RollcallMemberRole.template.json").read_text())
     return read
+
+
+def member_role_for(invitation: Invitation) -> dict[str, Any]:
+    """The template of the stack RollcallMemberRole with these settings."""
+    import aws_cdk as cdk
+
+    from infra.config import DeploymentConfig
+    from infra.stacks.member_role import MemberRoleStack
+
+    app = cdk.App(context=cdk_json())
+    config = DeploymentConfig(replace(ACCEPTING, invitation=invitation))
+    stack = MemberRoleStack(app, "RollcallMemberRole", name="RollcallMember", config=config)
+    template: dict[str, Any] = app.synth().get_stack_artifact(stack.artifact_id).template
+    return template
 
 
 @pytest.fixture(scope="session")

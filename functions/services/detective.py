@@ -36,7 +36,7 @@ from functions.services.batches import (
 from functions.services.guardduty import GUARDDUTY
 from functions.services.invitations import NO_INVITATION
 from functions.services.organization import not_delegated
-from functions.services.record import ServiceRecord
+from functions.services.record import MemberNeeds, ServiceRecord
 from functions.services.statuses import read_status
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ DETECTIVE = ServiceRecord(
     removal="DeleteMembers",
     principal="detective.amazonaws.com",
     adapter=lambda client, invitation, _: Detective(client, invitation),
-    invitee=DetectiveInvitee,
+    invitee=lambda client, _: DetectiveInvitee(client),
     # botocore 1.44.5, MemberStatus
     statuses={
         "INVITED": Status.INVITED,
@@ -262,6 +262,6 @@ DETECTIVE = ServiceRecord(
         "create": ("detective:CreateMembers",),
         "invite": (),
         "restart": ("detective:StartMonitoringMember",),
-        "accept": ("detective:ListInvitations", "detective:AcceptInvitation"),
     },
+    accepting=lambda _: MemberNeeds(("detective:ListInvitations", "detective:AcceptInvitation")),
 )

@@ -14,6 +14,7 @@ from functions.enrolment.errors import (
     ServiceRefused,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.protection import DETECTOR_FEATURES
 from functions.services.answers import HUB_AND_DETECTOR
 from functions.services.batches import (
     answers,
@@ -27,7 +28,7 @@ from functions.services.invitations import (
     newest_invitation,
 )
 from functions.services.organization import not_delegated
-from functions.services.record import ServiceRecord
+from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_guardduty import GuardDutyClient
     from mypy_boto3_guardduty.type_defs import (
         AccountDetailTypeDef,
+        DetectorFeatureConfigurationTypeDef,
         InviteMembersRequestTypeDef,
         UnprocessedAccountTypeDef,
     )
@@ -43,6 +45,21 @@ if TYPE_CHECKING:
     from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
+
+# The features that a new detector has only if they are asked for: RUNTIME_MONITORING by botocore's
+# CreateDetector, AI_ANALYST by the user guide ("guardduty-investigation"). EKS_RUNTIME_MONITORING,
+# which must not be in a request together with RUNTIME_MONITORING, is inferred.
+_OFF_UNLESS_ASKED_FOR = {"EKS_RUNTIME_MONITORING", "RUNTIME_MONITORING", "AI_ANALYST"}
+
+# The Regions without a feature (user guide, "guardduty_regions"), and the only ones with one
+# ("guardduty-investigation"), in autumn 2026. Botocore knows nothing of them.
+_NOT_OFFERED = {"RDS_LOGIN_EVENTS": {"ap-east-2"}}
+_OFFERED_ONLY = {
+    "AI_ANALYST": {
+        *("us-east-1", "us-east-2", "us-west-2", "ca-central-1", "eu-central-1"),
+        *("eu-west-1", "eu-west-2", "eu-west-3", "eu-north-1", "ap-northeast-1"),
+    }
+}
 
 # Texts of BadRequestException for a detector that was deleted or is not ours.
 _NO_DETECTOR = ("not owned by the current account", "no such resource found")
@@ -148,11 +165,14 @@ class GuardDuty:
 class GuardDutyInvitee:
     """GuardDuty in one Region, called as a member account.
 
-    A detector is created only if there is an invitation from our administrator to accept.
+    A detector is created only if there is an invitation from our administrator to accept. It gets
+    its features in the call that creates it, so that none is left with others; one that exists is
+    never changed.
     """
 
-    def __init__(self, client: GuardDutyClient) -> None:
+    def __init__(self, client: GuardDutyClient, invitation: Invitation) -> None:
         self._client = client
+        self._features = invitation.detector_features
 
     def accept(self, administrator_id: AccountId) -> Answer:
         invitation_id = self._newest_invitation(administrator_id)
@@ -192,13 +212,45 @@ class GuardDutyInvitee:
         invited accounts have none, so that listing first would be an unnecessary call.
         """
         try:
+            return self._create_detector()
+        except (ServiceRefused, Conflict, AccessDenied) as error:
+            existing = _detector(self._client)
+            if existing is not None:
+                return existing
+            if self._features is None or not isinstance(error, ServiceRefused):
+                raise
+            # Inferred: it has refused a feature that is not known to be missing in the Region. What
+            # the request does not name may be enabled by default, so that no detector is created.
+            raise ServiceRefused(
+                f"{error} (does {self._client.meta.region_name} offer all features that"
+                " invitation.detector_features enables or disables?)"
+            ) from error
+
+    def _create_detector(self) -> str:
+        """A new detector; the features that the Region is known not to offer may be left out.
+
+        They are left out only after a refusal, as Regions may offer them by now.
+        """
+        if self._features is None:
             with calling(GUARDDUTY.label, "CreateDetector"):
                 return self._client.create_detector(Enable=True)["DetectorId"]
-        except (ServiceRefused, Conflict, AccessDenied):
-            existing = _detector(self._client)
-            if existing is None:
+        features = _each_feature(self._features)
+        offered = [one for one in features if self._may_offer(one["Name"])]
+        try:
+            return self._create_with(features)
+        except ServiceRefused:
+            if offered == features:
                 raise
-            return existing
+        return self._create_with(offered)
+
+    def _create_with(self, features: Sequence[DetectorFeatureConfigurationTypeDef]) -> str:
+        with calling(GUARDDUTY.label, "CreateDetector"):
+            return self._client.create_detector(Enable=True, Features=features)["DetectorId"]
+
+    def _may_offer(self, name: str) -> bool:
+        region = self._client.meta.region_name
+        only = _OFFERED_ONLY.get(name)
+        return region not in _NOT_OFFERED.get(name, ()) and (only is None or region in only)
 
 
 def _detector(client: GuardDutyClient) -> str | None:
@@ -206,6 +258,41 @@ def _detector(client: GuardDutyClient) -> str | None:
     with calling(GUARDDUTY.label, "ListDetectors"):
         pages = client.get_paginator("list_detectors").paginate()
         return next((detector for page in pages for detector in page.get("DetectorIds", [])), None)
+
+
+def _each_feature(enabled: Sequence[str]) -> list[DetectorFeatureConfigurationTypeDef]:
+    """These features enabled, and disabled whatever else CreateDetector enables by itself.
+
+    RUNTIME_MONITORING is enabled without its additional configuration: GuardDuty installs and
+    updates no agents.
+    """
+    return [
+        {
+            "Name": name,  # type: ignore[typeddict-item]  # a test holds the names to the model
+            "Status": "ENABLED" if name in enabled else "DISABLED",
+        }
+        for name in DETECTOR_FEATURES
+        if name in enabled or name not in _OFF_UNLESS_ASKED_FOR
+    ]
+
+
+def _needs_of_accepting(invitation: Invitation) -> MemberNeeds:
+    features = invitation.detector_features
+    scans_volumes = features is None or "EBS_MALWARE_PROTECTION" in features
+    return MemberNeeds(
+        (
+            "guardduty:ListInvitations",
+            "guardduty:CreateDetector",
+            "guardduty:ListDetectors",
+            "guardduty:AcceptAdministratorInvitation",
+            "guardduty:GetAdministratorAccount",
+        ),
+        (
+            "guardduty.amazonaws.com",
+            # User guide, "slr-permissions-malware-protection"
+            *(("malware-protection.guardduty.amazonaws.com",) if scans_volumes else ()),
+        ),
+    )
 
 
 def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
@@ -243,13 +330,6 @@ GUARDDUTY = ServiceRecord(
         "create": ("guardduty:CreateMembers",),
         "invite": ("guardduty:InviteMembers",),
         "restart": ("guardduty:StartMonitoringMembers",),
-        "accept": (
-            "guardduty:ListInvitations",
-            "guardduty:CreateDetector",
-            "guardduty:ListDetectors",
-            "guardduty:AcceptAdministratorInvitation",
-            "guardduty:GetAdministratorAccount",
-        ),
     },
-    service_linked_roles=("guardduty.amazonaws.com",),
+    accepting=_needs_of_accepting,
 )

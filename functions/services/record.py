@@ -15,6 +15,19 @@ if TYPE_CHECKING:
     from functions.services.protocol import Invitee, SecurityService
 
 
+@dataclass(frozen=True, slots=True)
+class MemberNeeds:
+    """What an acceptance requires of the member role.
+
+    ``permissions`` are IAM actions. ``service_linked_roles``: the services whose service-linked
+    roles are created in the member account; this requires iam:CreateServiceLinkedRole with them as
+    iam:AWSServiceName.
+    """
+
+    permissions: tuple[str, ...]
+    service_linked_roles: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceRecord(Service):
     """A service with its API.
@@ -24,19 +37,16 @@ class ServiceRecord(Service):
     and a function that gives the client in another Region; ``invitee`` makes the member's.
     ``statuses`` maps its spelling of statuses, ``texts`` parts of its texts about one account, the
     most specific first. ``permissions`` are the IAM actions of ``observe`` (including
-    ``administrator_resource``), ``automation``, ``create``, ``invite``, ``restart`` and
-    ``accept``, which is the member's.
-    ``service_linked_roles``: the services whose service-linked roles are created in the member
-    account on acceptance; this requires iam:CreateServiceLinkedRole with them as
-    iam:AWSServiceName.
+    ``administrator_resource``), ``automation``, ``create``, ``invite`` and ``restart``;
+    ``accepting`` is what the member's ``accept`` needs with these settings.
     """
 
     principal: str = field(compare=False, repr=False)
     adapter: Callable[[Any, Invitation, Callable[[str], Any]], SecurityService] = field(
         compare=False, repr=False
     )
-    invitee: Callable[[Any], Invitee] = field(compare=False, repr=False)
+    invitee: Callable[[Any, Invitation], Invitee] = field(compare=False, repr=False)
     statuses: Mapping[str, Status] = field(compare=False, repr=False)
     texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)
     permissions: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
-    service_linked_roles: tuple[str, ...] = field(default=(), compare=False, repr=False)
+    accepting: Callable[[Invitation], MemberNeeds] = field(compare=False, repr=False)

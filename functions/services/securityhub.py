@@ -26,7 +26,7 @@ from functions.services.invitations import (
     newest_invitation,
 )
 from functions.services.organization import not_delegated
-from functions.services.record import ServiceRecord
+from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.automation import Automation
+    from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Observation
+
+# The standard whose ARN has another form, without a Region (Security Hub user guide).
+_RULESET = "cis-aws-foundations-benchmark/v/1.2.0"
 
 
 class SecurityHub:
@@ -129,12 +133,17 @@ class SecurityHub:
 class SecurityHubInvitee:
     """Security Hub in one Region, called as a member account.
 
-    A hub is enabled, without standards, if there is an invitation from our administrator, or if the
-    account cannot list its invitations without a hub (AWS does not document whether it can).
+    A hub is enabled if there is an invitation from our administrator, or if the account cannot list
+    its invitations without a hub (AWS does not document whether it can). Without configured
+    standards it gets AWS's default ones in the same call. Configured ones take a call of their own,
+    made for any hub that has no standards: an acceptance that was cut short or refused between the
+    two calls is made again as a whole. The invitation is accepted last, because once the membership
+    is Enabled nothing is done for the account any more. A hub with standards is never changed.
     """
 
-    def __init__(self, client: SecurityHubClient) -> None:
+    def __init__(self, client: SecurityHubClient, invitation: Invitation) -> None:
         self._client = client
+        self._standards = invitation.standards
 
     def accept(self, administrator_id: AccountId) -> Answer:
         try:
@@ -150,15 +159,22 @@ class SecurityHubInvitee:
         if invitation_id is None:
             return NO_INVITATION
         try:
+            self._enable_standards()
+            return self._accept_invitation(administrator_id, invitation_id)
+        except AccessDenied as error:
+            if denial is None or not _hub_is_off(error):
+                raise
+            return Answer(Verdict.RETRY, str(denial))
+
+    def _accept_invitation(self, administrator_id: AccountId, invitation_id: str) -> Answer:
+        try:
             with calling(SECURITYHUB.label, "AcceptAdministratorInvitation"):
                 self._client.accept_administrator_invitation(
                     AdministratorId=administrator_id, InvitationId=invitation_id
                 )
         except (ServiceRefused, Conflict, AccessDenied) as error:
             if _hub_is_off(error):
-                if denial is None:
-                    raise
-                return Answer(Verdict.RETRY, str(denial))
+                raise
             return after_refusal(SECURITYHUB, error, administrator_id, self._administrator)
         return Answer(Verdict.TAKEN)
 
@@ -198,16 +214,55 @@ class SecurityHubInvitee:
     def _enable(self) -> None:
         try:
             with calling(SECURITYHUB.label, "EnableSecurityHub"):
-                self._client.enable_security_hub(EnableDefaultStandards=False)
+                if self._standards is None:
+                    self._client.enable_security_hub()
+                else:
+                    self._client.enable_security_hub(EnableDefaultStandards=False)
         except Conflict as error:
             # ResourceConflictException also means that the hub is enabled already.
             if code_of(error) != "ResourceConflictException":
                 raise
 
+    def _enable_standards(self) -> None:
+        """Enable the configured standards in a hub that has none."""
+        if not self._standards:
+            return
+        with calling(SECURITYHUB.label, "GetEnabledStandards"):
+            pages = self._client.get_paginator("get_enabled_standards").paginate()
+            if any(page.get("StandardsSubscriptions") for page in pages):
+                return
+        with calling(SECURITYHUB.label, "BatchEnableStandards"):
+            self._client.batch_enable_standards(
+                StandardsSubscriptionRequests=[
+                    {"StandardsArn": self._standards_arn(name)} for name in self._standards
+                ]
+            )
+
+    def _standards_arn(self, name: str) -> str:
+        prefix = f"arn:{self._client.meta.partition}:securityhub"
+        if name == _RULESET:
+            return f"{prefix}:::ruleset/{name}"
+        return f"{prefix}:{self._client.meta.region_name}::standards/{name}"
+
 
 def _hub_is_off(error: RollcallError) -> bool:
     """``InvalidAccessException`` (401) "Account … is not subscribed to AWS Security Hub"."""
     return code_of(error) == "InvalidAccessException" and "not subscribed" in str(error).casefold()
+
+
+def _needs_of_accepting(invitation: Invitation) -> MemberNeeds:
+    standards = ("securityhub:GetEnabledStandards", "securityhub:BatchEnableStandards")
+    return MemberNeeds(
+        (
+            "securityhub:ListInvitations",
+            # Inferred: it covers the default standards, too.
+            "securityhub:EnableSecurityHub",
+            *(standards if invitation.standards else ()),
+            "securityhub:AcceptAdministratorInvitation",
+            "securityhub:GetAdministratorAccount",
+        ),
+        ("securityhub.amazonaws.com",),
+    )
 
 
 def _texts(unprocessed: Iterable[ResultTypeDef]) -> dict[str, str]:
@@ -249,12 +304,6 @@ SECURITYHUB = ServiceRecord(
         "create": ("securityhub:CreateMembers",),
         "invite": ("securityhub:InviteMembers",),
         "restart": (),
-        "accept": (
-            "securityhub:ListInvitations",
-            "securityhub:EnableSecurityHub",
-            "securityhub:AcceptAdministratorInvitation",
-            "securityhub:GetAdministratorAccount",
-        ),
     },
-    service_linked_roles=("securityhub.amazonaws.com",),
+    accepting=_needs_of_accepting,
 )

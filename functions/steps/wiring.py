@@ -114,7 +114,8 @@ class Wiring:
             invitation.external_id or "",
             self.settings.partition,
         )
-        return self.record(target).invitee(member.client(target.service.name, target.region))
+        client = member.client(target.service.name, target.region)
+        return self.record(target).invitee(client, invitation)
 
     def loop(self, document: Mapping[str, Any]) -> Loop:
         """A target's loop, from the document between the states.

@@ -42,7 +42,12 @@ class MemberRoleStack(cdk.Stack):
         accepting = (
             f"arn:{self.partition}:iam::{administrator}:role/{accept_invitations.NEEDS.role_name}"
         )
-        services = [each for each in SERVICES if each in config.configuration.services]
+        invitation = config.configuration.invitation
+        needs = [
+            service.accepting(invitation)
+            for service in SERVICES
+            if service in config.configuration.services
+        ]
         role = iam.Role(
             self,
             "Role",
@@ -53,21 +58,21 @@ class MemberRoleStack(cdk.Stack):
             assumed_by=iam.PrincipalWithConditions(
                 iam.AccountPrincipal(administrator),
                 {
-                    "StringEquals": {"sts:ExternalId": config.configuration.invitation.external_id},
+                    "StringEquals": {"sts:ExternalId": invitation.external_id},
                     "ArnEquals": {"aws:PrincipalArn": accepting},
                 },
             ),
         )
         role.add_to_policy(
             iam.PolicyStatement(
-                actions=sorted({a for service in services for a in service.permissions["accept"]}),
+                actions=sorted({action for each in needs for action in each.permissions}),
                 resources=["*"],
             )
         )
         acknowledge(
             role, "AwsSolutions-IAM5[Resource::*]", "Accepting creates what it would have to name"
         )
-        linked = sorted({role for service in services for role in service.service_linked_roles})
+        linked = sorted({role for each in needs for role in each.service_linked_roles})
         if linked:
             role.add_to_policy(
                 iam.PolicyStatement(

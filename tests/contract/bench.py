@@ -35,6 +35,8 @@ OTHER = AccountId("555566667777")
 SERVICES = tuple(dict.fromkeys((*registry.SERVICES, MACIE)))
 LOCAL_SERVICES: tuple[type[LocalService], ...] = tuple(dict.fromkeys((*LOCAL, Macie)))
 
+DEFAULTS = Invitation()
+
 # More than any of the member's transitions takes by the local timings.
 A_WHILE = 60.0
 
@@ -74,13 +76,15 @@ class Bench:
         def client_in(region: str) -> Any:
             return local_client(self._endpoint, self.service.name, account, region)
 
-        return self.service.adapter(client_in(self.region), Invitation(), client_in)
+        return self.service.adapter(client_in(self.region), DEFAULTS, client_in)
 
-    def invitee_of(self, account: str, *, attempts: int = 1) -> Invitee:
+    def invitee_of(
+        self, account: str, invitation: Invitation = DEFAULTS, *, attempts: int = 1
+    ) -> Invitee:
         retries = {"mode": "standard", "total_max_attempts": attempts}
         name = self.service.name
         client = local_client(self._endpoint, name, account, self.region, retries=retries)
-        return self.service.invitee(client)
+        return self.service.invitee(client, invitation)
 
     def direct(self, account: str, operation: str, **parameters: Any) -> dict[str, Any]:
         """An operation asked of the world itself, past endpoint, faults and log."""

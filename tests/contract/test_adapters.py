@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.enrolment.account import AccountId
+from functions.enrolment.configuration import Invitation
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
     CredentialsRefused,
+    ServiceRefused,
     ServiceUnavailable,
     Throttled,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.protection import DETECTOR_FEATURES
 from functions.enrolment.reason import ReasonCode
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
 from infra.local.gateway.faults import FaultKind
@@ -476,27 +479,155 @@ def test_an_acceptance_takes_few_calls(service: ServiceRecord, on: bool, calls: 
 
 
 @pytest.mark.parametrize("bench", [GUARDDUTY], indirect=True)
-def test_a_detector_of_the_members_own_stays_as_it_is(bench: Bench) -> None:
+@pytest.mark.parametrize("wanted", [None, (), ("RUNTIME_MONITORING",)])
+def test_a_detector_of_the_members_own_stays_as_it_is(
+    bench: Bench, wanted: tuple[str, ...] | None
+) -> None:
     bench.add(MEMBER)
     detector = bench.direct(MEMBER, "CreateDetector", Enable=True, Tags={"team": "blue"})
     before = bench.direct(MEMBER, "GetDetector", **detector)
     bench.invite(MEMBER)
     bench.later()
 
-    answer = bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
+    invitation = Invitation(detector_features=wanted)
+    answer = bench.invitee_of(MEMBER, invitation).accept(ADMINISTRATOR)
 
     assert answer == TAKEN
     assert bench.direct(MEMBER, "GetDetector", **detector) == before
 
 
+BEST_PRACTICES = "aws-foundational-security-best-practices/v/1.0.0"
+CIS = "cis-aws-foundations-benchmark/v/1.2.0"
+NIST = "nist-800-53/v/5.0.0"
+
+
+def standards_of(bench: Bench, account: str) -> set[str]:
+    subscriptions = bench.direct(account, "GetEnabledStandards")["StandardsSubscriptions"]
+    return {one["StandardsArn"].partition("/")[2] for one in subscriptions}
+
+
+def features_of(bench: Bench, account: str) -> set[str]:
+    """The optional features that are enabled in the account's detector."""
+    (detector,) = bench.direct(account, "ListDetectors")["DetectorIds"]
+    features = bench.direct(account, "GetDetector", DetectorId=detector)["Features"]
+    enabled = {one["Name"] for one in features if one["Status"] == "ENABLED"}
+    return enabled & set(DETECTOR_FEATURES)
+
+
 @pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
-def test_no_standards_are_enabled_in_the_member_account(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("wanted", "enabled"),
+    [(None, {BEST_PRACTICES, CIS}), ((), set()), ((NIST, CIS), {NIST, CIS})],
+    ids=["default", "none", "two"],
+)
+def test_a_new_hub_has_the_standards_configured(
+    bench: Bench, wanted: tuple[str, ...] | None, enabled: set[str]
+) -> None:
     bench.add(MEMBER)
     bench.invite(MEMBER)
 
-    bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
+    answer = bench.invitee_of(MEMBER, Invitation(standards=wanted)).accept(ADMINISTRATOR)
 
-    assert bench.direct(MEMBER, "GetEnabledStandards")["StandardsSubscriptions"] == []
+    assert answer == TAKEN
+    assert standards_of(bench, MEMBER) == enabled
+
+
+@pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
+@pytest.mark.parametrize(("wanted", "enabled"), [(None, set()), ((), set()), ((NIST,), {NIST})])
+def test_a_hub_of_the_members_own_gets_only_the_standards_that_are_listed(
+    bench: Bench, wanted: tuple[str, ...] | None, enabled: set[str]
+) -> None:
+    bench.add(MEMBER)
+    bench.direct(MEMBER, "EnableSecurityHub", EnableDefaultStandards=False)
+    bench.invite(MEMBER)
+
+    answer = bench.invitee_of(MEMBER, Invitation(standards=wanted)).accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert standards_of(bench, MEMBER) == enabled
+
+
+@pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
+@pytest.mark.parametrize("wanted", [None, (), (NIST,)])
+def test_a_hub_with_standards_keeps_them(bench: Bench, wanted: tuple[str, ...] | None) -> None:
+    bench.add(MEMBER)
+    bench.direct(MEMBER, "EnableSecurityHub")
+    bench.invite(MEMBER)
+
+    answer = bench.invitee_of(MEMBER, Invitation(standards=wanted)).accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert standards_of(bench, MEMBER) == {BEST_PRACTICES, CIS}
+
+
+@pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
+def test_a_standard_that_there_is_not_is_named_and_nothing_is_accepted(bench: Bench) -> None:
+    bench.add(MEMBER)
+    bench.invite(MEMBER)
+    invitee = bench.invitee_of(MEMBER, Invitation(standards=("cis/v/9.0.0",)))
+
+    with pytest.raises(ServiceRefused, match=r"InvalidInputException.*cis/v/9\.0\.0"):
+        invitee.accept(ADMINISTRATOR)
+
+    assert statuses(bench, MEMBER) == [Status.INVITED]
+
+
+@pytest.mark.parametrize("bench", [SECURITYHUB], indirect=True)
+@pytest.mark.parametrize("operation", ["EnableSecurityHub", "BatchEnableStandards"])
+@pytest.mark.parametrize("kind", [FaultKind.THROTTLING, FaultKind.EFFECT_THEN_ERROR])
+def test_an_acceptance_that_fails_on_the_way_ends_with_the_standards(
+    bench: Bench, operation: str, kind: FaultKind
+) -> None:
+    bench.add(MEMBER)
+    bench.invite(MEMBER)
+    bench.fail(kind, operation, times=1)
+    invitee = bench.invitee_of(MEMBER, Invitation(standards=(NIST, CIS)))
+
+    with pytest.raises((Throttled, ServiceUnavailable)):
+        invitee.accept(ADMINISTRATOR)
+    not_yet = statuses(bench, MEMBER)
+
+    assert invitee.accept(ADMINISTRATOR) == TAKEN
+    assert not_yet == [Status.INVITED]
+    assert standards_of(bench, MEMBER) == {NIST, CIS}
+
+
+@pytest.mark.parametrize("region", ["ap-east-2", "me-south-1"])
+def test_a_region_that_does_not_offer_every_feature_keeps_nobody_out(region: str) -> None:
+    bench = Bench(GUARDDUTY, region=region)
+    bench.add(MEMBER, regions=[region])
+    bench.invite(MEMBER)
+    bench.later()
+    invitee = bench.invitee_of(MEMBER, Invitation(detector_features=("AI_ANALYST",)))
+
+    answer = invitee.accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert features_of(bench, MEMBER) == set()
+
+
+@pytest.mark.parametrize("bench", [GUARDDUTY], indirect=True)
+@pytest.mark.parametrize(
+    ("wanted", "enabled"),
+    [
+        (None, set(DETECTOR_FEATURES[:5]) | {"AI_PROTECTION"}),
+        ((), set()),
+        (("S3_DATA_EVENTS", "RUNTIME_MONITORING"), {"S3_DATA_EVENTS", "RUNTIME_MONITORING"}),
+    ],
+    ids=["default", "none", "two"],
+)
+def test_a_new_detector_has_exactly_the_features_configured(
+    bench: Bench, wanted: tuple[str, ...] | None, enabled: set[str]
+) -> None:
+    bench.add(MEMBER)
+    bench.invite(MEMBER)
+    bench.later()
+
+    invitation = Invitation(detector_features=wanted)
+    answer = bench.invitee_of(MEMBER, invitation).accept(ADMINISTRATOR)
+
+    assert answer == TAKEN
+    assert features_of(bench, MEMBER) == enabled
 
 
 @pytest.mark.parametrize("bench", [GUARDDUTY], indirect=True)
@@ -581,7 +712,12 @@ def test_a_member_that_has_not_opted_in_to_the_region_is_not_enabled(
     assert statuses(bench, MEMBER) == [status]
 
 
-def test_the_permissions_named_are_the_calls_made(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    "invitation",
+    [Invitation(), Invitation(standards=(), detector_features=()), Invitation(standards=(NIST,))],
+    ids=["default", "none", "standards"],
+)
+def test_the_permissions_named_are_the_calls_made(bench: Bench, invitation: Invitation) -> None:
     called: dict[str, set[str]] = {}
 
     def note(verb: str) -> None:
@@ -605,11 +741,15 @@ def test_the_permissions_named_are_the_calls_made(bench: Bench) -> None:
         bench.administrator.restart(resource, [MEMBER])
         note("restart")
     bench.later()
-    bench.invitee_of(MEMBER).accept(ADMINISTRATOR)
-    bench.invitee_of(OTHER).accept(ADMINISTRATOR)
+    bench.invitee_of(MEMBER, invitation).accept(ADMINISTRATOR)
+    bench.invitee_of(OTHER, invitation).accept(ADMINISTRATOR)
     note("accept")
 
     # Those of a central configuration come on top: test_permissions of the workflows has them.
     assert called.pop("automation") <= set(bench.service.permissions["automation"])
+    permitted = {
+        **bench.service.permissions,
+        "accept": bench.service.accepting(invitation).permissions,
+    }
     for verb in ("observe", "create", "invite", "restart", "accept"):
-        assert called.get(verb, set()) == set(bench.service.permissions[verb]), verb
+        assert called.get(verb, set()) == set(permitted[verb]), verb

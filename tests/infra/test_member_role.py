@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from tests.infra.support import granted, resources, statements, steps, text, the
+import pytest
+
+from tests.conftest import ACCEPTING, member_role_for
+from tests.infra.support import a_list, granted, resources, statements, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,9 +65,49 @@ def test_it_makes_no_service_linked_role_but_those_of_the_services(
 
     assert linked["Condition"] == {
         "StringEquals": {
-            "iam:AWSServiceName": ["guardduty.amazonaws.com", "securityhub.amazonaws.com"]
+            "iam:AWSServiceName": [
+                "guardduty.amazonaws.com",
+                "malware-protection.guardduty.amazonaws.com",
+                "securityhub.amazonaws.com",
+            ]
         }
     }
+
+
+STANDARDS = {"securityhub:BatchEnableStandards", "securityhub:GetEnabledStandards"}
+
+
+@pytest.mark.parametrize(
+    ("configured", "more", "fewer_roles"),
+    [
+        ({"standards": ("nist-800-53/v/5.0.0",)}, STANDARDS, set()),
+        ({"standards": ()}, set(), set()),
+        ({"detector_features": ("EBS_MALWARE_PROTECTION",)}, set(), set()),
+        ({"detector_features": ()}, set(), {"malware-protection.guardduty.amazonaws.com"}),
+    ],
+)
+def test_it_may_do_what_the_configuration_takes_and_no_more(
+    member_role: Mapping[str, Any],
+    configured: dict[str, Any],
+    more: set[str],
+    fewer_roles: set[str],
+) -> None:
+    actions, roles = allowed(member_role_for(replace(ACCEPTING.invitation, **configured)))
+    by_default, roles_by_default = allowed(member_role)
+
+    assert actions == by_default | more
+    assert roles == roles_by_default - fewer_roles
+
+
+def allowed(member_role: Mapping[str, Any]) -> tuple[set[str], set[str]]:
+    """Its actions, and the services whose service-linked roles it may create."""
+    (role,) = resources(member_role, "AWS::IAM::Role")
+    (linked,) = (
+        statement["Condition"]["StringEquals"]["iam:AWSServiceName"]
+        for statement in statements(member_role, role)
+        if statement["Action"] == "iam:CreateServiceLinkedRole"
+    )
+    return granted(member_role, role)["*"], set(a_list(linked))
 
 
 def test_a_stack_set_can_roll_it_out_as_it_is(member_role: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from functions.enrolment.configuration import Configuration, Invitation
 from functions.services import registry
+from tests.conftest import member_role_for
 from tests.infra.support import granted, resources, role_of, steps
 from tests.support.made_once import interpret_cheaply
 from tests.support.permissions import MEMBER_ROLE
@@ -43,9 +44,20 @@ def rollcall(
         yield running
 
 
-@pytest.fixture(scope="session")
-def granted_actions(template: dict[str, Any], member_role: dict[str, Any]) -> set[tuple[str, str]]:
-    """Each action that a role is granted, as ``UsedActions`` has them."""
+@pytest.fixture
+def granted_actions(
+    template: dict[str, Any], request: pytest.FixtureRequest
+) -> set[tuple[str, str]]:
+    """Each action that a role is granted, as ``UsedActions`` has them.
+
+    The member role is the one that the test's configuration asks for.
+    """
+    mark = request.node.get_closest_marker("configured")
+    invitation = (mark.kwargs if mark else {}).get("invitation")
+    if invitation is None:
+        member_role = request.getfixturevalue("member_role")
+    else:
+        member_role = member_role_for(invitation)
     (role,) = resources(member_role, "AWS::IAM::Role")
     grants = {module: granted(template, role_of(template, module)) for module in steps(template)}
     grants[MEMBER_ROLE] = granted(member_role, role)

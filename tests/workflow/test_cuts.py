@@ -24,10 +24,12 @@ from functions.enrolment.decide import Circumstances
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import ENABLED, Action
+from functions.enrolment.protection import DETECTOR_FEATURES
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.target import Target
 from functions.services import registry
 from functions.steps import wiring
+from infra.local.api import Caller
 from infra.local.facts.clock import ManualClock
 from infra.local.gateway.calls import CallLog
 from infra.local.gateway.endpoint import Endpoint
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 REGION = "eu-west-1"
+CIS, NIST = "cis-aws-foundations-benchmark/v/1.2.0", "nist-800-53/v/5.0.0"
 STEPS = {
     Action.CREATE: "create_members",
     Action.INVITE: "invite_members",
@@ -155,6 +158,8 @@ class Play:
         lag: float,
         *,
         volume_known_after: float = 0,
+        standards: tuple[str, ...] | None = None,
+        detector_features: tuple[str, ...] | None = None,
     ) -> None:
         self._volume_known_after = volume_known_after
         self.target, self.mode, self.knife = Target(service, REGION), mode, knife
@@ -164,7 +169,12 @@ class Play:
         self._furnish(lag)
         SWITCHBOARD.endpoint = Endpoint(self.world, self.clock, Faults(0), self.calls)
         SWITCHBOARD.knife = knife
-        accepts = Invitation(member_role="RollcallMember", external_id="test")
+        accepts = Invitation(
+            member_role="RollcallMember",
+            external_id="test",
+            standards=standards,
+            detector_features=detector_features,
+        )
         self.configuration = Configuration((REGION,), (service,), accepts)
         self.ledger: Ledger = ledger_on(CutRows(knife))
         self.wiring = cast("wiring.Wiring", self)
@@ -201,7 +211,8 @@ class Play:
         return self.record(target).adapter(client_in(target.region), invitation, client_in)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
-        return self.record(target).invitee(client(target.service.name, account_id, target.region))
+        members = client(target.service.name, account_id, target.region)
+        return self.record(target).invitee(members, self.configuration.invitation)
 
     def record(self, target: Target) -> ServiceRecord:
         (found,) = (each for each in self.services if each == target.service)
@@ -352,6 +363,49 @@ def test_restarts_cut_at_any_request_are_all_remembered(monkeypatch: pytest.Monk
     ]
     # Where the first is cut short the volume may be known before the next is due.
     assert restarted.count(True) > len(plays) / 2
+
+
+def test_standards_are_enabled_wherever_an_acceptance_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plays: list[Play] = []
+
+    def make(knife: Knife) -> Play:
+        play = Play(registry.SECURITYHUB, Mode.INVITATION, knife, 0, standards=(CIS, NIST))
+        plays.append(play)
+        return play
+
+    assert cut_everywhere(registry.SECURITYHUB, Mode.INVITATION, 0, monkeypatch, make) > 60
+    for play in plays:
+        for account in (ACCOUNT, OTHER):
+            found = asked(play, account, "GetEnabledStandards")["StandardsSubscriptions"]
+            assert {one["StandardsArn"].partition("/")[2] for one in found} == {CIS, NIST}
+
+
+def test_a_detector_has_its_features_wherever_an_acceptance_is_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plays: list[Play] = []
+
+    def make(knife: Knife) -> Play:
+        features = ("S3_DATA_EVENTS",)
+        play = Play(registry.GUARDDUTY, Mode.INVITATION, knife, 0, detector_features=features)
+        plays.append(play)
+        return play
+
+    assert cut_everywhere(registry.GUARDDUTY, Mode.INVITATION, 0, monkeypatch, make) > 60
+    for play in plays:
+        for account in (ACCOUNT, OTHER):
+            (detector,) = asked(play, account, "ListDetectors")["DetectorIds"]
+            found = asked(play, account, "GetDetector", DetectorId=detector)["Features"]
+            on = {one["Name"] for one in found if one["Status"] == "ENABLED"}
+            assert on & set(DETECTOR_FEATURES) == {"S3_DATA_EVENTS"}
+
+
+def asked(play: Play, account: str, operation: str, **parameters: object) -> dict[str, Any]:
+    """What the play's service answers the account itself."""
+    operations = play.world.services[play.target.service.name].operations
+    return operations[operation](Caller(account, REGION), parameters)
 
 
 @pytest.mark.parametrize("service", registry.SERVICES)

@@ -5,6 +5,7 @@ That nothing is used which is not granted, every test with ``rollcall`` checks.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,8 +16,10 @@ from functions.enrolment.records import epoch_seconds
 from functions.enrolment.scope import Scope
 from functions.steps import accept_invitations, create_members, invite_members, restart_members
 from functions.steps.close_run import STATUS_CHANGE
+from tests.conftest import ACCEPTING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
 from tests.support.events import create_account_result
+from tests.support.permissions import MEMBER_ROLE
 from tests.workflow.hands import (
     HERE,
     apply_policy,
@@ -57,6 +60,25 @@ def test_what_is_granted_is_used(
     runs_die(rollcall)
 
     assert rollcall.used.each == granted_actions
+
+
+@pytest.mark.member_role(OTHER)
+@pytest.mark.configured(
+    invitation=replace(ACCEPTING.invitation, standards=("nist-800-53/v/5.0.0",))
+)
+def test_what_the_member_role_is_granted_for_standards_is_used(
+    rollcall: Rollcall, granted_actions: set[tuple[str, str]]
+) -> None:
+    rollcall.found_organization()
+
+    accounts_are_invited(rollcall)
+
+    used, granted = (
+        {action for role, action in actions if role == MEMBER_ROLE}
+        for actions in (rollcall.used.each, granted_actions)
+    )
+    assert {"securityhub:GetEnabledStandards", "securityhub:BatchEnableStandards"} <= used
+    assert used == granted
 
 
 def begins_late(step: ModuleType, rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,7 +23,7 @@ from functions.services.batches import (
 )
 from functions.services.invitations import NO_INVITATION, after_refusal, newest_invitation
 from functions.services.organization import not_delegated
-from functions.services.record import ServiceRecord
+from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -164,7 +164,7 @@ MACIE = ServiceRecord(
     removal="DisassociateMember and DeleteMember",
     principal="macie.amazonaws.com",
     adapter=lambda client, invitation, _: Macie(client, invitation),
-    invitee=MacieInvitee,
+    invitee=lambda client, _: MacieInvitee(client),
     # botocore 1.44.5, RelationshipStatus
     statuses={
         "Created": Status.CREATED,
@@ -185,12 +185,14 @@ MACIE = ServiceRecord(
         "create": ("macie2:CreateMember",),
         "invite": ("macie2:CreateInvitations",),
         "restart": (),
-        "accept": (
+    },
+    accepting=lambda _: MemberNeeds(
+        (
             "macie2:ListInvitations",
             "macie2:EnableMacie",
             "macie2:AcceptInvitation",
             "macie2:GetAdministratorAccount",
         ),
-    },
-    service_linked_roles=("macie.amazonaws.com",),
+        ("macie.amazonaws.com",),
+    ),
 )

@@ -35,9 +35,9 @@ def refused(operation: str, code: str, text: str = "words", status: int = 400) -
 
 
 @contextmanager
-def stubbed(service: str, *exchanges: Exchange) -> Iterator[Any]:
+def stubbed(service: str, *exchanges: Exchange, region: str = REGION) -> Iterator[Any]:
     """A client to which exactly these calls are made, in this order."""
-    client = _client(service)
+    client = _client(service, region)
     with Stubber(client) as stubber:
         for exchange in exchanges:
             exchange(stubber)
@@ -46,5 +46,5 @@ def stubbed(service: str, *exchanges: Exchange) -> Iterator[Any]:
 
 
 @cache
-def _client(service: str) -> Any:
-    return a_session().client(service, region_name=REGION)  # type: ignore[call-overload]  # any service
+def _client(service: str, region: str) -> Any:
+    return a_session().client(service, region_name=region)  # type: ignore[call-overload]  # any service

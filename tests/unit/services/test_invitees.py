@@ -7,16 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.enrolment.configuration import Invitation
 from functions.enrolment.errors import (
     AccessDenied,
     Conflict,
     CredentialsRefused,
     RollcallError,
     ServiceRefused,
+    Throttled,
 )
 from functions.enrolment.membership import Answer, Verdict
+from functions.enrolment.protection import DETECTOR_FEATURES
 from functions.enrolment.reason import ReasonCode
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
+from tests.unit.aws.support import REGION
 from tests.unit.services.stubs import ADMINISTRATOR, STRANGER, asked, refused, stubbed
 
 if TYPE_CHECKING:
@@ -70,7 +74,7 @@ ON = ("ResourceConflictException", "Account is already subscribed to Security Hu
 HUB_INVITED, DETECTOR_INVITED = listed(at_hub(*NEW)), listed(at_detector(*NEW))
 HUB_NEEDED, HUB_ON = refused("list_invitations", *OFF), refused(ENABLING, *ON)
 HUB_DENIED, HUB_OFF = refused(ENABLING, *DENIED), refused(ACCEPTING, *OFF)
-HUB_ENABLED = asked(ENABLING, {"EnableDefaultStandards": False})
+HUB_ENABLED = asked(ENABLING, {})
 DETECTOR_CREATED = asked("create_detector", {"Enable": True}, DetectorId=DETECTOR)
 
 
@@ -126,7 +130,7 @@ def test_our_newest_invitation_is_accepted_whatever_strangers_sent(
     service: ServiceRecord, exchanges: tuple[Exchange, ...]
 ) -> None:
     with stubbed(service.name, *exchanges) as client:
-        assert service.invitee(client).accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+        assert service.invitee(client, Invitation()).accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +149,7 @@ def test_nothing_else_is_accepted_and_nothing_is_enabled_for_it(
     service: ServiceRecord, invitation: dict[str, Any], verdict: Verdict
 ) -> None:
     with stubbed(service.name, listed(invitation)) as client:
-        assert service.invitee(client).accept(ADMINISTRATOR).verdict is verdict
+        assert service.invitee(client, Invitation()).accept(ADMINISTRATOR).verdict is verdict
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,7 @@ def test_a_hub_that_is_off_is_tried_again_later(
     exchanges: tuple[Exchange, ...], words: str
 ) -> None:
     with stubbed("securityhub", *exchanges) as client:
-        answer = SECURITYHUB.invitee(client).accept(ADMINISTRATOR)
+        answer = SECURITYHUB.invitee(client, Invitation()).accept(ADMINISTRATOR)
 
     assert answer.verdict is Verdict.RETRY
     assert answer.text.startswith(f"Security Hub {words}")
@@ -212,7 +216,7 @@ def test_what_cannot_be_read_or_made_in_the_member_account_is_an_error(
     words: str,
 ) -> None:
     with stubbed(service.name, *exchanges) as client, pytest.raises(error, match=words):
-        service.invitee(client).accept(ADMINISTRATOR)
+        service.invitee(client, Invitation()).accept(ADMINISTRATOR)
 
 
 NO_SUCH = "has no pending invitation from the given account, or is already a member of another"
@@ -249,7 +253,7 @@ def test_a_refused_acceptance_is_looked_into(
         refused(operation, "InternalException", status=500),
     ):
         with stubbed(service.name, *before, refused(ACCEPTING, code, NO_SUCH), looking) as client:
-            answers.append(service.invitee(client).accept(ADMINISTRATOR))
+            answers.append(service.invitee(client, Invitation()).accept(ADMINISTRATOR))
 
     another, *unknown = answers
     said = f"{service.label} AcceptAdministratorInvitation: {code}: {NO_SUCH}"
@@ -270,6 +274,238 @@ def test_a_refused_acceptance_at_detective_depends_on_the_invitation_now(
         listed(to_graph(ADMINISTRATOR, OURS, status)),
     )
     with stubbed("detective", *exchanges) as client:
-        answer = DETECTIVE.invitee(client).accept(ADMINISTRATOR)
+        answer = DETECTIVE.invitee(client, Invitation()).accept(ADMINISTRATOR)
 
     assert answer.verdict is (verdict or unclear)
+
+
+BEST_PRACTICES = "aws-foundational-security-best-practices/v/1.0.0"
+CIS = "cis-aws-foundations-benchmark/v/1.2.0"
+NEWER_CIS = "cis-aws-foundations-benchmark/v/3.0.0"
+NO_DEFAULTS = asked(ENABLING, {"EnableDefaultStandards": False})
+LISTED, ENABLED = "get_enabled_standards", "batch_enable_standards"
+NO_STANDARDS = asked(LISTED, {}, StandardsSubscriptions=[])
+UNOFFERED = ("InvalidInputException", "Invalid standards ARN")
+
+
+def subscription(arn: str, status: str = "READY") -> dict[str, Any]:
+    return {
+        "StandardsSubscriptionArn": "arn:of:it",
+        "StandardsArn": arn,
+        "StandardsInput": {},
+        "StandardsStatus": status,
+    }
+
+
+def standards_enabled(*arns: str) -> Exchange:
+    request = {"StandardsSubscriptionRequests": [{"StandardsArn": arn} for arn in arns]}
+    return asked(ENABLED, request, StandardsSubscriptions=[subscription(arn) for arn in arns])
+
+
+def in_region(name: str, partition: str = "aws", region: str = REGION) -> str:
+    return f"arn:{partition}:securityhub:{region}::standards/{name}"
+
+
+AFSBP = standards_enabled(in_region(BEST_PRACTICES))
+HAS_CIS = asked(LISTED, {}, StandardsSubscriptions=[subscription("arn:cis", "DELETING")])
+ON_LATER_PAGE = (
+    asked(LISTED, {}, StandardsSubscriptions=[], NextToken="t"),
+    asked(LISTED, {"NextToken": "t"}, StandardsSubscriptions=[subscription("arn:cis")]),
+)
+
+
+@pytest.mark.parametrize(
+    ("standards", "exchanges"),
+    [
+        ((), (HUB_INVITED, NO_DEFAULTS, accepted())),
+        ((BEST_PRACTICES,), (HUB_INVITED, NO_DEFAULTS, NO_STANDARDS, AFSBP, accepted())),
+        ((BEST_PRACTICES,), (HUB_INVITED, HUB_ON, NO_STANDARDS, AFSBP, accepted())),
+        ((BEST_PRACTICES,), (HUB_INVITED, HUB_ON, HAS_CIS, accepted())),
+        ((BEST_PRACTICES,), (HUB_INVITED, HUB_ON, *ON_LATER_PAGE, accepted())),
+        ((BEST_PRACTICES,), (HUB_INVITED, HUB_DENIED, HAS_CIS, accepted())),
+        (
+            (BEST_PRACTICES,),
+            (HUB_NEEDED, NO_DEFAULTS, HUB_INVITED, NO_STANDARDS, AFSBP, accepted()),
+        ),
+    ],
+    ids=[
+        "none wanted",
+        "a new hub",
+        "a hub without standards",
+        "a hub with another",
+        "a hub with another on a later page",
+        "a hub that may not be enabled",
+        "listing needs a hub",
+    ],
+)
+def test_a_hub_without_standards_gets_those_configured_before_the_acceptance(
+    standards: tuple[str, ...], exchanges: tuple[Exchange, ...]
+) -> None:
+    with stubbed("securityhub", *exchanges) as client:
+        invitee = SECURITYHUB.invitee(client, Invitation(standards=standards))
+
+        assert invitee.accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("partition", "region"),
+    [("aws", REGION), ("aws-cn", "cn-north-1"), ("aws-us-gov", "us-gov-west-1")],
+)
+def test_a_standard_is_named_as_the_partition_and_the_region_name_it(
+    partition: str, region: str
+) -> None:
+    exchanges = (
+        HUB_INVITED,
+        HUB_ON,
+        NO_STANDARDS,
+        standards_enabled(
+            f"arn:{partition}:securityhub:::ruleset/{CIS}", in_region(NEWER_CIS, partition, region)
+        ),
+        accepted(),
+    )
+    with stubbed("securityhub", *exchanges, region=region) as client:
+        invitee = SECURITYHUB.invitee(client, Invitation(standards=(CIS, NEWER_CIS)))
+
+        assert invitee.accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "words"),
+    [
+        ((NO_STANDARDS, refused(ENABLED, *UNOFFERED)), ServiceRefused, "Invalid standards ARN"),
+        ((NO_STANDARDS, refused(ENABLED, *DENIED)), AccessDenied, "BatchEnableStandards: Access"),
+        (
+            (NO_STANDARDS, refused(ENABLED, "LimitExceededException", "Rate exceeded", 429)),
+            Throttled,
+            "BatchEnableStandards: LimitExceeded",
+        ),
+        ((refused(LISTED, *DENIED),), AccessDenied, "GetEnabledStandards: AccessDenied"),
+    ],
+)
+def test_without_its_standards_nothing_is_accepted(
+    refusal: tuple[Exchange, ...], error: type[RollcallError], words: str
+) -> None:
+    with (
+        stubbed("securityhub", HUB_INVITED, NO_DEFAULTS, *refusal) as client,
+        pytest.raises(error, match=words),
+    ):
+        SECURITYHUB.invitee(client, Invitation(standards=(BEST_PRACTICES,))).accept(ADMINISTRATOR)
+
+
+@pytest.mark.parametrize(
+    ("enabling", "words"), [(NO_DEFAULTS, "GetEnabledStandards"), (HUB_DENIED, "EnableSecurityHub")]
+)
+def test_a_hub_whose_standards_cannot_be_read_yet_is_tried_again_later(
+    enabling: Exchange, words: str
+) -> None:
+    with stubbed("securityhub", HUB_INVITED, enabling, refused(LISTED, *OFF)) as client:
+        invitee = SECURITYHUB.invitee(client, Invitation(standards=(BEST_PRACTICES,)))
+
+        answer = invitee.accept(ADMINISTRATOR)
+
+    assert answer.verdict is Verdict.RETRY
+    assert answer.text.startswith(f"Security Hub {words}")
+
+
+# What CreateDetector enables by itself.
+BY_DEFAULT = {
+    "S3_DATA_EVENTS",
+    "EKS_AUDIT_LOGS",
+    "EBS_MALWARE_PROTECTION",
+    "RDS_LOGIN_EVENTS",
+    "LAMBDA_NETWORK_LOGS",
+    "AI_PROTECTION",
+}
+
+
+@pytest.mark.parametrize(
+    "enabled",
+    [
+        (),
+        ("S3_DATA_EVENTS", "RDS_LOGIN_EVENTS"),
+        ("RUNTIME_MONITORING",),
+        ("EKS_RUNTIME_MONITORING", "AI_ANALYST"),
+        DETECTOR_FEATURES[:5],
+    ],
+    ids=lambda names: "+".join(names) or "none",
+)
+def test_a_new_detector_has_exactly_the_features_configured(enabled: tuple[str, ...]) -> None:
+    statuses = dict.fromkeys(BY_DEFAULT, "DISABLED") | dict.fromkeys(enabled, "ENABLED")
+    request = {
+        "Enable": True,
+        "Features": [
+            {"Name": name, "Status": statuses[name]}
+            for name in DETECTOR_FEATURES
+            if name in statuses
+        ],
+    }
+    created = asked("create_detector", request, DetectorId=DETECTOR)
+    exchanges = (DETECTOR_INVITED, created, accepted(DetectorId=DETECTOR))
+    with stubbed("guardduty", *exchanges) as client:
+        invitee = GUARDDUTY.invitee(client, Invitation(detector_features=enabled))
+
+        assert invitee.accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+REFUSED = ("BadRequestException", "an invalid or out-of-range value.")
+
+
+@pytest.mark.parametrize(
+    ("region", "enabled", "left_out"),
+    [
+        ("ap-east-2", ("S3_DATA_EVENTS",), "RDS_LOGIN_EVENTS"),
+        ("ap-east-2", ("RDS_LOGIN_EVENTS",), "RDS_LOGIN_EVENTS"),
+        ("ap-south-1", ("AI_ANALYST",), "AI_ANALYST"),
+    ],
+)
+def test_what_a_region_is_known_not_to_offer_is_left_out_once_it_is_refused(
+    region: str, enabled: tuple[str, ...], left_out: str
+) -> None:
+    features = [
+        {"Name": name, "Status": "ENABLED" if name in enabled else "DISABLED"}
+        for name in DETECTOR_FEATURES
+        if name in BY_DEFAULT or name in enabled
+    ]
+    rest = [one for one in features if one["Name"] != left_out]
+    exchanges = (
+        DETECTOR_INVITED,
+        refused("create_detector", *REFUSED),
+        asked("create_detector", {"Enable": True, "Features": rest}, DetectorId=DETECTOR),
+        accepted(DetectorId=DETECTOR),
+    )
+    with stubbed("guardduty", *exchanges, region=region) as client:
+        invitee = GUARDDUTY.invitee(client, Invitation(detector_features=enabled))
+
+        assert invitee.accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+def test_a_detector_of_the_members_own_keeps_its_features() -> None:
+    exchanges = (*detector_refused(*EXISTS, DETECTOR), accepted(DetectorId=DETECTOR))
+    with stubbed("guardduty", *exchanges) as client:
+        invitee = GUARDDUTY.invitee(client, Invitation(detector_features=()))
+
+        assert invitee.accept(ADMINISTRATOR) == Answer(Verdict.TAKEN)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "error", "text"),
+    [
+        (
+            REFUSED,
+            ServiceRefused,
+            "GuardDuty CreateDetector: BadRequestException: an invalid or out-of-range value. (does"
+            " eu-west-1 offer all features that invitation.detector_features enables or disables?)",
+        ),
+        (DENIED, AccessDenied, f"GuardDuty CreateDetector: {': '.join(DENIED)}"),
+    ],
+)
+def test_no_detector_is_created_with_other_features_than_those_configured(
+    refusal: tuple[str, str], error: type[RollcallError], text: str
+) -> None:
+    with (
+        stubbed("guardduty", *detector_refused(*refusal)) as client,
+        pytest.raises(error) as refused_by,
+    ):
+        GUARDDUTY.invitee(client, Invitation(detector_features=())).accept(ADMINISTRATOR)
+
+    assert str(refused_by.value) == text

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import pytest
 
-from functions.enrolment.configuration import DEFAULT_SERVICES
+from functions.enrolment.configuration import DEFAULT_SERVICES, Invitation
+from functions.enrolment.protection import DETECTOR_FEATURES, MOST_STANDARDS
 from functions.services import registry
 
 if TYPE_CHECKING:
     from functions.services.record import ServiceRecord
 
-VERBS = ("observe", "automation", "create", "invite", "restart", "accept")
+VERBS = ("observe", "automation", "create", "invite", "restart")
+EVERYTHING = Invitation(standards=("pci-dss/v/4.0.1",), detector_features=DETECTOR_FEATURES)
 
 
 def test_a_service_that_comes_after_another_is_enrolled_after_it() -> None:
@@ -42,8 +44,10 @@ def test_a_service_is_offered_where_botocore_has_an_endpoint_of_it(service: Serv
 def test_permissions_are_operations_of_the_service(service: ServiceRecord) -> None:
     operations = botocore.session.get_session().get_service_model(service.name).operation_names
     permitted = [action for verb in VERBS for action in service.permissions[verb]]
+    accepting = service.accepting(EVERYTHING).permissions
+    permitted.extend(accepting)
 
-    assert permitted
+    assert accepting
     assert {action.removeprefix(f"{service.name}:") for action in permitted} <= set(operations)
 
 
@@ -51,3 +55,33 @@ def test_permissions_are_operations_of_the_service(service: ServiceRecord) -> No
 def test_what_a_service_can_do_it_is_permitted_to_do(service: ServiceRecord) -> None:
     assert bool(service.permissions["restart"]) == bool(service.restarts)
     assert bool(service.permissions["invite"]) != service.create_invites
+
+
+def test_the_features_and_the_number_of_standards_are_those_of_the_models() -> None:
+    session = botocore.session.get_session()
+    guardduty = session.get_service_model("guardduty")
+    securityhub = session.get_service_model("securityhub")
+    standards = securityhub.shape_for("StandardsSubscriptionRequests")
+    features: Any = guardduty.shape_for("DetectorFeature")  # its enumeration is not typed
+
+    assert tuple(features.enum) == DETECTOR_FEATURES
+    assert standards.metadata["max"] == MOST_STANDARDS
+
+
+@pytest.mark.parametrize(
+    ("invitation", "roles"),
+    [
+        (Invitation(), ("guardduty", "malware-protection.guardduty")),
+        (
+            Invitation(detector_features=("EBS_MALWARE_PROTECTION",)),
+            ("guardduty", "malware-protection.guardduty"),
+        ),
+        (Invitation(detector_features=()), ("guardduty",)),
+    ],
+)
+def test_a_detector_that_scans_volumes_has_a_role_for_it(
+    invitation: Invitation, roles: tuple[str, ...]
+) -> None:
+    linked = registry.GUARDDUTY.accepting(invitation).service_linked_roles
+
+    assert linked == tuple(f"{role}.amazonaws.com" for role in roles)

@@ -123,9 +123,17 @@ def test_a_service_is_called_in_the_targets_region(service: ServiceRecord) -> No
 
 
 def test_a_member_accepts_with_its_role_in_the_targets_region() -> None:
-    wired, clients = made("aws-us-gov", invitation=ROLE)
+    given: list[Any] = []
 
-    assert isinstance(wired.invitee(ELSEWHERE, ACCOUNT), registry.DETECTIVE.invitee)  # type: ignore[arg-type]  # a class
+    def invitee(client: Any, invitation: Invitation) -> Any:
+        given.append((client, invitation))
+
+    wired, clients = made("aws-us-gov", invitation=ROLE)
+    wired = replace(wired, services=(replace(registry.DETECTIVE, invitee=invitee),))
+
+    wired.invitee(ELSEWHERE, ACCOUNT)
+
+    assert given == [(clients.made[0], ROLE)]
     assert clients.made == [(f"aws-us-gov {ACCOUNT} Member id", "detective", "us-east-1")]
 
 
