@@ -551,6 +551,21 @@ def test_new_accounts_are_enabled_when_the_organisation_says_so(lab: Lab, admin:
     assert (configuration["AutoEnable"], configuration["AutoEnableStandards"]) == (True, "NONE")
 
 
+@pytest.mark.parametrize(("setting", "standards"), [("DEFAULT", 2), ("NONE", 0)])
+def test_a_hub_that_the_organisation_enables_has_the_standards_that_it_says(
+    lab: Lab, admin: Actor, setting: str, standards: int
+) -> None:
+    admin("UpdateOrganizationConfiguration", AutoEnable=True, AutoEnableStandards=setting)
+
+    create(admin, MEMBER)
+    lab.do("add_account", account_id=STRANGER, organization=MANAGEMENT)
+    lab.pass_seconds(2)
+
+    for account_id in (MEMBER, STRANGER):
+        enabled = lab.actor(SERVICE, account_id)("GetEnabledStandards")["StandardsSubscriptions"]
+        assert len(enabled) == standards
+
+
 def test_the_management_account_names_the_administrator(lab: Lab) -> None:
     management = lab.actor(SERVICE, MANAGEMENT, OTHER_REGION)
     management("EnableOrganizationAdminAccount", AdminAccountId=ADMINISTRATOR)

@@ -187,9 +187,22 @@ class SecurityHub(Members):
             self._enable(Caller(account_id, region), {})
 
     def admission(self, membership: LocalMembership) -> tuple[LocalStatus, str | None]:
-        # Security Hub has no status for it: nothing happens before the account has the Region.
+        account_id, region = membership.account_id, membership.region
+        before = self.state.installation(self.name, account_id, region)
         status, reason = super().admission(membership)
+        hub = self.state.installation(self.name, account_id, region)
+        if hub is not before and hub is not None and self._without_standards(membership):
+            hub.settings["standards"] = []
+        # Security Hub has no status for it: nothing happens before the account has the Region.
         return (LocalStatus.CREATED if status is LocalStatus.REGION_DISABLED else status), reason
+
+    def _without_standards(self, membership: LocalMembership) -> bool:
+        """Whether the organisation has turned the default standards off (user guide,
+        "orgs-accounts-enable": it also counts for accounts that are added by hand).
+        """
+        found = self.state.designation(self.name, membership.region, membership.administrator)
+        settings = found[1].settings if found and membership.current.organization else {}
+        return bool(settings.get("AutoEnableStandards") == "NONE")
 
     def delete(self, who: Caller, account_id: str) -> str | None:
         membership = self.find(who.account_id, who.region, account_id)
