@@ -62,7 +62,7 @@ _OFFERED_ONLY = {
 }
 
 # Texts of BadRequestException for a detector that was deleted or is not ours.
-_NO_DETECTOR = ("not owned by the current account", "no such resource found")
+NO_DETECTOR = ("not owned by the current account", "no such resource found")
 
 
 class GuardDuty:
@@ -151,7 +151,7 @@ class GuardDuty:
             with calling(GUARDDUTY.label, operation):
                 yield
         except ServiceRefused as error:
-            if any(text in str(error) for text in _NO_DETECTOR):
+            if any(text in str(error) for text in NO_DETECTOR):
                 raise self._not_ready() from error
             raise
 
