@@ -9,7 +9,7 @@ from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
 from functions.aws.calls import error_class
-from functions.enrolment.errors import ServiceUnavailable, Throttled
+from functions.enrolment.errors import CredentialsRefused, ServiceUnavailable, Throttled
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,48 +41,52 @@ class Answer:
         return found
 
     @property
-    def hindrance(self) -> str | None:
-        """Why this error says nothing about a belief; None for any other answer.
+    def denied(self) -> bool:
+        """Whether IAM denies the caller this call.
 
         Inferred: IAM ends a denial with its reason, "because no … policy allows …" or "with an
         explicit deny"; a service's own refusal does not.
         """
         words = self.text.casefold()
-        if "because no " in words or "with an explicit deny" in words:
+        return "because no " in words or "with an explicit deny" in words
+
+    @property
+    def hindrance(self) -> str | None:
+        """Why this error says nothing about most beliefs; None for any other answer."""
+        if self.denied:
             return "the policies of the caller do not allow this call"
-        failed = self.code and error_class(self.code, self.status) in (
-            Throttled,
-            ServiceUnavailable,
-        )
-        if failed or not self.reached:
+        if not self.reached:
+            return f"the service did not respond: {self.code}"
+        kind = error_class(self.code, self.status)
+        if self.code and kind in (Throttled, ServiceUnavailable):
             return f"the service did not answer: {self.code}"
+        if self.code and kind is CredentialsRefused:
+            return "the Region does not know the caller: it has not opted in"
         return None
 
 
 class Site:
     """One caller in one Region. A reading is asked once and remembered.
 
-    ``accounts`` are those that changing calls may name; none without permission to change.
+    ``caller`` is its account id. ``accounts`` are those that changing calls may name; none without
+    permission to change.
     """
 
     def __init__(
-        self, clients: Clients, region: str, accounts: tuple[NamedAccount, ...] = ()
+        self,
+        clients: Clients,
+        region: str,
+        *,
+        caller: str,
+        partition: str,
+        accounts: tuple[NamedAccount, ...] = (),
     ) -> None:
         self.region = region
+        self.caller = caller
+        self.partition = partition
         self.accounts = accounts
         self._clients = clients
         self._read: dict[tuple[str, str], Answer] = {}
-
-    @property
-    def caller(self) -> str:
-        """The account id of the caller."""
-        (account_id,) = self.read("sts", "GetCallerIdentity").values("Account")
-        return str(account_id)
-
-    @property
-    def partition(self) -> str:
-        (arn,) = self.read("sts", "GetCallerIdentity").values("Arn")
-        return str(arn).split(":")[1]
 
     def read(
         self, service: str, operation: str, *, all_pages: bool = False, **parameters: Any

@@ -7,12 +7,14 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from functions.aws.calls import error_class
 from functions.enrolment.membership import Verdict
 from functions.services.answers import read_text, says_no_member
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    from functions.enrolment.errors import RollcallError
     from functions.services.record import ServiceRecord
     from tests.contract.beliefs.answers import Answer
 
@@ -141,7 +143,7 @@ class Refused:
         return f"{code} with {parts}" if parts else code
 
     def holds(self, answer: Answer) -> bool | None:
-        if answer.hindrance and not self.parts:
+        if (answer.denied and not self.parts) or (answer.hindrance and not self.codes):
             return None
         text = answer.text.casefold()
         return (
@@ -150,6 +152,22 @@ class Refused:
             and (not self.codes or answer.code in self.codes)
             and (not self.parts or any(part.casefold() in text for part in self.parts))
         )
+
+    def shown(self, answer: Answer) -> str:
+        return error(answer) or "no error"
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedAs:
+    """An error that Rollcall converts to this class, by its code or HTTP status."""
+
+    kind: type[RollcallError]
+
+    def __str__(self) -> str:
+        return f"an error that is read as {self.kind.__name__}"
+
+    def holds(self, answer: Answer) -> bool | None:
+        return answer.reached and error_class(answer.code, answer.status) is self.kind
 
     def shown(self, answer: Answer) -> str:
         return error(answer) or "no error"

@@ -8,9 +8,9 @@ import boto3
 import botocore.session
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.calls import redacted_line
+from functions.aws.calls import calling, redacted_line
 from functions.aws.sessions import Clients
-from functions.enrolment.errors import InvalidInput
+from functions.enrolment.errors import InvalidInput, RollcallError
 from tests.contract.beliefs.answers import Site
 from tests.contract.beliefs.guard import Guard
 from tests.contract.beliefs.settings import PROFILE, REGIONS
@@ -53,9 +53,19 @@ def sites_of(settings: Settings) -> list[Site]:
     if not regions:
         raise InvalidInput(REGIONS, f"is required: {settings.profile} has no Region")
     clients = Clients(session)
-    sites = [Site(clients, region, settings.accounts) for region in regions]
-    answer = sites[0].read("sts", "GetCallerIdentity")
-    if answer.result is None:
-        text = redacted_line(f"is refused by STS: {answer.code}: {answer.text}")
-        raise InvalidInput(PROFILE, text)
-    return sites
+    try:
+        with calling("STS", "GetCallerIdentity"):
+            found = clients.client("sts", session.region_name or regions[0]).get_caller_identity()
+    except RollcallError as error:
+        raise InvalidInput(PROFILE, f"takes a profile that AWS knows: {error}") from error
+    partition = found["Arn"].split(":")[1]
+    return [
+        Site(
+            clients,
+            region,
+            caller=found["Account"],
+            partition=partition,
+            accounts=settings.accounts,
+        )
+        for region in regions
+    ]

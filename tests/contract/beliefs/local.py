@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 REGION = "eu-west-1"
 # The administrator has everything enabled here, too, and administers nothing.
 OTHER_REGION = "eu-north-1"
+# The administrator has not opted in to it.
+OPT_IN_REGION = "af-south-1"
 # More than any of the services' timings.
 _A_WHILE = 60
 
@@ -43,7 +45,7 @@ class LocalOrganization:
         """Every caller from whom something is to be learnt, with the Regions."""
         both = (REGION, OTHER_REGION)
         return (
-            Settings(self.administrator, both, (self.free,)),
+            Settings(self.administrator, (*both, OPT_IN_REGION), (self.free,)),
             Settings(self.member, (REGION,)),
             Settings(self.invited, both),
         )

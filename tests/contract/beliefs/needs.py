@@ -156,6 +156,15 @@ def other_account(site: Site) -> str | None:
     return active[0] if active else None
 
 
+def not_opted_in(site: Site) -> str | None:
+    """The caller may opt in to the Region, and has not."""
+    answer = site.read("account", "ListRegions", all_pages=True, MaxResults=50)
+    statuses = {one["RegionName"]: one["RegionOptStatus"] for one in answer.values("Regions[]")}
+    if statuses.get(site.region) == "DISABLED":
+        return None
+    return answer.hindrance or "the caller can use the Region"
+
+
 def offered(record: ServiceRecord) -> Need:
     def need(site: Site) -> str | None:
         if site.region not in record.not_offered:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.errors import CredentialsRefused
 from functions.services.guardduty import NO_DETECTOR
 from tests.contract.beliefs import needs
 from tests.contract.beliefs.belief import Belief, Source
@@ -16,6 +17,7 @@ from tests.contract.beliefs.expectations import (
     Present,
     Reached,
     Refused,
+    RefusedAs,
     SaysOfSome,
 )
 from tests.contract.beliefs.needs import (
@@ -183,6 +185,18 @@ def _region(api: MemberApi, *, there: bool) -> Belief:
     )
 
 
+def _region_off(api: MemberApi) -> Belief:
+    return Belief(
+        id=f"{api.record.name}.region.not-opted-in",
+        service=api.record.name,
+        operation="ListInvitations",
+        expected=RefusedAs(CredentialsRefused),
+        source=Source.INFERRED,
+        used_in=("functions/aws/calls.py", "functions/services/protocol.py"),
+        needs=(needs.not_opted_in, needs.offered(api.record)),
+    )
+
+
 def _no_graph(site: Site) -> Mapping[str, Any]:
     graph = f"arn:{site.partition}:detective:{site.region}:{site.caller}:graph:{'0' * 32}"
     return {"GraphArn": graph, "AccountIds": [UNKNOWN_ACCOUNTS[0]]}
@@ -276,6 +290,7 @@ _AS_MEMBER = (
 
 _REGIONS = (
     *(_region(api, there=True) for api in APIS),
+    *(_region_off(api) for api in APIS),
     *(_region(api, there=False) for api in APIS if api.record.not_offered),
 )
 
