@@ -115,6 +115,14 @@ class User:
         calls = self.aws.control("GET", "calls")["calls"]
         return {f"{call['service']}:{call['operation']}" for call in calls}
 
+    def memberships_of_spare(self) -> list[str]:
+        """The statuses that the services hold of the account that may be changed."""
+        return [
+            one["status"]
+            for one in self.aws.control("GET", "state")["memberships"]
+            if one["account_id"] == self.made.spare and one["status"] is not None
+        ]
+
 
 @pytest.fixture(scope="module")
 def made(aws: LocalAws) -> LocalOrganization:
@@ -147,12 +155,7 @@ def test_every_belief_agrees_and_what_was_changed_is_as_before(user: User) -> No
     assert "0 DIFFERS" in finished.report
     # Each operation that is allowed is used, and no other.
     assert user.operations() == (READ_ONLY | CHANGING) - of_sts(READ_ONLY)
-    state = user.aws.control("GET", "state")
-    assert not [
-        one
-        for one in state["memberships"]
-        if one["account_id"] == user.made.spare and one["status"] is not None
-    ]
+    assert not user.memberships_of_spare()
     shown = set(finished.report.splitlines())
     (example,) = re.findall(r"```text\n(.*?)```", PAGE, re.S)
     assert set(filter(None, example.splitlines())) <= shown
@@ -204,6 +207,7 @@ def test_a_difference_is_found(user: User) -> None:
         '"The account <unknown account> left on its own, ask (e-mail)" | DIFFERS'
     )
     assert f"- {belief}: functions/services/batches.py" in finished.report
+    assert not re.findall(r"\d{12}|@", finished.output)
     # That the caller has no permission is no difference.
     assert finished.result("securityhub.list-members.status") == (
         " | not tried (the policies of the caller do not allow this call)"
@@ -220,6 +224,26 @@ def test_an_account_that_is_a_member_is_not_changed(user: User) -> None:
     assert finished.status == AGREES, finished.output
     assert not user.operations() & CHANGING
     assert "no account of the file can be used" in finished.result("detective.create-members.again")
+
+
+def test_a_member_that_could_not_be_deleted_is_reported(user: User) -> None:
+    user.aws.world(
+        do="unprocess",
+        service="detective",
+        operation="DeleteMembers",
+        account_id=user.made.spare,
+        text="Internal error",
+    )
+
+    finished = user.run(**user.change() | {REGIONS: REGION})
+
+    assert finished.status == DIFFERS
+    left = "processed | DIFFERS (delete the member: Internal error)"
+    assert finished.result("detective.create-members.outside") == left
+    # The next belief does not begin with a member, and leaves none.
+    prepared = "not tried (CreateMembers before it: Account is already a member)"
+    assert finished.result("detective.create-members.status").endswith(prepared)
+    assert not user.memberships_of_spare()
 
 
 def test_the_network_is_open_only_with_a_profile(user: User) -> None:
