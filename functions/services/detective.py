@@ -35,7 +35,7 @@ from functions.services.batches import (
 )
 from functions.services.guardduty import GUARDDUTY
 from functions.services.invitations import NO_INVITATION
-from functions.services.organization import not_delegated
+from functions.services.organization import NOT_DELEGATED, not_delegated
 from functions.services.record import MemberNeeds, ServiceRecord
 from functions.services.statuses import read_status
 
@@ -91,9 +91,7 @@ class Detective:
             with self._calling("DescribeOrganizationConfiguration"):
                 found = self._client.describe_organization_configuration(GraphArn=resource)
         except AccessDenied as error:
-            # Inferred: AWS documents neither the code nor the text for another caller than the
-            # organisation's administrator.
-            return dict.fromkeys(accounts, not_delegated(error, "detective administrator"))
+            return dict.fromkeys(accounts, not_delegated(error, NOT_DELEGATED[DETECTIVE.name]))
         enables = "NEW" if found.get("AutoEnable") else "NONE"
         return dict.fromkeys(accounts, auto_enable(enables))
 

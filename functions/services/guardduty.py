@@ -27,7 +27,7 @@ from functions.services.invitations import (
     after_refusal,
     newest_invitation,
 )
-from functions.services.organization import not_delegated
+from functions.services.organization import NOT_DELEGATED, not_delegated
 from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
@@ -97,10 +97,7 @@ class GuardDuty:
             with self._calling("DescribeOrganizationConfiguration"):
                 found = self._client.describe_organization_configuration(DetectorId=resource)
         except ServiceRefused as error:
-            # The first text was observed for UpdateOrganizationConfiguration (SRA, issue 141); the
-            # second is inferred.
-            known = ("organization master permission", "delegated administrator")
-            return dict.fromkeys(accounts, not_delegated(error, *known))
+            return dict.fromkeys(accounts, not_delegated(error, NOT_DELEGATED[GUARDDUTY.name]))
         enables = "NEW" if found.get("AutoEnable") else "NONE"
         return dict.fromkeys(
             accounts, auto_enable(found.get("AutoEnableOrganizationMembers", enables))

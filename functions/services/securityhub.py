@@ -25,7 +25,7 @@ from functions.services.invitations import (
     after_refusal,
     newest_invitation,
 )
-from functions.services.organization import not_delegated
+from functions.services.organization import NOT_DELEGATED, not_delegated
 from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
@@ -84,9 +84,7 @@ class SecurityHub:
             with self._calling("DescribeOrganizationConfiguration"):
                 found = self._client.describe_organization_configuration()
         except AccessDenied as error:
-            # Observed: hashicorp/terraform-provider-aws, issue 23079.
-            text = "not an administrator for this organization"
-            return dict.fromkeys(accounts, not_delegated(error, text))
+            return dict.fromkeys(accounts, not_delegated(error, NOT_DELEGATED[SECURITYHUB.name]))
         organization = found.get("OrganizationConfiguration", {})
         if organization.get("ConfigurationType") == "CENTRAL" and organization.get(
             "Status"

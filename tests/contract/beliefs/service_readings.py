@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import CredentialsRefused
 from functions.services.guardduty import NO_DETECTOR
+from functions.services.organization import NOT_DELEGATED
 from tests.contract.beliefs import needs
 from tests.contract.beliefs.belief import Belief, Source
 from tests.contract.beliefs.expectations import (
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 _ADAPTER = {api.record.name: f"functions/services/{api.record.name}.py" for api in APIS}
 _BATCHES = "functions/services/batches.py"
 _INVITATIONS = "functions/services/invitations.py"
-_RULE = "infra/local/services/shared/delegation.py"
+_ORGANIZATION = "functions/services/organization.py"
 # Left out, it is true: enabled members only.
 _EVERYONE: Mapping[str, Mapping[str, Any]] = {
     "securityhub": {"OnlyAssociated": False},
@@ -99,7 +100,7 @@ def _configuration(api: MemberApi, *fields: str) -> Belief:
         parameters=_of_members(api),
         expected=Present(fields),
         source=Source.READ,
-        used_in=(_RULE,),
+        used_in=(_ORGANIZATION, _ADAPTER[api.record.name]),
         needs=(needs.administers(api.record),),
     )
 
@@ -112,7 +113,7 @@ def _no_configuration(api: MemberApi, refused: Refused, source: Source) -> Belie
         parameters=_of_members(api),
         expected=refused,
         source=source,
-        used_in=(_RULE,),
+        used_in=(_ORGANIZATION, _ADAPTER[api.record.name]),
         needs=(needs.enabled(api.record), needs.administers_not(api.record)),
     )
 
@@ -253,11 +254,15 @@ _AS_ADMINISTRATOR = (
     _configuration(DETECTIVE_API, "AutoEnable"),
     _no_configuration(
         SECURITYHUB_API,
-        Refused(("InvalidAccessException",), ("is not an administrator for this organization",)),
+        Refused(("InvalidAccessException",), NOT_DELEGATED["securityhub"]),
         Source.OBSERVED,
     ),
-    _no_configuration(GUARDDUTY_API, Refused(), Source.UNKNOWN),
-    _no_configuration(DETECTIVE_API, Refused(), Source.UNKNOWN),
+    _no_configuration(GUARDDUTY_API, Refused(parts=NOT_DELEGATED["guardduty"]), Source.INFERRED),
+    _no_configuration(
+        DETECTIVE_API,
+        Refused(("AccessDeniedException",), NOT_DELEGATED["detective"]),
+        Source.INFERRED,
+    ),
 )
 
 _AS_MEMBER = (

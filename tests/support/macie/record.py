@@ -69,7 +69,7 @@ class Macie:
             with calling(MACIE.label, "DescribeOrganizationConfiguration"):
                 found = self._client.describe_organization_configuration()
         except AccessDenied as error:
-            return dict.fromkeys(accounts, not_delegated(error, "administrator"))
+            return dict.fromkeys(accounts, not_delegated(error, ("administrator",)))
         return dict.fromkeys(accounts, auto_enable("NEW" if found.get("autoEnable") else "NONE"))
 
     def create(
