@@ -8,7 +8,7 @@ from functions.enrolment.document import one_of
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import an_account_id
-from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL
+from functions.intake.arrivals import ARRIVALS
 from functions.intake.pattern import at, require_match
 
 if TYPE_CHECKING:
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from functions.intake.arrivals import Arrival
 
 _BY_EVENT_NAME = {name: arrival for name, arrival in ARRIVALS.items() if arrival.event_source}
-_NATIVE = {name: arrival for name, arrival in ARRIVALS.items() if not arrival.event_source}
-# By detail-type; None for those of CloudTrail, where the event's name decides.
-_BY_DETAIL_TYPE: dict[str, Arrival | None] = {**dict.fromkeys(CLOUDTRAIL), **_NATIVE}
+_BY_DETAIL_TYPE = {name: arrival for name, arrival in ARRIVALS.items() if not arrival.event_source}
 
 
 def read_event(event: Mapping[str, Any], configuration: Configuration) -> OnboardingRequest:
@@ -50,7 +48,8 @@ def read_event(event: Mapping[str, Any], configuration: Configuration) -> Onboar
 
 
 def _arrival(event: Mapping[str, Any]) -> Arrival:
-    native = one_of(_BY_DETAIL_TYPE)(event.get("detail-type"), "detail-type")
+    detail_type = event.get("detail-type")
+    native = _BY_DETAIL_TYPE.get(detail_type) if isinstance(detail_type, str) else None
     return native or one_of(_BY_EVENT_NAME)(at(event, "detail.eventName"), "detail.eventName")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import InvalidInput
@@ -13,7 +14,9 @@ ABSENT: dict[str, bool] = {"exists": False}
 
 
 def require_match(pattern: Mapping[str, Any], event: object, path: str = "") -> None:
-    """Refuse an event that ``pattern`` does not match; leaves are lists of words or ``[ABSENT]``.
+    """Refuse an event that ``pattern`` does not match.
+
+    Leaves are lists of words, ``[ABSENT]`` or ``[{"wildcard": …}]``, in which ``*`` is any text.
 
     Unlike in EventBridge, a list in the event does not match because one of its items does.
 
@@ -29,9 +32,17 @@ def require_match(pattern: Mapping[str, Any], event: object, path: str = "") -> 
         elif takes == [ABSENT]:
             if present:
                 raise InvalidInput(field, "takes nothing: its presence says that the call failed")
+        elif isinstance(takes[0], dict):
+            if not _is_like(value, takes[0]["wildcard"]):
+                raise InvalidInput(field, f"takes a text like {takes[0]['wildcard']}")
         elif value not in takes:
             words = f"one of {', '.join(takes)}" if len(takes) > 1 else takes[0]
             raise InvalidInput(field, f"takes {words}")
+
+
+def _is_like(value: object, wildcard: str) -> bool:
+    text = ".*".join(map(re.escape, wildcard.split("*")))
+    return isinstance(value, str) and bool(re.fullmatch(text, value, re.DOTALL))
 
 
 def at(event: object, path: str) -> object:

@@ -20,7 +20,10 @@ MOST_ATTEMPTS = 185
 
 
 class EventRules(Construct):
-    """One rule for each event name, so that each has metrics of its own."""
+    """One rule for each event name, so that each has metrics of its own.
+
+    ``names`` are the rules' names by event, where they are fixed.
+    """
 
     def __init__(
         self,
@@ -31,17 +34,19 @@ class EventRules(Construct):
         patterns: Mapping[str, Mapping[str, Any]],
         target: events.IRuleTarget,
         purpose: str,
+        names: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(scope, construct_id)
         self.rules = [
             events.Rule(
                 self,
                 name,
+                rule_name=(names or {}).get(name),
                 description=f"Rollcall: {name} {purpose}",
                 event_bus=bus,
                 event_pattern=events.EventPattern(
                     source=pattern["source"],
-                    detail_type=pattern["detail-type"],
+                    detail_type=pattern.get("detail-type"),
                     detail=pattern["detail"],
                 ),
                 targets=[target],

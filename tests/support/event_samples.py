@@ -10,6 +10,7 @@ BROUGHT_BY = {
     "account_joined_organization_invited.INFERRED": "AccountJoinedOrganization",
     "account_region_opt_in_status_change": "Region Opt-In Status Change",
     "controltower_create_managed_account_succeeded": "CreateManagedAccount",
+    "controltower_enable_baseline_succeeded": "EnableBaseline",
     "controltower_update_managed_account_succeeded": "UpdateManagedAccount",
     "create_account_result_succeeded": "CreateAccountResult",
     "create_gov_cloud_account_result_succeeded.INFERRED": "CreateAccountResult",

@@ -21,6 +21,7 @@ FURTHER = (
     "account_joined_organization_created.INFERRED",
     "controltower_create_managed_account_succeeded",
     "controltower_update_managed_account_succeeded",
+    "controltower_enable_baseline_succeeded",
 )
 
 

@@ -25,6 +25,7 @@ STATUS = "detail.serviceEventDetails.createAccountStatus"
 HANDSHAKE = "detail.responseElements.handshake"
 MANAGED = "detail.serviceEventDetails.createManagedAccountStatus"
 UPDATED = "detail.serviceEventDetails.updateManagedAccountStatus"
+BASELINE = "detail.serviceEventDetails.enableBaselineStatus.enabledBaselineDetails"
 
 
 def read(event: Any) -> OnboardingRequest:
@@ -63,6 +64,7 @@ def joined(**containers: Any) -> dict[str, Any]:
         ("account_joined_organization_invited.INFERRED", OTHER, "AccountJoinedOrganization"),
         ("controltower_create_managed_account_succeeded", ACCOUNT, "CreateManagedAccount"),
         ("controltower_update_managed_account_succeeded", ACCOUNT, "UpdateManagedAccount"),
+        ("controltower_enable_baseline_succeeded", ACCOUNT, "EnableBaseline"),
         ("move_account", ACCOUNT, "MoveAccount"),
     ],
 )
@@ -96,6 +98,10 @@ def test_an_account_that_opted_in_to_a_region_is_enrolled_there_only() -> None:
         ("create_account_api_call", "detail.eventName"),
         ("create_account_result_failed", f"{STATUS}.state"),
         ("controltower_create_managed_account_failed", f"{MANAGED}.state"),
+        (
+            "controltower_enable_baseline_organizational_unit.INFERRED",
+            f"{BASELINE}.targetIdentifier",
+        ),
         ("invite_account_to_organization", "detail.eventName"),
         ("close_account_result_succeeded", "detail.eventName"),
         ("remove_account_from_organization", "detail.eventName"),
@@ -115,6 +121,7 @@ ACCEPTED = "accept_handshake.INFERRED"
 MOVED = "move_account"
 LANDED = "controltower_create_managed_account_succeeded"
 RELANDED = "controltower_update_managed_account_succeeded"
+GOVERNED = "controltower_enable_baseline_succeeded"
 OPTED_IN = "account_region_opt_in_status_change"
 JOINED = "account_joined_organization_created.INFERRED"
 THE_ORGANIZATION = {"type": "ORGANIZATION", "id": ORGANIZATION}
@@ -123,6 +130,10 @@ AN_EMAIL = {"type": "EMAIL", "id": EMAIL}
 
 def an_account(account_id: object) -> dict[str, Any]:
     return {"type": "ACCOUNT", "id": account_id}
+
+
+def an_arn(account_id: str) -> str:
+    return f"arn:aws:organizations::{MANAGEMENT}:account/{ORGANIZATION}/{account_id}"
 
 
 WRONG: list[tuple[str, str, Any, str]] = [
@@ -165,7 +176,7 @@ WRONG: list[tuple[str, str, Any, str]] = [
     (ACCEPTED, f"{HANDSHAKE}.parties", [an_account(ORGANIZATION)], f"{HANDSHAKE}.parties[ACC"),
     (ACCEPTED, f"{HANDSHAKE}.parties", [an_account(EMAIL)], f"{HANDSHAKE}.parties[ACCOUNT].id"),
     (JOINED, "source", "aws.health", "source: takes aws.organizations"),
-    (JOINED, "detail.eventSource", ABSENT, "detail.eventSource: takes organizations.amazonaws"),
+    (JOINED, "detail.eventName", ABSENT, "detail.eventName: takes one of"),
     (JOINED, "detail.errorCode", "AccessDenied", "detail.errorCode: takes nothing"),
     (LANDED, "source", "aws.organizations", "source: takes aws.controltower"),
     (LANDED, "detail.eventSource", "organizations.amazonaws.com", "detail.eventSource: takes"),
@@ -174,6 +185,11 @@ WRONG: list[tuple[str, str, Any, str]] = [
     (LANDED, f"{MANAGED}.account.accountId", MANAGEMENT, "account: takes another account"),
     (RELANDED, "detail.eventName", "CreateManagedAccount", f"{MANAGED}.state: takes SUCCEEDED"),
     (RELANDED, f"{UPDATED}.state", "FAILED", f"{UPDATED}.state: takes SUCCEEDED"),
+    (GOVERNED, f"{BASELINE}.statusSummary.status", "FAILED", f"{BASELINE}.statusSummary.status: "),
+    (GOVERNED, f"{BASELINE}.targetIdentifier", ABSENT, f"{BASELINE}.targetIdentifier: takes a te"),
+    (GOVERNED, f"{BASELINE}.targetIdentifier", an_arn("1"), f"{BASELINE}.targetIdentifier: takes"),
+    (GOVERNED, f"{BASELINE}.targetIdentifier", an_arn(EMAIL), f"{BASELINE}.targetIdentifier: tak"),
+    (GOVERNED, f"{BASELINE}.targetIdentifier", an_arn(MANAGEMENT), "account: takes another acco"),
     (MOVED, "detail.errorCode", "DuplicateAccountException", "detail.errorCode: takes nothing"),
     (MOVED, "detail.requestParameters", None, "detail.requestParameters.accountId: takes an"),
     (MOVED, "detail.requestParameters.accountId", MANAGEMENT, "account: takes another account"),
@@ -240,6 +256,23 @@ def test_the_account_that_joined_is_found_wherever_it_stands(containers: Any) ->
 
 
 @pytest.mark.parametrize(
+    "joined_time",
+    ["Jul 17, 2025, 2:53:40 PM", "Nov 20, 2026 8:26:57 AM", 1752763980000, "2026-11-20T08:26:57Z"],
+)
+@pytest.mark.parametrize("container", ["serviceEventDetails", "requestParameters"])
+@pytest.mark.parametrize("method", ["joinedMethod", "joinMethod"])
+def test_a_join_is_read_whatever_its_timestamps_and_detail_type_look_like(
+    container: str, method: str, joined_time: object
+) -> None:
+    facts = {"accountId": ACCOUNT, method: "Created", "joinedTime": joined_time}
+    event = joined(**{container: facts}) | {"detail-type": "Account Joined Organization"}
+    event["detail"] |= {"eventTime": joined_time, "userIdentity": {"type": "AWSService"}}
+    del event["detail"]["eventSource"]
+
+    assert read(event).accounts == (RequestedAccount(ACCOUNT),)
+
+
+@pytest.mark.parametrize(
     ("containers", "refusal"),
     [
         ({}, "detail.serviceEventDetails.accountId: is required"),
@@ -284,7 +317,7 @@ def test_an_event_replayed_from_an_archive_is_read_like_the_first() -> None:
     assert read(sample(CREATED) | {"replay-name": "after-the-outage"}) == read(sample(CREATED))
 
 
-@pytest.mark.parametrize("name", [CREATED, ACCEPTED, JOINED, MOVED, LANDED, RELANDED])
+@pytest.mark.parametrize("name", [CREATED, ACCEPTED, JOINED, MOVED, LANDED, RELANDED, GOVERNED])
 def test_only_the_known_management_account_is_believed(name: str) -> None:
     request = read(sample(name))
 

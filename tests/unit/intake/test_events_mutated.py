@@ -34,6 +34,7 @@ ARRIVING = {
     "account_joined_organization_created.INFERRED": ACCOUNT,
     "account_joined_organization_invited.INFERRED": OTHER,
     "controltower_create_managed_account_succeeded": ACCOUNT,
+    "controltower_enable_baseline_succeeded": ACCOUNT,
     "controltower_update_managed_account_succeeded": ACCOUNT,
     "move_account": ACCOUNT,
     "account_region_opt_in_status_change": ACCOUNT,
@@ -42,6 +43,7 @@ NOISE = (
     "account_departed_organization_removed.INFERRED",
     "close_account_result_succeeded",
     "controltower_create_managed_account_failed",
+    "controltower_enable_baseline_organizational_unit.INFERRED",
     "create_account_api_call",
     "create_account_result_failed",
     "invite_account_to_organization",
@@ -161,7 +163,7 @@ def test_noise_stays_noise(name: str, data: st.DataObject) -> None:
 @given(detail=st.dictionaries(keys, junk, max_size=4))
 def test_a_right_name_is_not_enough(arrival: Arrival, detail: dict[str, Any]) -> None:
     event = {
-        "detail-type": arrival.detail_types[0],
+        "detail-type": arrival.pattern.get("detail-type", CLOUDTRAIL)[0],
         "source": arrival.source,
         "account": MANAGEMENT,
         "detail": {"eventSource": arrival.event_source, "eventName": arrival.name, **detail},

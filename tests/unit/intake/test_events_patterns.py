@@ -17,6 +17,7 @@ ARRIVALS_OF = {
     "account_joined_organization_invited.INFERRED": ["AccountJoinedOrganization"],
     "account_region_opt_in_status_change": ["Region Opt-In Status Change"],
     "controltower_create_managed_account_succeeded": ["CreateManagedAccount"],
+    "controltower_enable_baseline_succeeded": ["EnableBaseline"],
     "controltower_update_managed_account_succeeded": ["UpdateManagedAccount"],
     "create_account_result_succeeded": ["CreateAccountResult"],
     "create_gov_cloud_account_result_succeeded.INFERRED": ["CreateAccountResult"],
@@ -42,6 +43,37 @@ def test_a_rule_lets_through_what_brings_an_account_and_nothing_else(name: str) 
 def test_a_rule_lets_no_failed_call_through(name: str) -> None:
     event = sample(name)
     event["detail"]["errorCode"] = "AccessDeniedException"
+
+    assert matching(event) == []
+
+
+@pytest.mark.parametrize("detail_type", ["AWS API Call via CloudTrail", "Something new"])
+@pytest.mark.parametrize("event_source", ["organizations.amazonaws.com", "another", None])
+def test_a_join_is_matched_by_its_source_and_name_alone(
+    detail_type: str, event_source: str | None
+) -> None:
+    event = sample("account_joined_organization_created.INFERRED") | {"detail-type": detail_type}
+    event["detail"]["eventSource"] = event_source
+
+    assert matching(event) == ["AccountJoinedOrganization"]
+    assert matching(event | {"source": "aws.controltower"}) == []
+    event["detail"]["eventName"] = "AccountDepartedOrganization"
+    assert matching(event) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "arn:aws:organizations::111122223333:ou/o-aa111bb222/ou-ab12-cdefgh34",
+        "arn:aws:organizations::111122223333:root/o-aa111bb222/r-ab12",
+        "",
+        None,
+    ],
+)
+def test_a_baseline_of_something_else_than_an_account_is_not_matched(target: str | None) -> None:
+    event = sample("controltower_enable_baseline_succeeded")
+    status = event["detail"]["serviceEventDetails"]["enableBaselineStatus"]
+    status["enabledBaselineDetails"]["targetIdentifier"] = target
 
     assert matching(event) == []
 
