@@ -40,7 +40,7 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
             OrganizationEventsStack(
                 app, forwarder=forwarder, organization=config.organization, config=config
             )
-            for forwarder in config.organization.forwarders(config.bus)
+            for forwarder in config.organization.forwarders(config.bus, config.configuration)
         ]
     for stack in stacks:
         for name, value in config.tags.items():

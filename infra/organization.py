@@ -1,18 +1,20 @@
-"""The organisation's events: which are needed, where AWS publishes them, where they are sent."""
+"""The events about accounts: which are needed, where AWS publishes them, where they are sent."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.document import Document, a_region
+from functions.enrolment.document import Document, a_region, one_of
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.scope import an_account_id
 from functions.intake.arrivals import ARRIVALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
@@ -49,12 +51,31 @@ def organizations_region(region: str) -> str:
     return next(found, _COMMERCIAL)
 
 
+class Admit(StrEnum):
+    """Who in the management account may put events on Rollcall's bus: docs/decisions/0023."""
+
+    ACCOUNT = "account"
+    ROLE = "role"
+    RULE = "rule"
+
+
 @dataclass(frozen=True, slots=True)
 class Forwarder:
-    """A stack in the management account. Its role has the same name, for the bus policy."""
+    """A stack that forwards the events ``patterns`` matches from its default bus to Rollcall's.
+
+    Its role has its name, and its rules have fixed names, so that the bus policy can name them.
+    EventBridge takes 64 characters for a rule's name: 38 of them are left for ``name``.
+    """
 
     name: str
+    account: AccountId
     region: str
+    patterns: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def rule_names(self) -> dict[str, str]:
+        """The rules' names, by the event's name."""
+        return {event: f"{self.name}-{re.sub('[^A-Za-z]', '', event)}" for event in self.patterns}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +86,15 @@ class OrganizationConfig:
     administrator_account: AccountId
     home_region: str
     control_tower_region: str | None = None
+    admit: Admit = Admit.ACCOUNT
 
     def publishes(self, source: str, region: str) -> bool:
         """Whether events of a source are published in a Region of the management account."""
         origin = organizations_region(self.home_region)
         return region == (self.control_tower_region if source == CONTROL_TOWER else origin)
 
-    def forwarders(self, bus: str) -> tuple[Forwarder, ...]:
-        """One for each Region whose events AWS does not publish on Rollcall's bus itself.
+    def forwarders(self, bus: str, configuration: Configuration) -> tuple[Forwarder, ...]:
+        """One for each account and Region whose events AWS does not publish on Rollcall's bus.
 
         ``bus`` is ``own`` or ``default``.
         """
@@ -81,9 +103,46 @@ class OrganizationConfig:
         if self.control_tower_region is not None:
             regions.setdefault(self.control_tower_region, "RollcallControlTowerEvents")
         direct = self.home_region if bus == "default" else None
-        return tuple(
-            Forwarder(name, region) for region, name in regions.items() if region != direct
-        )
+        forwarders = [
+            Forwarder(
+                name,
+                self.management_account,
+                region,
+                {
+                    event: pattern
+                    for event, pattern in wanted_patterns(configuration).items()
+                    if self.publishes(pattern["source"][0], region)
+                },
+            )
+            for region, name in regions.items()
+            if region != direct
+        ]
+        opt_ins = self._administrators_opt_ins(configuration)
+        if opt_ins and origin != self.home_region:
+            administrator = self.administrator_account
+            forwarders.append(Forwarder("RollcallRegionEvents", administrator, origin, opt_ins))
+        return tuple(forwarders)
+
+    def patterns_at_home(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
+        """The events that AWS publishes on the default bus beside Rollcall's own."""
+        if organizations_region(self.home_region) != self.home_region:
+            return {}
+        return self._administrators_opt_ins(configuration)
+
+    def _administrators_opt_ins(self, configuration: Configuration) -> dict[str, dict[str, Any]]:
+        """The events about Regions that the administrator account opts its members in to.
+
+        AWS sends them to the account that makes the call, in one Region (Account Management
+        reference guide, "Monitoring with EventBridge"). Those of the management account are
+        published with its other events, also where it administers the services itself.
+        """
+        if self.administrator_account == self.management_account:
+            return {}
+        return {
+            event: pattern
+            for event, pattern in wanted_patterns(configuration).items()
+            if ARRIVALS[event].region is not None
+        }
 
 
 def an_organization(bus: str) -> Callable[[object, str], OrganizationConfig]:
@@ -96,6 +155,7 @@ def an_organization(bus: str) -> Callable[[object, str], OrganizationConfig]:
     def read(value: object, path: str) -> OrganizationConfig:
         document = Document(value, path)
         control_tower = document.optional("control_tower_region", a_region, None)
+        admit = document.optional("admit", one_of({one.value: one for one in Admit}), Admit.ACCOUNT)
         management = document.required("management_account", an_account_id)
         if bus == "default":
             administrator = document.optional("administrator_account", an_account_id, management)
@@ -115,6 +175,6 @@ def an_organization(bus: str) -> Callable[[object, str], OrganizationConfig]:
                 f"takes {organizations_region(home)} where bus is default: AWS publishes the"
                 " organisation's events there; with bus own it takes any Region",
             )
-        return OrganizationConfig(management, administrator, home, control_tower)
+        return OrganizationConfig(management, administrator, home, control_tower, admit)
 
     return read

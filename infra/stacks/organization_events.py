@@ -1,4 +1,4 @@
-"""The stack in the management account, which forwards the organisation's events."""
+"""A stack that forwards events about accounts to Rollcall's bus, from where AWS publishes them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from infra.constructs.event_rules import (
     UndeliveredEvents,
     rules_role,
 )
-from infra.organization import wanted_patterns
 from infra.stacks.rollcall import BUS_NAMES
 
 if TYPE_CHECKING:
@@ -40,8 +39,8 @@ class OrganizationEventsStack(cdk.Stack):
         super().__init__(
             scope,
             forwarder.name,
-            description="Rollcall: forwards the organisation's events about new accounts",
-            env=cdk.Environment(account=organization.management_account, region=forwarder.region),
+            description="Rollcall: forwards events about accounts",
+            env=cdk.Environment(account=forwarder.account, region=forwarder.region),
         )
         # With fixed names this stack needs no reference to the stack in the other environment.
         bus = events.EventBus.from_event_bus_arn(
@@ -58,11 +57,8 @@ class OrganizationEventsStack(cdk.Stack):
             self,
             "Arrivals",
             bus=None,
-            patterns={
-                name: pattern
-                for name, pattern in wanted_patterns(config.configuration).items()
-                if organization.publishes(pattern["source"][0], forwarder.region)
-            },
+            patterns=forwarder.patterns,
+            names=forwarder.rule_names,
             target=targets.EventBus(bus, role=role, dead_letter_queue=undelivered),
             purpose="is forwarded to Rollcall's bus",
         )
@@ -70,12 +66,13 @@ class OrganizationEventsStack(cdk.Stack):
         for rule in rules.rules:
             # PutTargets checks at once whether the target may be reached (docs/decisions/0007).
             rule.node.add_dependency(role)
+        elsewhere = forwarder.account != organization.administrator_account
         Alarms(self, "Alarms").watch_queue(
             undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"
             f" with credentials of account {organization.administrator_account}:"
             f" .venv/bin/rollcall redrive --queue-url {undelivered.queue_url}"
-            " --queue-profile PROFILE-OF-THIS-ACCOUNT",
+            + (" --queue-profile PROFILE-OF-THIS-ACCOUNT" if elsewhere else ""),
         )
         cdk.CfnOutput(self, "UndeliveredEventsUrl", value=undelivered.queue_url)
 

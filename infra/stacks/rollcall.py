@@ -32,6 +32,7 @@ from functions.steps import (
 from functions.steps.close_run import STATUS_CHANGE
 from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
+from infra.constructs.bus_admission import admit_forwarders
 from infra.constructs.event_rules import (
     DAY,
     MOST_ATTEMPTS,
@@ -149,52 +150,42 @@ class RollcallStack(cdk.Stack):
         self._add_outputs()
 
     def _make_bus(self) -> events.IEventBus:
-        """The bus. From outside the account it takes events of the forwarders' roles only."""
+        """The bus. From outside the account it takes events of the forwarders' accounts only."""
         name, organization = BUS_NAMES[self._config.bus], self._config.organization
+        bus: events.IEventBus
         if self._config.bus == "default":
-            return events.EventBus.from_event_bus_name(self, "Bus", name)
-        bus = events.EventBus(self, "Bus", event_bus_name=name)
-        if organization and organization.management_account != organization.administrator_account:
-            management = organization.management_account
-            roles = f"arn:{self.partition}:iam::{management}:role"
-            names = [forwarder.name for forwarder in organization.forwarders(self._config.bus)]
-            # On condition, so that the roles need not be there yet when the bus is made.
-            condition = {"aws:PrincipalArn": [f"{roles}/{name}" for name in names]}
-            # CfnEventBusPolicy warns of a deprecated property that nobody gives it.
-            cdk.CfnResource(
-                self,
-                "Admission",
-                type="AWS::Events::EventBusPolicy",
-                properties={
-                    "EventBusName": bus.event_bus_name,
-                    "StatementId": "OrganizationEvents",
-                    "Statement": {
-                        "Effect": "Allow",
-                        "Principal": {"AWS": f"arn:{self.partition}:iam::{management}:root"},
-                        "Action": "events:PutEvents",
-                        "Resource": bus.event_bus_arn,
-                        "Condition": {"ArnEquals": condition},
-                    },
-                },
-            )
+            bus = events.EventBus.from_event_bus_name(self, "Bus", name)
+        else:
+            bus = events.EventBus(self, "Bus", event_bus_name=name)
+        if organization:
+            forwarders = organization.forwarders(self._config.bus, self._config.configuration)
+            admit_forwarders(self, bus, organization, forwarders)
         return bus
 
     def _start_on_arrivals(self) -> None:
         role = rules_role(self, "Starter", description="Rollcall: starts runs for events")
-        EventRules(
-            self,
-            "Arrivals",
-            bus=self.bus,
-            patterns=wanted_patterns(self._config.configuration),
-            target=targets.SfnStateMachine(
-                self.machine,
-                role=role,
-                dead_letter_queue=self.undelivered,
-                max_event_age=DAY,
-                retry_attempts=MOST_ATTEMPTS,
-            ),
-            purpose="starts a run",
+        target = targets.SfnStateMachine(
+            self.machine,
+            role=role,
+            dead_letter_queue=self.undelivered,
+            max_event_age=DAY,
+            retry_attempts=MOST_ATTEMPTS,
         )
+        configuration, organization = self._config.configuration, self._config.organization
+        wanted = wanted_patterns(configuration)
+        at_home = organization.patterns_at_home(configuration) if organization else {}
+        for construct_id, bus, patterns in (
+            ("Arrivals", self.bus, wanted),
+            ("ArrivalsAtHome", None, at_home),
+        ):
+            EventRules(
+                self,
+                construct_id,
+                bus=bus,
+                patterns=patterns,
+                target=target,
+                purpose="starts a run",
+            )
 
     def _close_what_ended(self) -> None:
         """Close runs by Step Functions' events about executions, children of a map included.

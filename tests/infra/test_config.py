@@ -11,7 +11,7 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
-from infra.organization import OrganizationConfig
+from infra.organization import Admit, OrganizationConfig
 from tests.infra.support import run_app
 
 ROOT = Path(__file__).parents[2]
@@ -65,13 +65,27 @@ def test_an_organisation_administered_from_another_account() -> None:
                 "administrator_account": "111122223333",
                 "home_region": "eu-west-1",
                 "control_tower_region": "eu-central-1",
+                "admit": "rule",
             }
         )
     )
 
     assert deployment.organization == OrganizationConfig(
-        AccountId("999988887777"), AccountId("111122223333"), "eu-west-1", "eu-central-1"
+        AccountId("999988887777"),
+        AccountId("111122223333"),
+        "eu-west-1",
+        "eu-central-1",
+        Admit.RULE,
     )
+
+
+def test_the_management_account_is_admitted_without_a_condition_by_default() -> None:
+    ids = {"management_account": "999988887777", "administrator_account": "111122223333"}
+
+    organization = read_config(config(organization=ids | {"home_region": "eu-west-1"})).organization
+
+    assert organization is not None
+    assert organization.admit is Admit.ACCOUNT
 
 
 def test_a_management_account_that_administers_the_services_is_at_home_where_events_are() -> None:
@@ -190,6 +204,17 @@ REFUSED: dict[str, tuple[object, str]] = {
             }
         ),
         "rollcall.organization.home_region: is required",
+    ),
+    "whom to admit": (
+        config(
+            organization={
+                "management_account": "999988887777",
+                "administrator_account": "111122223333",
+                "home_region": "eu-west-1",
+                "admit": "everyone",
+            }
+        ),
+        "rollcall.organization.admit: takes one of account, role, rule",
     ),
     "an account": (
         config(organization={"management_account": 999988887777}),

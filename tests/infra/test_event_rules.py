@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 EVERYWHERE = Configuration(regions=("eu-west-1",), services=registry.SERVICES)
-STACKS = ("Rollcall", "RollcallOrganizationEvents", "RollcallControlTowerEvents")
+STACKS = (
+    "Rollcall",
+    "RollcallOrganizationEvents",
+    "RollcallControlTowerEvents",
+    "RollcallRegionEvents",
+)
 FORWARDED_BY = {
     "RollcallOrganizationEvents": {
         "CreateAccountResult",
@@ -32,7 +37,12 @@ FORWARDED_BY = {
         "MoveAccount",
         "Region Opt-In Status Change",
     },
-    "RollcallControlTowerEvents": {"CreateManagedAccount", "UpdateManagedAccount"},
+    "RollcallControlTowerEvents": {
+        "CreateManagedAccount",
+        "UpdateManagedAccount",
+        "EnableBaseline",
+    },
+    "RollcallRegionEvents": {"Region Opt-In Status Change"},
 }
 
 
@@ -112,12 +122,13 @@ def test_a_rule_has_its_purpose_as_description(
         assert rule["State"] == "ENABLED"
 
 
-def test_with_nothing_optional_there_are_five_rules(template: Mapping[str, Any]) -> None:
+def test_with_nothing_optional_there_are_six_rules(template: Mapping[str, Any]) -> None:
     assert set(patterns(template)) == {
         "CreateAccountResult",
         "AcceptHandshake",
         "AccountJoinedOrganization",
         "CreateManagedAccount",
         "UpdateManagedAccount",
+        "EnableBaseline",
     }
     assert the(template, "AWS::Events::EventBus")["Name"] == "rollcall"

@@ -1,18 +1,23 @@
-"""The stacks in the management account, and the door that Rollcall's bus has for them."""
+"""The stacks that forward events, and what Rollcall's bus admits from them."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from functions.enrolment.account import AccountId
-from infra.organization import OrganizationConfig, organizations_region
+from functions.enrolment.configuration import Configuration
+from functions.services import registry
+from infra.organization import Admit, OrganizationConfig, organizations_region
 from tests.infra.alarms import DAY, check_alarms, check_undelivered_events
 from tests.infra.conftest import ORGANIZED, synthesise
-from tests.infra.support import granted, resources, text, the
+from tests.infra.support import arrival_rules, granted, name_of, resources, text, the
+from tests.support.event_samples import OPTED_IN_TO
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,15 +28,23 @@ if TYPE_CHECKING:
 BUS = "arn:aws:events:eu-west-1:111122223333:event-bus/rollcall"
 MANAGEMENT, ADMINISTRATOR = AccountId("999988887777"), AccountId("111122223333")
 FORWARDERS = {
-    "RollcallOrganizationEvents": "us-east-1",
-    "RollcallControlTowerEvents": "eu-central-1",
+    "RollcallOrganizationEvents": (MANAGEMENT, "us-east-1"),
+    "RollcallControlTowerEvents": (MANAGEMENT, "eu-central-1"),
+    "RollcallRegionEvents": (ADMINISTRATOR, "us-east-1"),
 }
 
 
 @pytest.fixture(params=FORWARDERS)
 def forwarder(request: pytest.FixtureRequest, templates: Templates) -> dict[str, Any]:
-    """The template of each stack in the management account."""
+    """The template of each stack that forwards events."""
     return templates[request.param]
+
+
+@pytest.fixture
+def account(request: pytest.FixtureRequest) -> AccountId:
+    """The account of that stack."""
+    name: str = request.node.callspec.params["forwarder"]
+    return FORWARDERS[name][0]
 
 
 def test_every_stack_goes_where_the_configuration_says_and_nowhere_else(organized: Path) -> None:
@@ -45,7 +58,7 @@ def test_every_stack_goes_where_the_configuration_says_and_nowhere_else(organize
     assert places == {
         "Rollcall": f"aws://{ADMINISTRATOR}/eu-west-1",
         "RollcallMemberRole": "aws://unknown-account/unknown-region",
-        **{name: f"aws://{MANAGEMENT}/{region}" for name, region in FORWARDERS.items()},
+        **{name: f"aws://{account}/{region}" for name, (account, region) in FORWARDERS.items()},
     }
 
 
@@ -81,7 +94,7 @@ def test_every_rule_hands_the_event_to_rollcalls_bus_as_it_is(forwarder: Mapping
 
 
 def test_the_role_puts_events_there_for_rules_of_its_account_and_nothing_else(
-    forwarder: Mapping[str, Any],
+    forwarder: Mapping[str, Any], account: AccountId
 ) -> None:
     (role,) = resources(forwarder, "AWS::IAM::Role")
     properties = the(forwarder, "AWS::IAM::Role")
@@ -92,14 +105,16 @@ def test_the_role_puts_events_there_for_rules_of_its_account_and_nothing_else(
             "Effect": "Allow",
             "Principal": {"Service": "events.amazonaws.com"},
             "Action": "sts:AssumeRole",
-            "Condition": {"StringEquals": {"aws:SourceAccount": MANAGEMENT}},
+            "Condition": {"StringEquals": {"aws:SourceAccount": account}},
         }
     ]
     assert "ManagedPolicyArns" not in properties
     assert "Policies" not in properties
 
 
-def test_what_cannot_be_forwarded_is_kept_and_told(forwarder: Mapping[str, Any]) -> None:
+def test_what_cannot_be_forwarded_is_kept_and_told(
+    forwarder: Mapping[str, Any], account: AccountId
+) -> None:
     check_undelivered_events(forwarder)
     check_alarms(forwarder)
     (alarm,) = resources(forwarder, "AWS::CloudWatch::Alarm").values()
@@ -107,6 +122,7 @@ def test_what_cannot_be_forwarded_is_kept_and_told(forwarder: Mapping[str, Any])
 
     assert f"--queue-url {queue}" in text(alarm["AlarmDescription"])
     assert ADMINISTRATOR in text(alarm["AlarmDescription"])
+    assert ("--queue-profile" in text(alarm["AlarmDescription"])) == (account == MANAGEMENT)
     assert text(forwarder["Outputs"]["UndeliveredEventsUrl"]["Value"]) == queue
 
 
@@ -114,34 +130,102 @@ def test_it_is_tagged_as_the_rest(forwarder: Mapping[str, Any]) -> None:
     assert {"Key": "team", "Value": "security"} in the(forwarder, "AWS::SQS::Queue")["Tags"]
 
 
-def test_the_bus_admits_the_roles_of_these_stacks_and_nobody_else(templates: Templates) -> None:
-    policy = the(templates["Rollcall"], "AWS::Events::EventBusPolicy")
-    (bus,) = resources(templates["Rollcall"], "AWS::Events::EventBus")
-    names = [the(templates[name], "AWS::IAM::Role")["RoleName"] for name in FORWARDERS]
+def admissions(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The statements of the bus policy, by their ids."""
+    policies = resources(template, "AWS::Events::EventBusPolicy").values()
+    return {one["StatementId"]: one["Statement"] for one in policies}
 
-    assert text(policy["EventBusName"]) == bus
-    assert policy["Statement"] == {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"},
-        "Action": "events:PutEvents",
-        "Resource": {"Fn::GetAtt": [bus, "Arn"]},
-        "Condition": {
-            "ArnEquals": {
-                "aws:PrincipalArn": [f"arn:aws:iam::{MANAGEMENT}:role/{name}" for name in names]
-            }
-        },
+
+def arns_of(admit: Admit, templates: Templates) -> dict[str, list[str]]:
+    """What a condition has to name of the deployed stacks in the management account."""
+    stacks = {
+        name: region for name, (account, region) in FORWARDERS.items() if account == MANAGEMENT
     }
+    if admit is Admit.ACCOUNT:
+        return {}
+    if admit is Admit.ROLE:
+        names = [the(templates[name], "AWS::IAM::Role")["RoleName"] for name in stacks]
+        return {
+            "aws:PrincipalArn": [f"arn:aws:iam::{MANAGEMENT}:role/{name}" for name in sorted(names)]
+        }
+    rules = [
+        f"arn:aws:events:{region}:{MANAGEMENT}:rule/{rule['Name']}"
+        for name, region in stacks.items()
+        for rule in resources(templates[name], "AWS::Events::Rule").values()
+    ]
+    return {"aws:SourceArn": sorted(rules)}
 
 
-def test_a_bus_of_the_management_account_itself_needs_no_policy(tmp_path: Path) -> None:
-    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "eu-west-1")
+@pytest.mark.parametrize("admit", Admit)
+def test_the_bus_admits_its_own_account_and_what_is_configured_of_the_management_account(
+    templates: Templates, tmp_path: Path, admit: Admit
+) -> None:
+    assert ORGANIZED.organization is not None
+    organization = replace(ORGANIZED.organization, admit=admit)
 
     made = synthesise(replace(ORGANIZED, organization=organization), tmp_path)
 
-    assert not resources(made["Rollcall"], "AWS::Events::EventBusPolicy")
+    (bus,) = resources(made["Rollcall"], "AWS::Events::EventBus")
+    admitted = admissions(made["Rollcall"])
+    assert len(json.dumps(admitted)) < 10 * 1024
+    condition = admitted["OrganizationEvents"].pop("Condition", {"ArnEquals": {}})
+    found = {key: sorted(arns) for key, arns in condition.pop("ArnEquals").items()}
+    assert (found, condition) == (arns_of(admit, templates), {})
+    assert admitted == {
+        statement_id: {
+            "Effect": "Allow",
+            "Principal": {"AWS": f"arn:aws:iam::{account}:root"},
+            "Action": "events:PutEvents",
+            "Resource": {"Fn::GetAtt": [bus, "Arn"]},
+        }
+        for statement_id, account in (
+            ("OrganizationEvents", MANAGEMENT),
+            ("OwnEvents", ADMINISTRATOR),
+        )
+    }
+    # Another admission is another policy; the forwarders stay as they are.
+    assert all(made[name] == templates[name] for name in FORWARDERS)
+
+
+def test_the_names_of_rules_are_fixed_and_as_eventbridge_takes_them(
+    forwarder: Mapping[str, Any],
+) -> None:
+    for rule in arrival_rules(forwarder).values():
+        assert re.fullmatch(r"[A-Za-z0-9._-]{1,64}", rule["Name"])
+        assert rule["Name"].endswith("-" + re.sub("[^A-Za-z]", "", name_of(rule)))
+
+
+def test_a_bus_of_the_management_account_itself_admits_its_own_account(tmp_path: Path) -> None:
+    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "eu-west-1", admit=Admit.RULE)
+
+    made = synthesise(replace(ORGANIZED, organization=organization), tmp_path)
+
+    (statement,) = admissions(made["Rollcall"]).values()
+    assert statement["Principal"] == {"AWS": f"arn:aws:iam::{MANAGEMENT}:root"}
+    assert "Condition" not in statement
     (role,) = resources(made["RollcallOrganizationEvents"], "AWS::IAM::Role")
     bus = f"arn:aws:events:eu-west-1:{MANAGEMENT}:event-bus/rollcall"
     assert granted(made["RollcallOrganizationEvents"], role) == {bus: {"events:PutEvents"}}
+    assert "RollcallRegionEvents" not in made
+
+
+def test_at_home_where_opt_ins_are_published_a_rule_starts_the_machine(tmp_path: Path) -> None:
+    organization = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "us-east-1")
+
+    made = synthesise(replace(ORGANIZED, organization=organization), tmp_path)
+
+    assert set(made) == {"Rollcall", "RollcallMemberRole", "RollcallOrganizationEvents"}
+    opt_ins = [
+        rule
+        for rule in arrival_rules(made["Rollcall"]).values()
+        if name_of(rule) == "Region Opt-In Status Change"
+    ]
+    (bus,) = resources(made["Rollcall"], "AWS::Events::EventBus")
+    assert [text(rule.get("EventBusName", "default")) for rule in opt_ins] == [bus, "default"]
+    assert opt_ins[0]["EventPattern"] == opt_ins[1]["EventPattern"]
+    assert opt_ins[0]["Targets"] == opt_ins[1]["Targets"]
+    assert set(admissions(made["Rollcall"])) == {"OrganizationEvents"}
+    check_undelivered_events(made["Rollcall"])
 
 
 def test_a_management_account_on_its_default_bus_has_one_stack(tmp_path: Path) -> None:
@@ -164,31 +248,69 @@ def test_control_tower_elsewhere_is_forwarded_to_the_default_bus(tmp_path: Path)
     }
 
 
-def names(organization: OrganizationConfig, bus: str) -> dict[str, str]:
-    return {forwarder.name: forwarder.region for forwarder in organization.forwarders(bus)}
+def test_control_tower_on_the_default_bus_is_admitted_from_its_own_account(tmp_path: Path) -> None:
+    organization = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
+
+    made = synthesise(replace(ORGANIZED, bus="default", organization=organization), tmp_path)
+
+    policy = the(made["Rollcall"], "AWS::Events::EventBusPolicy")
+    assert (policy["EventBusName"], policy["StatementId"]) == ("default", "OwnEvents")
 
 
-def test_without_control_tower_there_is_one() -> None:
-    organization = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "eu-west-1")
-
-    assert names(organization, "own") == {"RollcallOrganizationEvents": "us-east-1"}
-    assert not organization.publishes("aws.controltower", "us-east-1")
+ORIGIN, ELSEWHERE = "us-east-1", "eu-west-1"
+OPT_INS = ("eu-west-1", OPTED_IN_TO)
 
 
-def test_control_tower_at_home_in_us_east_1_needs_no_other() -> None:
-    organization = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "eu-west-1", "us-east-1")
+@pytest.mark.parametrize(
+    ("bus", "administrator", "home", "control_tower", "regions", "expected"),
+    [
+        ("own", ADMINISTRATOR, ELSEWHERE, None, ("eu-west-1",), {"Organization": ORIGIN}),
+        ("own", ADMINISTRATOR, ELSEWHERE, ORIGIN, ("eu-west-1",), {"Organization": ORIGIN}),
+        (
+            "own",
+            ADMINISTRATOR,
+            ELSEWHERE,
+            None,
+            OPT_INS,
+            {"Organization": ORIGIN, "Region": ORIGIN},
+        ),
+        ("own", ADMINISTRATOR, ORIGIN, None, OPT_INS, {"Organization": ORIGIN}),
+        ("own", MANAGEMENT, ELSEWHERE, None, OPT_INS, {"Organization": ORIGIN}),
+        ("default", MANAGEMENT, ORIGIN, ORIGIN, OPT_INS, {}),
+        ("default", MANAGEMENT, ORIGIN, ELSEWHERE, OPT_INS, {"ControlTower": ELSEWHERE}),
+        (
+            "own",
+            ADMINISTRATOR,
+            "us-gov-east-1",
+            None,
+            ("us-gov-east-1",),
+            {"Organization": "us-gov-west-1"},
+        ),
+    ],
+)
+def test_there_is_a_forwarder_where_events_are_published_elsewhere(
+    bus: str,
+    administrator: AccountId,
+    home: str,
+    control_tower: str | None,
+    regions: tuple[str, ...],
+    expected: dict[str, str],
+) -> None:
+    organization = OrganizationConfig(MANAGEMENT, administrator, home, control_tower)
+    configuration = Configuration(regions, registry.SERVICES)
 
-    assert names(organization, "own") == {"RollcallOrganizationEvents": "us-east-1"}
-    assert organization.publishes("aws.controltower", "us-east-1")
-    assert organization.publishes("aws.organizations", "us-east-1")
+    forwarders = organization.forwarders(bus, configuration)
 
-
-def test_on_the_default_bus_only_control_tower_elsewhere_is_forwarded() -> None:
-    at_home = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "us-east-1")
-    elsewhere = OrganizationConfig(MANAGEMENT, MANAGEMENT, "us-east-1", "eu-central-1")
-
-    assert names(at_home, "default") == {}
-    assert names(elsewhere, "default") == {"RollcallControlTowerEvents": "eu-central-1"}
+    found = {one.name: one.region for one in forwarders}
+    assert found == {f"Rollcall{name}Events": region for name, region in expected.items()}
+    arrivals = Counter(
+        (one.account, one.region, event) for one in forwarders for event in one.patterns
+    )
+    assert set(arrivals.values()) <= {1}
+    at_home = organization.patterns_at_home(configuration)
+    assert bool(at_home) == (
+        administrator == ADMINISTRATOR and (home, regions) == (ORIGIN, OPT_INS)
+    )
 
 
 @pytest.mark.parametrize(
