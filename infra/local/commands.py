@@ -21,6 +21,8 @@ set_switches        any of `infra.local.facts.switches.SWITCHES`
 stale_reads         seconds
 unprocess           service, operation, account_id, text; times, region
 process             nothing: what was to be unprocessed is processed again
+check_targets       identity (caller, role, account or rule): with which EventBridge's PutTargets
+                    checks the policy of a target's bus; account until then
 =================== ==============================================================================
 
 ``accepts_after`` is the seconds until the owner accepts an invitation, null for never, or an
@@ -35,7 +37,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from infra.local.api import Caller, ServiceError
 from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
-from infra.local.facts.state import Forced, LocalAccount, Volume
+from infra.local.facts.state import Forced, LocalAccount, TargetIdentity, Volume
 from infra.local.facts.switches import switched
 from infra.local.facts.timings import is_amount
 
@@ -79,6 +81,7 @@ class Commands:
             "stale_reads": self._stale_reads,
             "unprocess": self._unprocess,
             "process": self._process,
+            "check_targets": self._check_targets,
         }
 
     def apply(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -285,6 +288,12 @@ class Commands:
     def _process(self, given: _Arguments) -> dict[str, Any]:
         given.no_more()
         self._state.forced.clear()
+        return {}
+
+    def _check_targets(self, given: _Arguments) -> dict[str, Any]:
+        identity = given.choice("identity", TargetIdentity)
+        given.no_more()
+        self._state.target_identity = identity
         return {}
 
     def _target(self, given: _Arguments) -> tuple[Members, str, list[str]]:

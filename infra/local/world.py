@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from infra.local.api import Operation, Service, Wording
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
-    from infra.local.facts.state import NewRole
+    from infra.local.facts.state import NewRole, TargetIdentity
     from infra.local.services.service import LocalService
     from infra.local.wire.constraints import Violation
 
@@ -119,7 +119,7 @@ class World:
             }
 
     def drain_events(self) -> list[dict[str, Any]]:
-        """The service events Organizations emitted since the last call, oldest first.
+        """The events the services emitted since the last call, oldest first.
 
         Each belongs on the default bus of its ``account`` in its ``region``.
         """
@@ -127,6 +127,11 @@ class World:
             self._state.agenda.run_due()
             events, self._state.events = self._state.events, []
             return events
+
+    def target_identity(self) -> TargetIdentity:
+        """With which identity PutTargets checks the policy of a target's bus."""
+        with self._lock:
+            return self._state.target_identity
 
     def organization_of(self, account_id: str) -> str | None:
         """The id of the account's organisation."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError, WaiterError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from infra.local.process import LocalAws
 
@@ -51,14 +53,12 @@ class Place:
             queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
         return arn
 
-    def role(self, allowed: str, principal: object = TRUSTED) -> str:
+    def role(self, allowed: str, principal: object = TRUSTED, name: str = "forwards") -> str:
         roles = self.client("iam")
         trust = document({"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"})
-        role = roles.create_role(RoleName="forwards", AssumeRolePolicyDocument=trust)["Role"]
+        role = roles.create_role(RoleName=name, AssumeRolePolicyDocument=trust)["Role"]
         grant = {"Effect": "Allow", "Action": ["events:PutEvents"], "Resource": allowed}
-        roles.put_role_policy(
-            RoleName="forwards", PolicyName="target", PolicyDocument=document(grant)
-        )
+        roles.put_role_policy(RoleName=name, PolicyName="target", PolicyDocument=document(grant))
         arn: str = role["Arn"]
         return arn
 
@@ -81,13 +81,21 @@ class Place:
     def admit(self, bus: str, **permission: Any) -> None:
         self.client("events").put_permission(EventBusName=bus, **permission)
 
+    @contextmanager
+    def admitting(self, account: str, bus: str = "rollcall") -> Iterator[None]:
+        """With a permission for an account."""
+        events, statement_id = self.client("events"), "while-targets-are-made"
+        self.admit(bus, StatementId=statement_id, Action="events:PutEvents", Principal=account)
+        yield
+        events.remove_permission(EventBusName=bus, StatementId=statement_id)
+
     def found_organization(self) -> str:
         """Makes the account a management account; the organisation's id."""
         self.aws.world(do="create_organization", management=self.account)
         described = self.client("organizations").describe_organization()["Organization"]
         return str(described["Id"])
 
-    def emit(self) -> dict[str, Any]:
+    def emit(self, name: str = "CreateAccountResult") -> dict[str, Any]:
         """A service event on the default bus, which is also what is given back."""
         event = {
             "version": "0",
@@ -98,7 +106,7 @@ class Place:
             "time": "2026-11-21T10:00:00Z",
             "region": self.region,
             "resources": [f"arn:aws:organizations::{self.account}:account/o-1/444455556666"],
-            "detail": {"eventName": "CreateAccountResult"},
+            "detail": {"eventName": name},
         }
         where = {"account": self.account, "region": self.region, "bus": "default"}
         self.aws.control("POST", "events", where | {"event": event})
@@ -143,14 +151,18 @@ def statement(action: str, resource: str, principal: object) -> dict[str, Any]:
 
 
 def forward(sender: Place, receiver: Place, **changes: Any) -> str:
-    """The sender's rule on its default bus, with a dead-letter queue; its ARN."""
+    """The sender's rule on its default bus, with a dead-letter queue; its ARN.
+
+    The bus admits the sender while the target is made, and as before afterwards.
+    """
     bus = receiver.arn("events", "event-bus/rollcall")
     target = {
         "target": bus,
         "RoleArn": sender.role(bus) if "RoleArn" not in changes else "",
         "DeadLetterConfig": {"Arn": sender.queue("undelivered")},
     }
-    return sender.rule(**(target | changes))
+    with receiver.admitting(sender.account):
+        return sender.rule(**(target | changes))
 
 
 def error(place: Place, queue: str = "undelivered") -> tuple[str, dict[str, Any]]:
@@ -178,7 +190,8 @@ def test_an_event_arrives_in_another_region_of_its_account(sender: Place) -> Non
     elsewhere = Place(sender.aws, sender.account, HOME)
     bus = elsewhere.arn("events", "event-bus/default")
     # Both rules have one name: they are apart by Region alone.
-    sender.rule(bus, RoleArn=sender.role(bus))
+    with elsewhere.admitting(sender.account, "default"):
+        sender.rule(bus, RoleArn=sender.role(bus))
     elsewhere.rule(elsewhere.queue("arrived"))
 
     event = sender.emit()
@@ -311,7 +324,7 @@ def everyone_may(receiver: Place) -> str:
 
 def test_an_event_for_what_is_not_there_is_kept(sender: Place) -> None:
     missing = [
-        sender.arn("events", "event-bus/missing"),
+        sender.bus("missing"),
         sender.arn("lambda", "function:missing"),
         sender.arn("sns", "missing"),
         sender.arn("sqs", "missing"),
@@ -320,6 +333,8 @@ def test_an_event_for_what_is_not_there_is_kept(sender: Place) -> None:
     queue, role = sender.queue("undelivered"), sender.role("*")
     for number, target in enumerate(missing):
         sender.rule(target, name=f"rule-{number}", RoleArn=role, DeadLetterConfig={"Arn": queue})
+
+    sender.client("events").delete_event_bus(Name="missing")
 
     sender.emit()
 
@@ -415,6 +430,135 @@ def test_a_created_account_is_known_on_the_bus_of_the_administrator(
     assert (announced["id"], announced["state"]) == (created["Id"], "SUCCEEDED")
 
 
+@pytest.mark.parametrize("caller", ["management", "administrator"])
+def test_an_opt_in_is_known_on_the_bus_of_the_account_that_made_it(
+    aws: LocalAws, sender: Place, new_account: Callable[[], str], caller: str
+) -> None:
+    administrator = Place(aws, new_account(), ORIGIN)
+    member = new_account()
+    sender.found_organization()
+    for account in (administrator.account, member):
+        aws.world(do="add_account", account_id=account, organization=sender.account)
+    aws.world(do="trust", management=sender.account, principal="account.amazonaws.com")
+    sender.client("organizations").register_delegated_administrator(
+        AccountId=administrator.account, ServicePrincipal="account.amazonaws.com"
+    )
+    for place in (sender, administrator):
+        enabled = {"source": ["aws.account"], "detail": {"status": ["ENABLED"]}}
+        place.rule(place.queue("arrived"), pattern=enabled)
+    at, other = (sender, administrator) if caller == "management" else (administrator, sender)
+
+    at.client("account").enable_region(AccountId=member, RegionName="ap-east-1")
+    aws.control("POST", "clock", {"advance": 60})
+
+    (event,) = at.events("arrived", seconds=20)
+    assert event["account"] == at.account
+    assert event["detail"] == {
+        "accountId": member,
+        "regionName": "ap-east-1",
+        "status": "ENABLED",
+    }
+    assert other.events("arrived") == []
+
+
+IDENTITIES = ("caller", "role", "account", "rule")
+# What each admission names; the rule and the role as the forwarding stacks call them.
+ADMISSIONS: dict[str, Callable[[Place], dict[str, Any]]] = {
+    "account": lambda _: {},
+    "role": lambda sender: {"aws:PrincipalArn": f"arn:aws:iam::{sender.account}:role/forwards"},
+    "rule": lambda sender: {"aws:SourceArn": sender.arn("events", "rule/accounts")},
+}
+
+
+@pytest.fixture
+def check_with(aws: LocalAws) -> Iterator[Callable[[str], object]]:
+    """Sets the identity that PutTargets checks with."""
+    yield lambda identity: aws.world(do="check_targets", identity=identity)
+    aws.world(do="check_targets", identity="account")
+
+
+def admit(sender: Place, receiver: Place, admission: str) -> None:
+    """As `infra.constructs.bus_admission` admits a forwarder."""
+    bus, condition = receiver.arn("events", "event-bus/rollcall"), ADMISSIONS[admission](sender)
+    root = {"AWS": f"arn:aws:iam::{sender.account}:root"}
+    allowed = statement("events:PutEvents", bus, root)
+    if condition:
+        allowed["Condition"] = {"ArnEquals": condition}
+    receiver.admit("rollcall", Policy=document(allowed))
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+@pytest.mark.parametrize("admission", ADMISSIONS)
+def test_a_target_is_made_if_the_bus_admits_the_identity_that_is_checked(
+    sender: Place,
+    receiver: Place,
+    check_with: Callable[[str], object],
+    admission: str,
+    identity: str,
+) -> None:
+    bus = receiver.arn("events", "event-bus/rollcall")
+    admit(sender, receiver, admission)
+    role = sender.role(bus)
+    check_with(identity)
+
+    if admission in ("account", identity):
+        sender.rule(bus, RoleArn=role)
+        event = sender.emit()
+        assert receiver.events("arrived") == [event]
+    else:
+        with pytest.raises(ClientError, match="no resource-based policy allows") as refused:
+            sender.rule(bus, RoleArn=role)
+        assert refused.value.response["Error"]["Code"] == "AccessDeniedException"
+        assert sender.client("events").list_targets_by_rule(Rule="accounts")["Targets"] == []
+
+
+@pytest.mark.parametrize(
+    ("admission", "lets_in"),
+    [
+        ("account", {"accounts", "another rule", "another role"}),
+        ("role", {"accounts", "another rule"}),
+        ("rule", {"accounts", "another role"}),
+    ],
+)
+def test_each_admission_lets_in_what_it_names_from_the_account_and_nothing_else(
+    aws: LocalAws,
+    sender: Place,
+    receiver: Place,
+    new_account: Callable[[], str],
+    admission: str,
+    lets_in: set[str],
+) -> None:
+    bus = receiver.arn("events", "event-bus/rollcall")
+    stranger = Place(aws, new_account(), ORIGIN)
+    role, other = sender.role(bus), sender.role(bus, name="another")
+    with receiver.admitting(sender.account):
+        sender.rule(bus, RoleArn=role, pattern=about("accounts"))
+        sender.rule(bus, name="another", RoleArn=role, pattern=about("another rule"))
+    forward(stranger, receiver)
+    admit(sender, receiver, admission)
+
+    sent = {"accounts": sender.emit("accounts"), "another rule": sender.emit("another rule")}
+    with receiver.admitting(sender.account):
+        sender.rule(bus, RoleArn=other, pattern=about("another role"))
+    sent["another role"] = sender.emit("another role")
+    stranger.emit()
+
+    assert receiver.events("arrived") == [sent[what] for what in sent if what in lets_in]
+    assert len(stranger.received("undelivered")) == 1
+
+
+def about(name: str) -> dict[str, Any]:
+    return {"detail": {"eventName": [name]}}
+
+
+def test_a_target_in_another_region_of_the_account_needs_a_policy_too(sender: Place) -> None:
+    elsewhere = Place(sender.aws, sender.account, HOME)
+    bus = elsewhere.bus("rollcall")
+
+    with pytest.raises(ClientError, match="AccessDeniedException"):
+        sender.rule(bus, RoleArn=sender.role(bus))
+
+
 def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receiver: Place) -> None:
     bus, undelivered = receiver.arn("events", "event-bus/rollcall"), sender.queue("undelivered")
     policy = {
@@ -460,6 +604,24 @@ def test_cloudformation_makes_all_of_it_and_takes_it_away(sender: Place, receive
 
     assert receiver.events("arrived") == [delivered]
     assert error(sender) == ("NO_PERMISSIONS", refused)
+
+
+@pytest.mark.parametrize("there", [True, False], ids=["without a policy", "without the bus"])
+def test_cloudformation_fails_where_the_bus_does_not_admit_the_target_yet(
+    aws: LocalAws, sender: Place, receiver: Place, new_account: Callable[[], str], there: bool
+) -> None:
+    owner = receiver if there else Place(aws, new_account(), HOME)
+    bus = owner.arn("events", "event-bus/rollcall")
+    target = {"Id": "bus", "Arn": bus, "RoleArn": sender.role(bus)}
+    rule = {"Name": "accounts", "EventPattern": PATTERN, "Targets": [target]}
+
+    with pytest.raises(WaiterError):
+        deploy(sender, Rule={"Type": "AWS::Events::Rule", "Properties": rule})
+
+    events = sender.client("cloudformation").describe_stack_events(StackName="events")
+    reasons = [event.get("ResourceStatusReason", "") for event in events["StackEvents"]]
+    assert any("AccessDeniedException" in reason and bus in reason for reason in reasons)
+    assert sender.client("events").list_rules()["Rules"] == []
 
 
 def deploy(place: Place, **resources: Any) -> None:

@@ -87,14 +87,17 @@ def test_each_new_account_is_enrolled_once_and_unrelated_events_are_ignored(
     assert by_result["CreateAccountResult", "started"] == 1
     assert by_result["AcceptHandshake", "started"] == 1
     assert by_result["Region Opt-In Status Change", "started"] == 1
+    assert by_result["Region Opt-In Status Change", "duplicate"] == 1
+    assert by_result["EnableBaseline", "duplicate"] == 1
+    assert by_result["EnableBaseline", "ignored"] == 1
     assert by_result["MoveAccount", "duplicate"] == 1
     assert by_result["AccountJoinedOrganization", "refused"] == 1
     assert by_result["CreateAccount", "ignored"] == 1
     assert Counter(result for _, _, result, _ in rows) == {
         "started": 3,
-        "duplicate": 7,
+        "duplicate": 9,
         "refused": 1,
-        "ignored": 8,
+        "ignored": 9,
     }
 
 

@@ -15,6 +15,7 @@ from functions.aws.ledger import Ledger
 from functions.services import registry
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
 from infra.cli.stack import STACK, stack_outputs
+from infra.config import read_config
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +136,17 @@ def _finish(process: subprocess.Popen[str]) -> None:
     if process.returncode:
         assert isinstance(process.args, list)  # noqa: S101  # as passed by _cdk
         raise DeploymentFailed(f"cdk {process.args[1]} failed:\n{output.strip()[-4000:]}")
+
+
+def forwarders_of(configuration: dict[str, Any]) -> dict[str, Place]:
+    """The stacks that forward events in this configuration, and where each is deployed."""
+    config = read_config(configuration)
+    if config.organization is None:
+        return {}
+    return {
+        forwarder.name: Place(forwarder.account, forwarder.region)
+        for forwarder in config.organization.forwarders(config.bus, config.configuration)
+    }
 
 
 def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:

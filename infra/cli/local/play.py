@@ -11,11 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
 from infra.cli.follow import by_reason, follow, memberships_of
-from infra.cli.local.deployment import Deployer, Place, deploy_member_role, ledger_of
+from infra.cli.local.deployment import (
+    Deployer,
+    Place,
+    deploy_member_role,
+    forwarders_of,
+    ledger_of,
+)
 from infra.cli.local.played_events import CREATED, play_events
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
-    CONTROL_TOWER_REGION,
     HOME_REGION,
     INVITED_WITH_ROLE,
     MANAGEMENT,
@@ -81,17 +86,19 @@ class Play:
         organization_id = found_organization(self._aws, self._scenario.regions)
         configuration = self._scenario.configuration(organization_id)
         administrator = Place(ADMINISTRATOR, HOME_REGION)
-        forwarders = {"us-east-1": "RollcallOrganizationEvents"}
-        if configuration["organization"]["control_tower_region"]:
-            forwarders[CONTROL_TOWER_REGION] = "RollcallControlTowerEvents"
-        management = [Place(MANAGEMENT, region) for region in forwarders]
+        forwarders = forwarders_of(configuration)
         deployer = Deployer(self._aws, self._folder)
-        deployer.bootstrap_and_synthesise(configuration, administrator, *management)
+        places = dict.fromkeys([administrator, *forwarders.values()])
+        deployer.bootstrap_and_synthesise(configuration, *places)
         self._note("cdk bootstrap and cdk synth")
         deployment = deployer.deploy_rollcall(administrator)
         self._note("cdk deploy Rollcall")
-        deployer.deploy(management[0], *forwarders.values())
-        self._note(f"cdk deploy {' '.join(forwarders.values())} to the management account")
+        # The bus and its policy come first: EventBridge checks the policy of a target's bus.
+        for account_id, whose in ((ADMINISTRATOR, "administrator"), (MANAGEMENT, "management")):
+            stacks = [name for name, place in forwarders.items() if place.account_id == account_id]
+            if stacks:
+                deployer.deploy(forwarders[stacks[0]], *stacks)
+                self._note(f"cdk deploy {' '.join(stacks)} to the {whose} account")
         if self._scenario.member_role:
             member = Place(INVITED_WITH_ROLE, HOME_REGION)
             deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)

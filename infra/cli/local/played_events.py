@@ -1,4 +1,4 @@
-"""The scenario ``organization``: plays the sample events on the management account's buses."""
+"""The scenario ``organization``: plays the sample events on the buses AWS publishes them on."""
 
 from __future__ import annotations
 
@@ -34,21 +34,22 @@ IGNORED = "ignored"
 
 @dataclass(frozen=True, slots=True)
 class PlayedEvent:
-    """An event to put on the management account's bus, and its expected result."""
+    """An event to put on the default bus of ``account``, and its expected result."""
 
     sample: str
     about: str
     expected: str
     region: str = "us-east-1"
+    account: str = MANAGEMENT
     without_account: bool = False
 
     def event(self) -> dict[str, Any]:
-        """The sample event with a new id and this organisation's management account."""
+        """The sample event with a new id and the account that it is published in."""
         text = (SAMPLES / f"{self.sample}.json").read_text()
         event: dict[str, Any] = json.loads(text.replace(_SAMPLES_MANAGEMENT, MANAGEMENT))
         if self.without_account:
             del event["detail"]["serviceEventDetails"]["accountId"]
-        return event | {"id": str(uuid.uuid4())}
+        return event | {"id": str(uuid.uuid4()), "account": self.account}
 
 
 FIRST = (
@@ -59,6 +60,18 @@ FIRST = (
         "controltower_create_managed_account_succeeded",
         "the same",
         DUPLICATE,
+        region=CONTROL_TOWER_REGION,
+    ),
+    PlayedEvent(
+        "controltower_enable_baseline_succeeded",
+        "the same",
+        DUPLICATE,
+        region=CONTROL_TOWER_REGION,
+    ),
+    PlayedEvent(
+        "controltower_enable_baseline_organizational_unit.INFERRED",
+        "none: an OU",
+        IGNORED,
         region=CONTROL_TOWER_REGION,
     ),
     PlayedEvent(
@@ -97,7 +110,15 @@ LATER = (
     PlayedEvent("move_account", "moved, enabled recently", DUPLICATE),
 )
 # Played after the account has opted in to a Region.
-LAST = (PlayedEvent("account_region_opt_in_status_change", "opted in to ap-east-1", STARTED),)
+LAST = (
+    PlayedEvent(
+        "account_region_opt_in_status_change",
+        "opted in by delegate",
+        STARTED,
+        account=ADMINISTRATOR,
+    ),
+    PlayedEvent("account_region_opt_in_status_change", "opted in by management", DUPLICATE),
+)
 _WIDTHS = (31, 25, 11)
 
 
@@ -134,7 +155,7 @@ def _row(*columns: str) -> str:
 
 def _send(aws: LocalAws, played: PlayedEvent) -> dict[str, Any]:
     event = played.event()
-    place = {"account": MANAGEMENT, "region": played.region, "bus": "default"}
+    place = {"account": played.account, "region": played.region, "bus": "default"}
     aws.control("POST", "events", place | {"event": event})
     return event
 

@@ -205,8 +205,8 @@ SCENARIOS: dict[str, Scenario] = {
         ),
         Scenario(
             "organization",
-            "every event about a new account, duplicates and unrelated events, in the management"
-            " account",
+            "every event about a new account, duplicates and unrelated events, where AWS publishes"
+            " them",
             None,
             regions=("eu-west-1", "us-east-1", "ap-east-1"),
         ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
@@ -24,6 +25,9 @@ _GLOBAL = frozenset({"cloudfront", "iam", "route53"})
 _UNKNOWN_TOKEN = AuthError(
     "UnrecognizedClientException", "The security token included in the request is invalid."
 )
+
+
+_caller: ContextVar[str] = ContextVar("_caller")
 
 
 class KnowsAccounts(Protocol):
@@ -56,6 +60,7 @@ def admit_callers(accounts: KnowsAccounts) -> Callable[[Dispatch], Dispatch]:
             query: Query,
             request_id: str,
         ) -> Answer:
+            _caller.set(_arn_of_caller(headers, query))
             refused = _refusal(accounts, method, path, headers, body, query, request_id)
             if refused is not None:
                 return refused
@@ -85,6 +90,16 @@ def admit_bucket_hosts(accounts: KnowsAccounts) -> Callable[[BucketHost], Bucket
     return admitting
 
 
+def caller_arn() -> str:
+    """The ARN of the identity that makes the current request."""
+    return _caller.get()
+
+
+def _arn_of_caller(headers: dict[str, str], query: Query) -> str:
+    identity = resolve_caller_identity(extract_access_key_id(headers, query) or "")
+    return str(identity["userArn"]) if identity else f"arn:aws:iam::{get_account_id()}:root"
+
+
 def _refusal(
     accounts: KnowsAccounts,
     method: str,
@@ -109,10 +124,8 @@ def _refusal(
         )
         return refused
     action = extract_iam_action(service, method, path, headers, body, parameters)
-    identity = resolve_caller_identity(extract_access_key_id(headers, query) or "")
-    caller = identity["userArn"] if identity else f"arn:aws:iam::{account_id}:root"
     refused = access_denied_response(
-        service, action or service, caller, request_id, headers=headers
+        service, action or service, caller_arn(), request_id, headers=headers
     )
     # Protocols that name the operation in a header answer every refusal with 400.
     return (400, *refused[1:]) if "x-amz-target" in headers else refused

@@ -68,6 +68,20 @@ def delete(physical_id: str, props: dict[str, Any]) -> None:
     eventbridge._remove_permission({"EventBusName": bus, "StatementId": statement_id})
 
 
+def is_bus(spec: Any) -> bool:
+    """Whether a parsed ARN is an event bus's."""
+    return bool(spec.service == "events" and spec.resource.startswith("event-bus/"))
+
+
+def policy_at(spec: Any) -> dict[str, Any] | None:
+    """The policy of the bus with this ARN; None if there is no policy or no bus."""
+    name = spec.resource.removeprefix("event-bus/")
+    policy: dict[str, Any] | None = eventbridge._event_bus_policies.get_scoped(
+        spec.account_id, spec.region, name
+    )
+    return policy
+
+
 PROVISIONER = {"create": create, "update": update, "delete": delete}
 
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from contextvars import ContextVar
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
 from ministack.core import iam_evaluator, lambda_runtime
@@ -17,17 +17,21 @@ from ministack.services import ec2, eventbridge, iam, lambda_svc, stepfunctions,
 from ministack.services.cloudformation import provisioners
 
 from infra.local.ministack import bus_policies
-from infra.local.ministack.admission import admit_bucket_hosts, admit_callers
+from infra.local.ministack.admission import KnowsAccounts, admit_bucket_hosts, admit_callers
 from infra.local.ministack.described_regions import describe_regions_of
 from infra.local.ministack.event_targets import forward_anywhere, keep_undelivered
 from infra.local.ministack.roles import refuse_untrusted_callers
 from infra.local.ministack.service_linked_roles import name_service_linked_roles
+from infra.local.ministack.target_checks import (
+    KnowsTargetIdentity,
+    check_bus_policies,
+    put_targets_of_created_rules,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import ModuleType
 
-    from infra.local.ministack.admission import KnowsAccounts
     from infra.local.ministack.shared_code import SharedCode
 
 # requirements/local.in asks for the same.
@@ -48,7 +52,11 @@ class Outdated(RuntimeError):
     """Another MiniStack is installed than the one the corrections are written for."""
 
 
-def correct_ministack(accounts: KnowsAccounts, shared_code: SharedCode) -> None:
+class KnowsFacts(KnowsAccounts, KnowsTargetIdentity, Protocol):
+    """What the corrections ask of the local world."""
+
+
+def correct_ministack(facts: KnowsFacts, shared_code: SharedCode) -> None:
     """Apply every correction, once. Raises Outdated."""
     installed = version("ministack")
     if installed != WRITTEN_FOR:
@@ -61,14 +69,15 @@ def correct_ministack(accounts: KnowsAccounts, shared_code: SharedCode) -> None:
     give_child_executions_their_own_context()
     run_functions_as_their_role()
     share_code_between_workers(shared_code)
-    _replace(ministack_app, "_dispatch_service_request", admit_callers(accounts))
-    _replace(ministack_app, "_handle_s3_vhost_request", admit_bucket_hosts(accounts))
-    _replace(sts, "handle_request", refuse_untrusted_callers(accounts))
+    _replace(ministack_app, "_dispatch_service_request", admit_callers(facts))
+    _replace(ministack_app, "_handle_s3_vhost_request", admit_bucket_hosts(facts))
+    _replace(sts, "handle_request", refuse_untrusted_callers(facts))
     # For aws:PrincipalOrgID.
-    _replace(iam_evaluator, "_principal_org_id", lambda _: accounts.organization_of)
+    _replace(iam_evaluator, "_principal_org_id", lambda _: facts.organization_of)
     _replace_action(iam._IAM_HANDLERS, "CreateServiceLinkedRole", name_service_linked_roles)
-    _replace_action(ec2._ACTION_MAP, "DescribeRegions", describe_regions_of(accounts))
+    _replace_action(ec2._ACTION_MAP, "DescribeRegions", describe_regions_of(facts))
     deliver_events_as_aws_does()
+    check_targets_as_aws_does(facts)
 
 
 def name_handler_errors() -> None:
@@ -112,6 +121,13 @@ def deliver_events_as_aws_does() -> None:
     _replace(eventbridge, "_invoke_target", keep_undelivered)
     _replace(eventbridge, "_put_permission", bus_policies.keep_policies_as_written)
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = bus_policies.PROVISIONER
+
+
+def check_targets_as_aws_does(facts: KnowsTargetIdentity) -> None:
+    """PutTargets looks at the policy of a bus elsewhere, and CloudFormation calls PutTargets."""
+    _replace(eventbridge, "_put_targets", check_bus_policies(facts))
+    _replace(provisioners, "_eb_rule_create", put_targets_of_created_rules)
+    provisioners._RESOURCE_HANDLERS["AWS::Events::Rule"]["create"] = provisioners._eb_rule_create
 
 
 def _replace(

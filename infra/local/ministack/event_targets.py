@@ -16,6 +16,7 @@ from ministack.core.arn import ArnParseError, parse_arn
 from ministack.core.responses import get_account_id, get_region, request_scope
 from ministack.services import eventbridge, iam, lambda_svc, sns, sqs, stepfunctions
 
+from infra.local.ministack.bus_policies import is_bus, policy_at
 from infra.local.ministack.roles import role_at
 
 if TYPE_CHECKING:
@@ -97,18 +98,14 @@ def _failure(target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any]
         return Failure("NO_RESOURCE", f"{arn} does not exist")
     if spec.service == "states":
         return _refusal(target, event, rule, "states:StartExecution")
-    if _is_bus(spec):
+    if is_bus(spec):
         return _one_hop_too_many(spec, event) or _refusal(target, event, rule, "events:PutEvents")
     return None
 
 
-def _is_bus(spec: Any) -> bool:
-    return bool(spec.service == "events" and spec.resource.startswith("event-bus/"))
-
-
 def _exists(spec: Any, arn: str) -> bool:
     """Whether the target is there; True for services not looked into."""
-    if _is_bus(spec):
+    if is_bus(spec):
         name = spec.resource.removeprefix("event-bus/")
         scope = (spec.account_id, spec.region)
         return name == "default" or bool(eventbridge._event_buses.get_scoped(*scope, name))
@@ -141,7 +138,7 @@ def _refusal(
     arn, role_arn, account = target["Arn"], target.get("RoleArn"), get_account_id()
     spec = parse_arn(arn)
     if not role_arn:
-        if _is_bus(spec) and (spec.account_id, spec.region) == (account, get_region()):
+        if is_bus(spec) and (spec.account_id, spec.region) == (account, get_region()):
             return None
         return Failure("NO_PERMISSIONS", f"RoleArn is required for target {arn}")
     role = role_at(role_arn)
@@ -170,10 +167,7 @@ def _refusal(
         iam_evaluator._gather_role_policies(name, account),
         *iam_evaluator._permissions_boundary(iam._roles, name, account),
     )
-    policy = None
-    if _is_bus(spec):
-        bus = spec.resource.removeprefix("event-bus/")
-        policy = eventbridge._event_bus_policies.get_scoped(spec.account_id, spec.region, bus)
+    policy = policy_at(spec) if is_bus(spec) else None
     combined = iam_evaluator.combine_resource_policy(granted, call, policy, spec.account_id)
     if combined.decision == "Allow":
         return None

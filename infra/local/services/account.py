@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from infra.local.api import Caller, Operation, ServiceError, Wording
 from infra.local.facts.regions import DEFAULT_REGIONS, OPT_IN_REGIONS, OptStatus
 from infra.local.services.service import LocalService
 from infra.local.wire.errors import described
-from infra.local.wire.paging import page
+from infra.local.wire.paging import page, when
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 PRINCIPAL = "account.amazonaws.com"
 _PAGE = 50
+_EVENTS_REGION = "us-east-1"
 
 
 def _invalid(message: str) -> ServiceError:
@@ -65,15 +67,22 @@ class AccountManagement(LocalService):
 
     def enable_region(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         account = self._account(who, params, "EnableRegion")
-        self._opt(account, params["RegionName"], OptStatus.ENABLING, OptStatus.ENABLED)
+        self._opt(who, account, params["RegionName"], OptStatus.ENABLING, OptStatus.ENABLED)
         return {}
 
     def disable_region(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         account = self._account(who, params, "DisableRegion")
-        self._opt(account, params["RegionName"], OptStatus.DISABLING, OptStatus.DISABLED)
+        self._opt(who, account, params["RegionName"], OptStatus.DISABLING, OptStatus.DISABLED)
         return {}
 
-    def _opt(self, account: LocalAccount, region: str, doing: OptStatus, done: OptStatus) -> None:
+    def _opt(
+        self,
+        who: Caller,
+        account: LocalAccount,
+        region: str,
+        doing: OptStatus,
+        done: OptStatus,
+    ) -> None:
         if _known(region) in DEFAULT_REGIONS:
             raise ServiceError(
                 "ValidationException",
@@ -85,10 +94,34 @@ class AccountManagement(LocalService):
             return
         if status in (OptStatus.ENABLING, OptStatus.DISABLING):
             raise ServiceError("ConflictException", f"The Region {region} is already changing.")
-        self.state.set_opt_status(account, region, doing)
+        self._set(who, account, region, doing)
         self.state.agenda.after(
-            self.state.timings["region_opt"],
-            lambda: self.state.set_opt_status(account, region, done),
+            self.state.timings["region_opt"], lambda: self._set(who, account, region, done)
+        )
+
+    def _set(self, who: Caller, account: LocalAccount, region: str, status: OptStatus) -> None:
+        """Set the status and tell the account that called, as AWS does, whose Region it is.
+
+        Account Management reference guide, "Monitoring with EventBridge"; its example is of an
+        account that called for itself, so ``account`` for another one is inferred.
+        """
+        self.state.set_opt_status(account, region, status)
+        self.state.events.append(
+            {
+                "version": "0",
+                "id": str(uuid.UUID(self.state.hex_id(), version=4)),
+                "detail-type": "Region Opt-In Status Change",
+                "source": "aws.account",
+                "account": who.account_id,
+                "time": when(self.state.now()).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "region": _EVENTS_REGION,
+                "resources": [f"arn:aws:account::{account.id}:account"],
+                "detail": {
+                    "accountId": account.id,
+                    "regionName": region,
+                    "status": status.value,
+                },
+            }
         )
 
     def _account(self, who: Caller, params: dict[str, Any], operation: str) -> LocalAccount:

@@ -122,6 +122,37 @@ def test_a_delegate_manages_members_too(lab: Lab, trusted: Actor) -> None:
     assert delegate("ListRegions", AccountId=MEMBER)["Regions"]
 
 
+@pytest.mark.parametrize(
+    ("caller", "target"),
+    [(OUTSIDER, OUTSIDER), (MANAGEMENT, MEMBER), (ADMINISTRATOR, MEMBER), (MEMBER, MEMBER)],
+)
+@pytest.mark.parametrize(
+    ("operation", "statuses"),
+    [("EnableRegion", ["ENABLING", "ENABLED"]), ("DisableRegion", ["DISABLING", "DISABLED"])],
+)
+def test_the_account_that_calls_gets_the_events(
+    lab: Lab, trusted: Actor, caller: str, target: str, operation: str, statuses: list[str]
+) -> None:
+    lab.actor("organizations", MANAGEMENT)(
+        "RegisterDelegatedAdministrator", AccountId=ADMINISTRATOR, ServicePrincipal=PRINCIPAL
+    )
+    before = [OPT_IN_REGION] if operation == "DisableRegion" else []
+    lab.do("set_account", account_id=target, regions=before)
+    whose = {} if caller == target else {"AccountId": target}
+    lab.world.drain_events()
+
+    lab.actor(SERVICE, caller)(operation, RegionName=OPT_IN_REGION, **whose)
+    lab.pass_seconds(1)
+
+    events = lab.world.drain_events()
+    assert [event["detail"] for event in events] == [
+        {"accountId": target, "regionName": OPT_IN_REGION, "status": status} for status in statuses
+    ]
+    assert {(event["account"], event["region"], event["source"]) for event in events} == {
+        (caller, "us-east-1", "aws.account")
+    }
+
+
 @pytest.mark.parametrize("account_id", [OUTSIDER, MANAGEMENT])
 def test_accounts_out_of_reach_are_denied(trusted: Actor, account_id: str) -> None:
     assert trusted.fails("ListRegions", AccountId=account_id).code == "AccessDeniedException"

@@ -214,6 +214,8 @@ def test_units_hold_accounts(lab: Lab) -> None:
         ({"do": "set_timings", "coffee": 1}, "coffee"),
         ({"do": "set_timings", "region_opt": None}, "region_opt"),
         ({"do": "set_limits", "detective": "many"}, "detective"),
+        ({"do": "check_targets", "identity": "user"}, "identity"),
+        ({"do": "check_targets"}, "identity"),
         ({"do": "stale_reads", "seconds": True}, "seconds"),
         (
             {
