@@ -109,16 +109,20 @@ LATER = (
     PlayedEvent("create_account_result_succeeded", "delivered again", DUPLICATE),
     PlayedEvent("move_account", "moved, enabled recently", DUPLICATE),
 )
-# Played after the account has opted in to a Region.
-LAST = (
+# Played after the account has opted in to a Region, as each account that may do that for it. The
+# event is never a duplicate of an ended run: the account may have left the Region in between.
+OPTED_IN = (
     PlayedEvent(
         "account_region_opt_in_status_change",
         "opted in by delegate",
         STARTED,
         account=ADMINISTRATOR,
     ),
-    PlayedEvent("account_region_opt_in_status_change", "opted in by management", DUPLICATE),
 )
+OPTED_IN_AGAIN = (
+    PlayedEvent("account_region_opt_in_status_change", "opted in by management", STARTED),
+)
+WAVES = (FIRST, LATER, OPTED_IN, OPTED_IN_AGAIN)
 _WIDTHS = (31, 25, 11)
 
 
@@ -127,8 +131,8 @@ def play_events(console: Console, aws: LocalAws, deployment: Deployment) -> int:
     for account_id in (CREATED, INVITED):
         aws.world(do="add_account", account_id=account_id, organization=MANAGEMENT)
     sent: list[tuple[PlayedEvent, dict[str, Any]]] = []
-    for wave in (FIRST, LATER, LAST):
-        if wave is LAST:
+    for wave in WAVES:
+        if wave is OPTED_IN:
             aws.world(do="set_account", account_id=CREATED, regions=["ap-east-1"])
         for played in wave:
             event = _send(aws, played)
