@@ -27,6 +27,7 @@ def admit_forwarders(
     A statement names the account; roles and rules are in conditions, so that they need not exist
     when the policy is made.
     """
+    before: cdk.CfnResource | None = None
     for account in dict.fromkeys(one.account for one in forwarders):
         # Observed: the policy is checked for a target in another Region of the same account, too.
         # To name the account allows its identities nothing that their own policies do not allow.
@@ -34,7 +35,7 @@ def admit_forwarders(
         admitted = [one for one in forwarders if one.account == account]
         condition = {} if ours else _condition(organization.admit, admitted, stack.partition)
         # CfnEventBusPolicy warns of a deprecated property that nobody gives it.
-        cdk.CfnResource(
+        policy = cdk.CfnResource(
             stack,
             "OwnAdmission" if ours else "Admission",
             type="AWS::Events::EventBusPolicy",
@@ -50,6 +51,10 @@ def admit_forwarders(
                 },
             },
         )
+        if before is not None:
+            # At the same time, one may be refused: ConcurrentModificationException (PutPermission).
+            policy.add_dependency(before)
+        before = policy
 
 
 def _condition(admit: Admit, forwarders: Sequence[Forwarder], partition: str) -> dict[str, Any]:

@@ -183,6 +183,8 @@ def test_the_bus_admits_its_own_account_and_what_is_configured_of_the_management
             ("OwnEvents", ADMINISTRATOR),
         )
     }
+    # Made at the same time, one might be refused.
+    assert made["Rollcall"]["Resources"]["OwnAdmission"]["DependsOn"] == ["Admission"]
     # Another admission is another policy; the forwarders stay as they are.
     assert all(made[name] == templates[name] for name in FORWARDERS)
 
