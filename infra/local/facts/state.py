@@ -161,6 +161,8 @@ class State:
         self.organizations: dict[str, LocalOrganization] = {}
         self.installations: dict[tuple[str, str, str], Installation] = {}
         self.memberships: dict[tuple[str, str, str, str], LocalMembership] = {}
+        # The same by account, of which many are asked about one after the other.
+        self.memberships_of: dict[str, list[LocalMembership]] = {}
         self.invitations_sent: Counter[tuple[str, str, str, str]] = Counter()
         self.creations: dict[str, Creation] = {}
         self.handshakes: dict[str, Handshake] = {}

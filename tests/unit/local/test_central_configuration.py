@@ -574,7 +574,7 @@ def give_administrator(lab: Lab) -> None:
         (lambda _: None, MANAGEMENT, "management account"),
         (suspend, MEMBER, "suspended"),
         (give_members, MEMBER, "members of its own"),
-        (give_administrator, MEMBER, "another administrator"),
+        (give_administrator, MEMBER, "has another administrator"),
     ],
     ids=["management-without-hub", "suspended", "has-members", "has-administrator"],
 )

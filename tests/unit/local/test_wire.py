@@ -11,6 +11,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from infra.local.api import ServiceError
+from infra.local.services import registry
 from infra.local.wire.http import Request
 from infra.local.wire.models import service_model
 from infra.local.wire.routing import route
@@ -23,7 +24,7 @@ MEMBER = "444455556666"
 GRAPH = f"arn:aws:detective:eu-west-1:{ACCOUNT}:graph:0123456789abcdef0123456789abcdef"
 MOMENT = datetime(2026, 11, 21, 10, 30, 0, 123_000, tzinfo=UTC)
 
-SERVICES = ["securityhub", "guardduty", "detective", "organizations", "account"]
+SERVICES = [service.name for service in registry.SERVICES]
 
 
 def client(world: EchoWorld, **config: Any) -> Any:

@@ -16,7 +16,7 @@ from infra.local.facts.membership import ASSOCIATED, LocalStatus
 from infra.local.facts.organization import AccountState, LocalOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from infra.local.services.securityhub.service import SecurityHub
 
@@ -146,7 +146,7 @@ class Associations:
             for target_id, association in started.items()
             if central.associations.get(target_id) is association
         }
-        others = self._members_of_others(central.administrator)
+        others = self._tied_to_others(central.administrator)
         for account_id in current.keys() & organization.seats.keys():
             self._settle_account(organization, account_id, current[account_id], others)
         for target_id in current.keys() - organization.seats.keys():
@@ -159,7 +159,7 @@ class Associations:
         organization: LocalOrganization,
         account_id: str,
         association: Association,
-        members_of_others: set[tuple[str, str]],
+        tied_to_others: Mapping[tuple[str, str], str],
     ) -> None:
         central = _central(organization)
         message = central.failures.get(account_id)
@@ -168,10 +168,9 @@ class Associations:
             _end(association, message)
             return
         regions = self._usable(central, account_id)
+        ties = (tied_to_others.get((account_id, region)) for region in regions)
         message = message or self._hindrance(organization, account_id, regions)
-        if any((account_id, region) in members_of_others for region in regions):
-            # Inferred.
-            message = message or "The account is a member of another administrator."
+        message = message or next(filter(None, ties), None)
         _end(association, message)
         if message is None:
             association.regions = frozenset(regions)
@@ -194,12 +193,6 @@ class Associations:
         lacking = [one for one in self._regions(central) if not administrator.can_use(one)]
         if lacking:
             return f"The administrator has not enabled the Region {lacking[0]}."
-        if account_id != central.administrator and any(
-            member.current.status in ASSOCIATED
-            for region in regions
-            for member in self._hubs.memberships(region, administrator=account_id)
-        ):
-            return "The account has members of its own."
         return None
 
     def _take_effect(
@@ -224,14 +217,20 @@ class Associations:
         account = self._state.account(account_id)
         return [region for region in self._regions(central) if account.can_use(region)]
 
-    def _members_of_others(self, administrator: str) -> set[tuple[str, str]]:
-        return {
-            (membership.account_id, membership.region)
-            for membership in self._state.memberships.values()
-            if membership.service == self._hubs.name
-            and membership.administrator != administrator
-            and membership.current.status in ASSOCIATED
-        }
+    def _tied_to_others(self, administrator: str) -> dict[tuple[str, str], str]:
+        """What hinders accounts that have members of their own or, inferred, another
+        administrator; by account and Region."""
+        tied = {}
+        for membership in self._state.memberships.values():
+            if (
+                membership.service == self._hubs.name
+                and membership.administrator != administrator
+                and membership.current.status in ASSOCIATED
+            ):
+                member, its = membership.account_id, membership.administrator
+                tied[its, membership.region] = "The account has members of its own."
+                tied[member, membership.region] = "The account has another administrator."
+        return tied
 
 
 def _central(organization: LocalOrganization) -> CentralConfiguration:

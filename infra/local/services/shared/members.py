@@ -104,12 +104,13 @@ class Members(LocalService):
     def memberships(
         self, region: str, *, administrator: str | None = None, account_id: str | None = None
     ) -> Iterator[LocalMembership]:
-        for membership in list(self.state.memberships.values()):
+        every = self.state.memberships.values()
+        known = every if account_id is None else self.state.memberships_of.get(account_id, ())
+        for membership in list(known):
             if (
                 membership.service == self.name
                 and membership.region == region
                 and administrator in (None, membership.administrator)
-                and account_id in (None, membership.account_id)
                 and membership.current.status is not LocalStatus.GONE
             ):
                 yield membership
@@ -321,8 +322,8 @@ class Members(LocalService):
 
     def account_changed(self, account_id: str) -> None:
         """Look again at what waits on the account's own facts: its Regions, its owner."""
-        for membership in list(self.state.memberships.values()):
-            if membership.service == self.name and membership.account_id == account_id:
+        for membership in list(self.state.memberships_of.get(account_id, ())):
+            if membership.service == self.name:
                 self.reconsider(membership)
 
     def reconsider(self, membership: LocalMembership) -> None:
@@ -409,7 +410,8 @@ class Members(LocalService):
     def membership(self, administrator: str, region: str, account_id: str) -> LocalMembership:
         key = (self.name, region, administrator, account_id)
         if key not in self.state.memberships:
-            self.state.memberships[key] = LocalMembership(*key)
+            made = self.state.memberships[key] = LocalMembership(*key)
+            self.state.memberships_of.setdefault(account_id, []).append(made)
         return self.state.memberships[key]
 
     def _send_invitation(self, membership: LocalMembership, email: str | None) -> None:
