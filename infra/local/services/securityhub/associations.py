@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from infra.local.services.securityhub.service import SecurityHub
 
-_SETTLED_WELL = AssociationStatus.SUCCESS
-
 
 class Associations:
     """Associations by target: an account, a unit or the root.
@@ -89,7 +87,9 @@ class Associations:
             return
         self.inherit(organization, [account_id])
         own = organization.central.associations.get(account_id)
-        if own is None or own.policy_id == SELF_MANAGED or own.status is not _SETTLED_WELL:
+        if own is None or own.policy_id == SELF_MANAGED:
+            return
+        if own.status is not AssociationStatus.SUCCESS:
             return
         if not own.regions.issuperset(self._usable(organization.central, account_id)):
             self._start(organization, [account_id])
