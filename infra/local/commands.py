@@ -35,9 +35,9 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.local.api import Caller, ServiceError
-from infra.local.facts.organization import AccountState, AutoEnable, LocalOrganization
+from infra.local.facts.organization import AccountState, AutoEnable, Joined, LocalOrganization
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
-from infra.local.facts.state import Forced, LocalAccount, TargetIdentity, Volume
+from infra.local.facts.state import Forced, LocalAccount, NewRole, TargetIdentity, Volume
 from infra.local.facts.switches import switched
 from infra.local.facts.timings import is_amount
 
@@ -108,7 +108,7 @@ class Commands:
         email = given.text("email", f"account-{account_id}@example.com")
         name = given.text("name", f"Account {account_id}")
         management = given.maybe_account_id("organization")
-        parent, joined = given.maybe_text("parent"), given.text("joined", "CREATED")
+        parent, joined = given.maybe_text("parent"), given.choice("joined", Joined, Joined.CREATED)
         if self._state.organization_of(account_id):
             raise ValueError(f"account_id: {account_id} is in an organization already")
         organization = None if management is None else self._organization(management)
@@ -121,6 +121,9 @@ class Commands:
         if organization is not None:
             self._state.join(organization, account_id, joined, parent)
             organization.tags[account_id] = tags
+            if joined is Joined.CREATED:
+                role = NewRole.of_organization(account_id, organization.management)
+                self._state.make_role(role)
         return {}
 
     def _set_account(self, given: _Arguments) -> dict[str, Any]:
@@ -211,7 +214,7 @@ class Commands:
 
     def _designate(self, given: _Arguments) -> dict[str, Any]:
         members, account_id, regions = self._target(given)
-        auto_enable = given.choice("auto_enable", AutoEnable, AutoEnable.NONE)
+        auto_enable = given.choice("auto_enable", AutoEnable) if "auto_enable" in given else None
         given.no_more()
         organization = self._state.organization_of(account_id)
         if organization is None:
@@ -221,10 +224,12 @@ class Commands:
                 members.delegation.designate(Caller(organization.management, region), account_id)
             except ServiceError as error:
                 raise ValueError(f"account_id: {error.message}") from error
-            members.delegation.set_auto_enable(Caller(account_id, region), auto_enable)
+            if auto_enable is not None:
+                members.delegation.set_auto_enable(Caller(account_id, region), auto_enable)
         return {}
 
     def _invite(self, given: _Arguments) -> dict[str, Any]:
+        """An account of the administrator's organization needs no invitation: it is created."""
         administrator = given.account_id("administrator")
         members, account_id, regions = self._target(given)
         given.no_more()
@@ -232,7 +237,8 @@ class Commands:
         for region in regions:
             who = Caller(administrator, region)
             refused = members.create(who, account_id, email)
-            if not refused and not members.invites_on_creation:
+            invited = members.invites_on_creation or members.shared_organization(who, account_id)
+            if not refused and not invited:
                 refused = members.invite(who, account_id)
             if refused:
                 raise ValueError(f"account_id: {refused}")

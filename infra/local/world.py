@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from infra.local.services.shared.members import Members
 from infra.local.wire.paging import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from infra.local.api import Operation, Service, Wording
     from infra.local.facts.clock import Clock
@@ -32,7 +33,8 @@ class World:
 
     Nothing runs by itself. What has become due by the clock happens, in its order and at its
     own time, before anything is answered. ``timings`` are seconds by name, in place of defaults.
-    ``make_role`` is called for the role that an account is created with: IAM is not part of it.
+    ``make_role`` is called for the roles that accounts are described or created with: IAM is not
+    part of it.
     """
 
     def __init__(
@@ -62,6 +64,20 @@ class World:
         with self._lock:
             self._state.agenda.run_due()
             return self._commands.apply(command)
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """Meanwhile nothing takes time, and no event comes of it."""
+        with self._lock:
+            timings = self._state.timings
+            self._state.timings = timings.replaced(dict.fromkeys(timings, 0))
+            yield
+            self._state.agenda.run_due()
+            self._state.timings, self._state.events = timings, []
+
+    def make_role(self, role: NewRole) -> None:
+        """Make a role in an account; one that is there already stays."""
+        self._state.make_role(role)
 
     def snapshot(self) -> dict[str, Any]:
         """What is true now, as JSON: memberships with their history, and invitations sent.

@@ -22,6 +22,13 @@ class AccountState(StrEnum):
     CLOSED = "CLOSED"
 
 
+class Joined(StrEnum):
+    """Organizations' ``Account.JoinedMethod``."""
+
+    CREATED = "CREATED"
+    INVITED = "INVITED"
+
+
 class AutoEnable(StrEnum):
     """Which accounts of the organisation become members unasked."""
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from infra.local.facts.membership import LocalMembership
     from infra.local.facts.timings import Amounts
 
+# CreateAccount's default for RoleName.
+ORGANIZATION_ROLE = "OrganizationAccountAccessRole"
+
 
 class Volume(StrEnum):
     """What Detective finds out about an account's data volume."""
@@ -113,11 +116,25 @@ class Forced:
 
 @dataclass(frozen=True, slots=True)
 class NewRole:
-    """An administrator's role in ``account_id`` that may be assumed from the account ``trusts``."""
+    """A role in ``account_id``.
+
+    ``trusts`` are those who may assume it: ids of accounts, ARNs, service principals. ``policies``
+    are ARNs of managed policies.
+    """
 
     account_id: str
     name: str
-    trusts: str
+    trusts: tuple[str, ...]
+    external_id: str | None = None
+    policies: tuple[str, ...] = ()
+
+    @classmethod
+    def of_organization(
+        cls, account_id: str, management: str, name: str = ORGANIZATION_ROLE
+    ) -> NewRole:
+        """The one that Organizations makes in an account that it creates."""
+        administrator = "arn:aws:iam::aws:policy/AdministratorAccess"
+        return cls(account_id, name, (management,), policies=(administrator,))
 
 
 class Listener(Protocol):

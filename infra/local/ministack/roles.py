@@ -1,4 +1,4 @@
-"""The role an account is created with, and who is given which role.
+"""The roles of accounts that the local AWS makes, and who is given which role.
 
 sts:AssumeRole is as AWS decides it: the role exists in an open account, trusts the caller, and its
 account has the Region of the endpoint.
@@ -9,6 +9,7 @@ MiniStack hands out credentials for any role unless it checks every policy of ev
 
 from __future__ import annotations
 
+import hashlib
 import json
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
 
     Answer = tuple[int, dict[str, str], bytes]
     Handler = Callable[[str, str, dict[str, str], bytes, dict[str, list[str]]], Awaitable[Answer]]
-
-_ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 
 
 def refuse_untrusted_callers(accounts: KnowsAccounts) -> Callable[[Handler], Handler]:
@@ -97,17 +96,35 @@ def _principal_arn(caller: dict[str, Any]) -> str:
 
 
 def make_role(role: NewRole) -> None:
-    """As CreateAccount makes it, with all that an administrator may do. It stays if it is there."""
-    statement = {
-        "Effect": "Allow",
-        "Principal": {"AWS": f"arn:aws:iam::{role.trusts}:root"},
-        "Action": "sts:AssumeRole",
-    }
-    trust = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    """A role with an id that depends on its ARN only. One that is there already stays."""
     # IAM is global; us-east-1 is where it is signed for.
     with request_scope(role.account_id, "us-east-1"):
+        if role.name in iam._roles:
+            return
+        trust = json.dumps(_trust_policy(role))
         iam._create_role({"RoleName": [role.name], "AssumeRolePolicyDocument": [trust]})
-        iam._attach_role_policy({"RoleName": [role.name], "PolicyArn": [_ADMINISTRATOR]})
+        made = iam._roles[role.name]
+        made["RoleId"] = f"AROA{hashlib.sha256(made['Arn'].encode()).hexdigest()[:17].upper()}"
+        for policy in role.policies:
+            iam._attach_role_policy({"RoleName": [role.name], "PolicyArn": [policy]})
+
+
+def _trust_policy(role: NewRole) -> dict[str, Any]:
+    services = [one for one in role.trusts if one.endswith(".amazonaws.com")]
+    principals = [
+        f"arn:aws:iam::{one}:root" if one.isdigit() else one
+        for one in role.trusts
+        if one not in services
+    ]
+    named = (("AWS", principals), ("Service", services))
+    statement: dict[str, Any] = {
+        "Effect": "Allow",
+        "Principal": {kind: names for kind, names in named if names},
+        "Action": "sts:AssumeRole",
+    }
+    if role.external_id is not None:
+        statement["Condition"] = {"StringEquals": {"sts:ExternalId": role.external_id}}
+    return {"Version": "2012-10-17", "Statement": [statement]}
 
 
 def role_at(arn: str) -> dict[str, Any] | None:

@@ -273,7 +273,7 @@ def test_a_created_account_gets_its_role_with_it(role: str | None) -> None:
 
     name = role or "OrganizationAccountAccessRole"
     assert failed["State"] == "FAILED"
-    assert made == [NewRole(created["AccountId"], name, trusts=MANAGEMENT)]
+    assert made == [NewRole.of_organization(created["AccountId"], MANAGEMENT, name)]
 
 
 def test_an_email_in_use_fails_the_creation(lab: Lab, management: Actor) -> None:

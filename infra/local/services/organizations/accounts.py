@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from infra.local.api import Caller, Operation, ServiceError
 from infra.local.facts.organization import AccountState, Creation, LocalOrganization
-from infra.local.facts.state import LocalAccount, NewRole
+from infra.local.facts.state import ORGANIZATION_ROLE, LocalAccount, NewRole
 from infra.local.services.organizations import events
 from infra.local.wire.paging import when
 
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
 
     from infra.local.facts.state import State
     from infra.local.services.organizations.view import View
-
-# CreateAccount's default for RoleName.
-_ROLE = "OrganizationAccountAccessRole"
 
 
 class OrganizationAccounts:
@@ -66,7 +63,7 @@ class OrganizationAccounts:
             f"car-{self._state.hex_id()}",
             organization.management,
             params["AccountName"],
-            params.get("RoleName", _ROLE),
+            params.get("RoleName", ORGANIZATION_ROLE),
             self._state.now(),
         )
         self._state.creations[creation.id] = creation
@@ -169,7 +166,9 @@ class OrganizationAccounts:
             creation.account_id = self._state.new_account_id()
             account = LocalAccount(creation.account_id, email, creation.name)
             self._state.accounts[account.id] = account
-            self._state.make_role(NewRole(account.id, creation.role, creation.management))
+            self._state.make_role(
+                NewRole.of_organization(account.id, creation.management, creation.role)
+            )
             self._state.join(organization, account.id, "CREATED")
             organization.tags[account.id] = tags
         events.create_account_result(self._state, creation)

@@ -1,0 +1,1 @@
+"""A world described in a file: read, checked, and built before the local AWS is ready."""
