@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.config import Config
 
+from infra.local.environment import environment
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -36,18 +38,7 @@ class LocalAws:
 
     def environment(self, account_id: str, region: str) -> dict[str, str]:
         """The variables with which any AWS program speaks to this AWS, and to no other."""
-        return {
-            "AWS_ENDPOINT_URL": self.url,
-            "AWS_ACCESS_KEY_ID": account_id,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": region,
-            "AWS_DEFAULT_REGION": region,
-            "AWS_CONFIG_FILE": "/dev/null",
-            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "NO_PROXY": "127.0.0.1",
-            "no_proxy": "127.0.0.1",
-        }
+        return environment(self.url, account_id, region)
 
     def session(self, account_id: str, region: str) -> boto3.Session:
         """A session of an account; give its clients ``endpoint_url=self.url``."""
@@ -77,7 +68,10 @@ class LocalAws:
         """
         body = None if document is None else json.dumps(document).encode()
         request = urllib.request.Request(  # noqa: S310  # our own URL
-            f"{self.url}/_rollcall/{resource}", data=body, method=method
+            f"{self.url}/_rollcall/{resource}",
+            data=body,
+            method=method,
+            headers={"Accept": "application/json"},
         )
         try:
             with urllib.request.urlopen(request) as response:  # noqa: S310  # our own URL

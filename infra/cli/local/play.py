@@ -28,6 +28,7 @@ from infra.cli.local.scenarios import (
     found_organization,
 )
 from infra.cli.local.subscriber import Subscriber
+from infra.local.environment import exports
 from infra.local.process import LocalAwsFailed
 
 if TYPE_CHECKING:
@@ -181,12 +182,11 @@ class Play:
         self._console.print(
             f"\nThe local AWS is running at {self._aws.url}; Ctrl-C stops it. In another shell:\n"
         )
-        environment = self._aws.environment(ADMINISTRATOR, HOME_REGION)
-        exports = "\n".join(f"export {name}={value}" for name, value in environment.items())
+        variables = exports(self._aws.environment(ADMINISTRATOR, HOME_REGION))
         document = json.dumps(start.document)
         key = json.dumps({":pk": {"S": f"account#{start.document['accounts'][0]['id']}"}})
         self._console.print(
-            f"{exports}\n\n"
+            f"{variables}\n\n"
             "# Start an execution for the same accounts again\n"
             f"aws stepfunctions start-execution --state-machine-arn {deployment.machine_arn}"
             f" --input {shlex.quote(document)}\n\n"

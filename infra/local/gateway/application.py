@@ -46,7 +46,7 @@ class Gateway:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._rest(scope, receive, self._announcing(send))
-        elif scope["type"] == "http" and scope["path"].startswith(PREFIX):
+        elif scope["type"] == "http" and f"{scope['path']}/".startswith(PREFIX):
             request = replace(_head(scope), body=await _body(receive))
             await _send(send, await self._control.handle(request))
         elif scope["type"] == "http" and self._endpoint.owns(_head(scope)):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.facts.clock import Clock
@@ -15,10 +16,13 @@ from infra.local.wire.http import Response
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from typing import TypeAlias
 
     from infra.local.gateway.calls import CallLog
     from infra.local.gateway.faults import Faults
     from infra.local.wire.http import Request
+
+    Answer: TypeAlias = dict[str, Any] | Awaitable[dict[str, Any]]
 
 PREFIX = "/_rollcall/"
 # The year 9000: what is due later still has a date.
@@ -41,9 +45,20 @@ class AdjustableClock(Clock, Protocol):
     def advance(self, seconds: float) -> None: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One request under `PREFIX`: what it does, and a body that it takes if it takes one."""
+
+    method: str
+    path: str
+    about: str
+    answer: Callable[[Control, Request], Answer]
+    example: dict[str, Any] | None = None
+
+
 class Control:
     """``deliver(account, region, bus, event)`` puts an event on a bus; ``reset`` empties the rest
-    of the local AWS."""
+    of the local AWS; ``describe`` adds what the local AWS was started with to the empty world."""
 
     def __init__(
         self,
@@ -54,6 +69,7 @@ class Control:
         *,
         deliver: Callable[[str, str, str, dict[str, Any]], str],
         reset: Callable[[], Awaitable[None]],
+        describe: Callable[[], object] = lambda: None,
     ) -> None:
         self._world = world
         self._clock = clock
@@ -61,33 +77,51 @@ class Control:
         self._calls = calls
         self._deliver = deliver
         self._reset_rest = reset
-        self._resources: dict[str, Callable[[Request], dict[str, Any]]] = {
-            "GET health": lambda _: {"status": "ok"},
-            "GET calls": lambda _: {"calls": [call.as_json() for call in calls.read()]},
-            "DELETE calls": self._forget_calls,
-            "GET faults": self._switches,
-            "POST faults": self._switch_on,
-            "DELETE faults": self._switch_off,
-            "GET state": lambda _: world.snapshot(),
-            "POST world": lambda request: world.apply(_document(request)),
-            "GET clock": lambda _: {"now": clock.now()},
-            "POST clock": self._advance,
-            "POST events": self._put_event,
-        }
+        self._describe = describe
 
     async def handle(self, request: Request) -> Response:
-        """200 with JSON, 400 with a one-line ``error`` for bad input, 404 for no such resource."""
-        resource = f"{request.method} {request.path.removeprefix(PREFIX).rstrip('/')}"
-        if resource == "POST reset":
-            return _json(200, await self._reset())
-        if resource not in self._resources:
-            return _json(404, {"error": f"{resource}: no such resource"})
+        """200 with JSON, 400 with a one-line ``error`` for bad input, 404 for no such resource.
+
+        The list of resources is text unless JSON is asked for: people look at it with a browser.
+        """
+        path = request.path.removeprefix(PREFIX.rstrip("/")).strip("/")
+        found = _BY_NAME.get((request.method, path))
+        if found is None:
+            error = f"{request.method} {PREFIX}{path}: no such resource; GET {PREFIX} lists them"
+            return _json(404, {"error": error})
+        if found.path == "" and "application/json" not in request.headers.get("accept", ""):
+            return _text(200, _start_page(request.headers.get("host", "127.0.0.1:4566")))
         try:
-            return _json(200, self._resources[resource](request))
+            answer = found.answer(self, request)
+            return _json(200, await answer if isawaitable(answer) else answer)
         except ValueError as error:
             return _json(400, {"error": str(error)})
         except RecursionError:
             return _json(400, {"error": "body: nested too deeply"})
+
+    def _list_resources(self, _: Request) -> dict[str, Any]:
+        return {
+            "resources": [
+                {"method": one.method, "path": PREFIX + one.path, "about": one.about}
+                | ({} if one.example is None else {"example": one.example})
+                for one in RESOURCES
+            ]
+        }
+
+    def _check_health(self, _: Request) -> dict[str, Any]:
+        return {"status": "ok"}
+
+    def _change_world(self, request: Request) -> dict[str, Any]:
+        return self._world.apply(_document(request))
+
+    def _read_state(self, _: Request) -> dict[str, Any]:
+        return self._world.snapshot()
+
+    def _read_clock(self, _: Request) -> dict[str, Any]:
+        return {"now": self._clock.now()}
+
+    def _read_calls(self, _: Request) -> dict[str, Any]:
+        return {"calls": [call.as_json() for call in self._calls.read()]}
 
     def _forget_calls(self, _: Request) -> dict[str, Any]:
         self._calls.clear()
@@ -122,11 +156,12 @@ class Control:
         _check_event(event)
         return {"event_id": self._deliver(account, region, bus, event)}
 
-    async def _reset(self) -> dict[str, Any]:
+    async def _reset(self, _: Request) -> dict[str, Any]:
         await self._reset_rest()
         self._world.reset()
         self._faults.clear()
         self._calls.clear()
+        self._describe()
         return {}
 
 
@@ -147,6 +182,86 @@ def _check_event(event: dict[str, Any]) -> None:
         raise ValueError("event: time is an ISO 8601 time") from error
 
 
+RESOURCES = (
+    Resource("GET", "", "lists these requests", Control._list_resources),
+    Resource("GET", "health", "answers once everything is served", Control._check_health),
+    Resource(
+        "POST",
+        "world",
+        "changes a fact: an account, a Region, an administrator, a timing, …",
+        Control._change_world,
+        {"do": "add_account", "account_id": "444455556666", "regions": ["me-south-1"]},
+    ),
+    Resource(
+        "GET",
+        "state",
+        "what is true: accounts, organizations, memberships with their history, invitations",
+        Control._read_state,
+    ),
+    Resource("GET", "clock", "the services' time, in seconds since 1970", Control._read_clock),
+    Resource("POST", "clock", "moves that time forward", Control._advance, {"advance": 3600}),
+    Resource("GET", "faults", "which calls are made to fail or are delayed", Control._switches),
+    Resource(
+        "POST",
+        "faults",
+        "makes calls fail, or delays them",
+        Control._switch_on,
+        {"kind": "throttling", "service": "guardduty", "operation": "CreateMembers", "times": 3},
+    ),
+    Resource("DELETE", "faults", "lets all calls succeed again", Control._switch_off),
+    Resource(
+        "GET",
+        "calls",
+        "the calls of the services that MiniStack does not serve, without their parameters",
+        Control._read_calls,
+    ),
+    Resource("DELETE", "calls", "forgets those calls", Control._forget_calls),
+    Resource(
+        "POST",
+        "events",
+        "puts an event of an AWS service on an event bus, whole, as the service does",
+        Control._put_event,
+        {
+            "account": "111122223333",
+            "region": "us-east-1",
+            "bus": "default",
+            "event": {
+                "source": "aws.account",
+                "detail-type": "Region Opt-In Status Change",
+                "account": "111122223333",
+                "region": "us-east-1",
+                "time": "2026-11-21T10:00:00Z",
+                "detail": {
+                    "accountId": "111122223333",
+                    "regionName": "me-south-1",
+                    "status": "ENABLED",
+                },
+            },
+        },
+    ),
+    Resource(
+        "POST",
+        "reset",
+        "empties everything and adds the world of --world again: as it was at the start",
+        Control._reset,
+    ),
+)
+_BY_NAME = {(one.method, one.path): one for one in RESOURCES}
+
+
+def _start_page(host: str) -> str:
+    lines = [
+        f"The local AWS at http://{host}. Requests that control it, bodies and answers in JSON:\n"
+    ]
+    for one in RESOURCES:
+        lines.append(f"{one.method:7} {PREFIX}{one.path:7}  {one.about}")
+        if one.example is not None:
+            body = json.dumps(one.example)
+            lines.append(f"        curl http://{host}{PREFIX}{one.path} -d '{body}'")
+    lines.append("\ndocs/local-aws.md describes the rest.\n")
+    return "\n".join(lines)
+
+
 def _document(request: Request) -> dict[str, Any]:
     try:
         document = json.loads(request.body)
@@ -160,3 +275,7 @@ def _document(request: Request) -> dict[str, Any]:
 def _json(status: int, body: dict[str, Any]) -> Response:
     content = json.dumps(body, default=str).encode()
     return Response(status, {"Content-Type": "application/json"}, content)
+
+
+def _text(status: int, text: str) -> Response:
+    return Response(status, {"Content-Type": "text/plain; charset=utf-8"}, text.encode())

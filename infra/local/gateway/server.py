@@ -1,8 +1,10 @@
-"""The gateway as a process: one port on 127.0.0.1, nothing left behind when it ends."""
+"""The gateway as a process: one port, nothing left behind when it ends."""
 
 from __future__ import annotations
 
 import asyncio
+import errno
+import ipaddress
 import logging
 import os
 import signal
@@ -10,6 +12,7 @@ import socket
 import sys
 import threading
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from hypercorn.asyncio import serve as serve_http
 from hypercorn.config import Config
@@ -19,20 +22,46 @@ if TYPE_CHECKING:
 
     from infra.local.gateway.application import Gateway
 
-HOST = "127.0.0.1"
 _RELAY_SECONDS = 0.2
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket; port 0 takes a free one. Raises OSError when the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
-    listener.listen()
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        OSError: ``host`` is not an address of this machine, or the port is taken.
+    """
+    if not host:
+        raise OSError(errno.EADDRNOTAVAIL, "takes an address of this machine")
+    # Of a name with several addresses, the first is taken.
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, kind, protocol, _, address = found[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
     return listener
 
 
-def prepare(environment: MutableMapping[str, str], port: int, wait_scale: float) -> None:
+def url_of(listener: socket.socket) -> str:
+    """The URL at which programs on this machine reach it."""
+    host, port = listener.getsockname()[:2]
+    address = ipaddress.ip_address(host)
+    if address.is_unspecified:
+        host = "127.0.0.1" if address.version == 4 else "::1"
+    return f"http://{host}:{port}" if address.version == 4 else f"http://[{host}]:{port}"
+
+
+def is_exposed(listener: socket.socket) -> bool:
+    """Whether other machines can reach it."""
+    return not ipaddress.ip_address(listener.getsockname()[0]).is_loopback
+
+
+def prepare(environment: MutableMapping[str, str], url: str, wait_scale: float) -> None:
     """What MiniStack reads when it is imported, and what its Lambda workers inherit.
 
     The caller's own AWS settings are dropped, so that nothing can reach for the real AWS.
@@ -41,14 +70,14 @@ def prepare(environment: MutableMapping[str, str], port: int, wait_scale: float)
         del environment[name]
     # Compiled code is what makes a second worker start fast.
     environment.pop("PYTHONDONTWRITEBYTECODE", None)
-    unproxied = ",".join(filter(None, [environment.get("NO_PROXY"), HOST]))
+    address = urlsplit(url)
+    unproxied = ",".join(filter(None, [environment.get("NO_PROXY"), address.hostname]))
     environment.update(
         AWS_CONFIG_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
-        AWS_ENDPOINT_URL=f"http://{HOST}:{port}",
+        AWS_ENDPOINT_URL=url,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
-        BIND_HOST=HOST,
-        GATEWAY_PORT=str(port),
+        GATEWAY_PORT=str(address.port),
         IOT_MTLS_ENABLED="0",
         NO_PROXY=unproxied,
         SFN_WAIT_SCALE=str(wait_scale),
