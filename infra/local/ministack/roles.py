@@ -81,7 +81,18 @@ def may_assume(accounts: KnowsAccounts, caller: dict[str, Any], form: dict[str, 
             "sts:rolesessionname": form.get("RoleSessionName"),
         },
     )
-    return bool(evaluate_trust_policy(role["AssumeRolePolicyDocument"], caller["userArn"], context))
+    trust = _without_services(role["AssumeRolePolicyDocument"])
+    return bool(evaluate_trust_policy(trust, caller["userArn"], context))
+
+
+def _without_services(trust: str) -> dict[str, Any]:
+    """The policy for callers that are no service: MiniStack lets every root user be one."""
+    policy: dict[str, Any] = json.loads(trust)
+    statements = policy.get("Statement", [])
+    for statement in statements if isinstance(statements, list) else [statements]:
+        if isinstance(statement.get("Principal"), dict):
+            statement["Principal"].pop("Service", None)
+    return policy
 
 
 def _principal_arn(caller: dict[str, Any]) -> str:
