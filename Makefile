@@ -1,6 +1,7 @@
 # make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization,
 #              KEEP=1)
 # make test    run all checks
+# make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
 # make setup   install what deploying needs; make local and make test run it first
 # make lock    update requirements/*.txt, with versions and hashes, from requirements/*.in
 
@@ -13,7 +14,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 # Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready local test lint pytest lock
+.PHONY: help setup ready local local-aws test lint pytest lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
@@ -69,6 +70,9 @@ node_modules/.ready: package-lock.json
 
 local: setup
 	@$(BIN)/python -m infra.cli local --scenario $(SCENARIO) $(if $(KEEP),--keep)
+
+local-aws: .venv-local/.ready
+	@echo 'Start it with: .venv-local/bin/python -m infra.local --world docs/local-world.example.json'
 
 lint: .venv/.dev
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import sys
 from functools import partial
@@ -117,7 +118,9 @@ def _listener(host: str, port: int) -> socket.socket:
         return listen(host, port)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        sys.exit(f"infra.local: host {host}, port {port}: {reason}")
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            sys.exit(f"infra.local: --port {port}: {reason}")
+        _refuse(f"--host {host}: {reason}")
 
 
 def _announcing(url: str, description: Description) -> Callable[[], None]:

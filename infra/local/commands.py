@@ -1,43 +1,14 @@
-"""The commands that change facts of the local world: JSON objects, told apart by ``do``.
-
-=================== ==============================================================================
-create_organization management
-add_account         account_id; email, name, state, organization (its management account), parent,
-                    joined, accepts_after, volume, regions, tags
-set_account         account_id; email, name, state, accepts_after, volume, regions, tags
-remove_account      account_id (leaves its organisation)
-create_account      management, email, name (as Organizations does it, with its events)
-add_unit            management, name; parent
-trust               management, principal (trusted access)
-enable              service, account_id, regions (a hub, a detector, a behavior graph)
-disable             service, account_id, regions (whatever depends on it)
-designate           service, account_id, regions; auto_enable (NEW, ALL or NONE)
-invite              service, administrator, account_id, regions (what its administrator would do)
-fail_association    management, account_id; text (its associations with a configuration policy of
-                    Security Hub fail with it from then on; null: no longer)
-set_timings         any of `infra.local.facts.timings.TIMINGS` and of the services' `timings`
-set_limits          any of the services' `limits`
-set_switches        any of `infra.local.facts.switches.SWITCHES`
-stale_reads         seconds
-unprocess           service, operation, account_id, text; times, region
-process             nothing: what was to be unprocessed is processed again
-check_targets       identity (caller, role, account or rule): with which EventBridge's PutTargets
-                    checks the policy of a target's bus; account until then
-=================== ==============================================================================
-
-``accepts_after`` is the seconds until the owner accepts an invitation, null for never, or an
-object of those by service; ``regions`` of an account are the opt-in Regions it has.
-"""
+"""The commands that change facts of the local world: JSON objects, told apart by ``do``."""
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from infra.local.api import Caller, ServiceError
 from infra.local.facts.organization import AccountState, AutoEnable, Joined, LocalOrganization
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
-from infra.local.facts.state import Forced, LocalAccount, NewRole, TargetIdentity, Volume
+from infra.local.facts.state import Forced, LocalAccount, NewRole, Volume
 from infra.local.facts.switches import switched
 from infra.local.facts.timings import is_amount
 
@@ -50,6 +21,59 @@ if TYPE_CHECKING:
     from infra.local.services.shared.members import Members
 
     Choice = TypeVar("Choice", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """The keys a command takes, those it requires before the semicolon, and what it does."""
+
+    keys: str
+    does: str
+
+
+_FACTS = "email, name, state, accepts_after, volume, regions, tags"
+COMMANDS: Mapping[str, About] = {
+    "create_organization": About("management", "makes an organization; returns its id and root"),
+    "add_account": About(
+        f"account_id; {_FACTS}, organization (its management account), parent, joined",
+        "adds an account, or describes one that calls already; an account that an organization"
+        " CREATED has the role OrganizationAccountAccessRole",
+    ),
+    "set_account": About(f"account_id; {_FACTS}", "changes facts of an account"),
+    "remove_account": About("account_id", "takes an account out of its organization"),
+    "create_account": About(
+        "management, email, name", "creates an account as Organizations does, with its events"
+    ),
+    "add_unit": About("management, name; parent", "adds an organizational unit; returns its id"),
+    "trust": About("management, principal", "enables trusted access of a service principal"),
+    "enable": About(
+        "service, account_id, regions", "creates a hub, a detector or a behavior graph"
+    ),
+    "disable": About("service, account_id, regions", "deletes it, whatever depends on it"),
+    "designate": About(
+        "service, account_id, regions; auto_enable",
+        "makes the delegated administrator; `auto_enable`: NONE, NEW or ALL",
+    ),
+    "invite": About(
+        "service, administrator, account_id, regions",
+        "does what the administrator does: creates the member, and invites it if it is outside the"
+        " organization",
+    ),
+    "fail_association": About(
+        "management, account_id; text",
+        "lets the account's associations with a configuration policy of Security Hub fail with this"
+        " text from then on; null ends that",
+    ),
+    "set_timings": About("any timings", "changes how long things take"),
+    "set_limits": About("any limits", "changes how many there may be"),
+    "set_switches": About("any switches", "chooses where AWS's behaviour is not certain"),
+    "stale_reads": About("seconds", "lets reads of members lag behind writes"),
+    "unprocess": About(
+        "service, operation, account_id, text; times, region",
+        "returns the account in UnprocessedAccounts with this text",
+    ),
+    "process": About("", "ends what unprocess began"),
+}
 
 
 class Commands:
@@ -81,7 +105,6 @@ class Commands:
             "stale_reads": self._stale_reads,
             "unprocess": self._unprocess,
             "process": self._process,
-            "check_targets": self._check_targets,
         }
 
     def apply(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -294,12 +317,6 @@ class Commands:
     def _process(self, given: _Arguments) -> dict[str, Any]:
         given.no_more()
         self._state.forced.clear()
-        return {}
-
-    def _check_targets(self, given: _Arguments) -> dict[str, Any]:
-        identity = given.choice("identity", TargetIdentity)
-        given.no_more()
-        self._state.target_identity = identity
         return {}
 
     def _target(self, given: _Arguments) -> tuple[Members, str, list[str]]:

@@ -1,127 +1,133 @@
-"""docs/local-aws.md, generated: ``python -m infra.local.operations`` writes it."""
+"""docs/local-aws.md, generated: ``python -m infra.local.operations`` writes it.
+
+The prose is in local-aws.template.md; each line ``<!-- NAME -->`` in it stands for the section of
+that name in `SECTIONS`.
+"""
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.local.commands import COMMANDS
+from infra.local.facts.at_aws import AT_AWS
 from infra.local.facts.clock import ManualClock
 from infra.local.facts.switches import SWITCHES
 from infra.local.facts.timings import TIMINGS, OrNever
+from infra.local.gateway.control import PREFIX, RESOURCES
+from infra.local.gateway.faults import KEYS, KINDS
 from infra.local.services.registry import SERVICES
 from infra.local.world import World
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 PAGE = Path(__file__).parents[2] / "docs" / "local-aws.md"
-
-_INTRODUCTION = """\
-# The local AWS
-
-Generated from `infra/local` by `python -m infra.local.operations`.
-
-An AWS on this machine, for any program that speaks to AWS: the services listed here, with their
-members, delays and refusals, and [MiniStack](https://pypi.org/project/ministack/) for all others,
-on one port of 127.0.0.1.
-
-```console
-$ make setup
-$ .venv-local/bin/python -m infra.local --help
-$ .venv-local/bin/python -m infra.local --port 4566
-```
-
-Set `AWS_ENDPOINT_URL=http://127.0.0.1:4566`. The access key id is the id of the account that
-calls; the secret access key is anything, since signatures are not verified. Nothing is kept when
-the process ends.
-
-## Control
-
-Requests to `/_rollcall/`, bodies and answers in JSON; bad input is answered 400 with one line in
-`error`.
-"""
-
-_CONTROL = (
-    ("`GET health`", "answers once everything is served"),
-    (
-        "`POST world`",
-        'changes a fact: `{"do": "add_account", ...}`; `infra/local/commands.py` lists them all',
-    ),
-    ("`GET state`", "memberships with their history, invitations, accounts, organizations"),
-    ("`GET clock`, `POST clock`", 'the services\' time; `{"advance": seconds}` moves it'),
-    (
-        "`GET faults`, `POST faults`, `DELETE faults`",
-        'which calls fail or lag: `{"kind": "throttling", "service": "guardduty"}`; '
-        "`infra/local/gateway/faults.py` lists kinds and keys",
-    ),
-    ("`GET calls`, `DELETE calls`", "the calls of the services below, without their parameters"),
-    ("`POST events`", "puts a whole event on a bus: `account`, `region`, `bus`, `event`"),
-    ("`POST reset`", "empties everything"),
-)
-
-_AMOUNTS = """\
-
-## Timings and limits
-
-What `set_timings` and `set_limits` take, and what it is until then: seconds of the services'
-clock, where AWS takes minutes to days, and counts.
-"""
-
-_SWITCHES = """\
-
-## Switches
-
-What `set_switches` takes, where AWS's behaviour is known in more than one way or is not known.
-The first value of each is what it is until then.
-"""
+TEMPLATE = Path(__file__).parent / "local-aws.template.md"
+_MARK = re.compile(r"^<!-- (\w+) -->$", re.MULTILINE)
 
 
 def page() -> str:
-    """The page: the operations of every service, and the amounts that commands can change."""
+    """The page: the template with the sections made from the code.
+
+    Raises:
+        ValueError: the template does not have every section once.
+    """
+    template = TEMPLATE.read_text()
+    if sorted(_MARK.findall(template)) != sorted(SECTIONS):
+        raise ValueError(f"{TEMPLATE.name}: takes each of {', '.join(SECTIONS)} once")
+    return _MARK.sub(lambda mark: "\n".join(SECTIONS[mark[1]]()), template)
+
+
+def _control() -> Iterator[str]:
+    yield from _table(
+        ("Request", "What it does"),
+        ((f"`{one.method} {PREFIX}{one.path}`", one.about) for one in RESOURCES),
+    )
+    yield ""
+    yield "```console"
+    for one in RESOURCES:
+        if one.example is not None:
+            url = f"$AWS_ENDPOINT_URL{PREFIX}{one.path}"
+            yield f"$ curl -s {url} -d '{json.dumps(one.example)}'"
+    yield "```"
+
+
+def _commands() -> Iterator[str]:
+    return _table(
+        ("`do`", "Keys; those after the semicolon are optional", "What it does"),
+        ((f"`{name}`", about.keys, about.does) for name, about in COMMANDS.items()),
+    )
+
+
+def _faults() -> Iterator[str]:
+    yield from _table(
+        ("Kind", "What becomes of the call"), ((f"`{kind}`", KINDS[kind]) for kind in KINDS)
+    )
+    yield ""
+    yield from _table(("Key", "What it takes"), ((f"`{key}`", KEYS[key]) for key in KEYS))
+
+
+def _operations() -> Iterator[str]:
     world = World(ManualClock())
-    operations = [
-        (f"{kind.label} `{kind.name}`", _coded(sorted(world.services[kind.name].operations)))
-        for kind in SERVICES
-    ]
-    amounts = [
-        ("all", _amounts(TIMINGS), ""),
-        *((kind.label, _amounts(kind.timings), _amounts(kind.limits)) for kind in SERVICES),
-    ]
-    served = ("Service", "Served; any other is answered UnknownOperationException")
-    lines = [
-        _INTRODUCTION,
-        *_table(("Request", "What it does"), _CONTROL),
-        "\n## Operations\n",
-        *_table(served, operations),
-        _AMOUNTS,
-        *_table(("Service", "Timings", "Limits"), amounts),
-        _SWITCHES,
-        *_table(("Switch", "Value", "Source"), _switches()),
-    ]
-    return "\n".join(lines) + "\n"
+    return _table(
+        ("Service", "Served; any other is answered UnknownOperationException"),
+        (
+            (f"{kind.label} `{kind.name}`", _coded(sorted(world.services[kind.name].operations)))
+            for kind in SERVICES
+        ),
+    )
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+def _timings() -> Iterator[str]:
+    named = [("all", TIMINGS), *((kind.label, kind.timings) for kind in SERVICES)]
+    return _table(("Service", "Timing", "Here, in seconds", "At AWS", "Source"), _amounts(named))
 
 
-def _switches() -> list[tuple[str, str, str]]:
-    return [
-        (f"`{name}`", f"`{value}`", source)
-        for name, values in SWITCHES.items()
-        for value, source in values.items()
-    ]
+def _limits() -> Iterator[str]:
+    named = [(kind.label, kind.limits) for kind in SERVICES]
+    return _table(("Service", "Limit", "Here", "At AWS", "Source"), _amounts(named))
+
+
+def _amounts(named: Iterable[tuple[str, Mapping[str, float]]]) -> Iterator[Sequence[str]]:
+    for label, amounts in named:
+        for name, amount in amounts.items():
+            never = " (null: never)" if isinstance(amount, OrNever) else ""
+            at_aws = AT_AWS[name]
+            yield label, f"`{name}`", f"{amount:,g}{never}", at_aws.amount, at_aws.source
+
+
+def _switches() -> Iterator[str]:
+    return _table(
+        ("Switch", "Value", "Source"),
+        (
+            (f"`{name}`", f"`{value}`", source)
+            for name, values in SWITCHES.items()
+            for value, source in values.items()
+        ),
+    )
+
+
+SECTIONS: Mapping[str, Callable[[], Iterable[str]]] = {
+    "control": _control,
+    "commands": _commands,
+    "faults": _faults,
+    "timings": _timings,
+    "limits": _limits,
+    "switches": _switches,
+    "operations": _operations,
+}
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    for row in (head, ["---"] * len(head), *rows):
+        yield f"| {' | '.join(row)} |"
 
 
 def _coded(names: Iterable[str]) -> str:
     return ", ".join(f"`{name}`" for name in names)
-
-
-def _amounts(amounts: Mapping[str, float]) -> str:
-    return ", ".join(
-        f"`{name}` {amount:,g}" + (" (null: never)" if isinstance(amount, OrNever) else "")
-        for name, amount in amounts.items()
-    )
 
 
 if __name__ == "__main__":

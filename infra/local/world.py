@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from infra.local.api import Operation, Service, Wording
     from infra.local.facts.clock import Clock
     from infra.local.facts.membership import LocalMembership
-    from infra.local.facts.state import NewRole, TargetIdentity
+    from infra.local.facts.state import NewRole
     from infra.local.services.service import LocalService
     from infra.local.wire.constraints import Violation
 
@@ -144,10 +144,10 @@ class World:
             events, self._state.events = self._state.events, []
             return events
 
-    def target_identity(self) -> TargetIdentity:
-        """With which identity PutTargets checks the policy of a target's bus."""
+    def switch(self, name: str) -> str:
+        """The value of a switch (``facts/switches.py``)."""
         with self._lock:
-            return self._state.target_identity
+            return self._state.switches[name]
 
     def organization_of(self, account_id: str) -> str | None:
         """The id of the account's organisation."""

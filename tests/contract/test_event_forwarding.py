@@ -473,8 +473,8 @@ ADMISSIONS: dict[str, Callable[[Place], dict[str, Any]]] = {
 @pytest.fixture
 def check_with(aws: LocalAws) -> Iterator[Callable[[str], object]]:
     """Sets the identity that PutTargets checks with."""
-    yield lambda identity: aws.world(do="check_targets", identity=identity)
-    aws.world(do="check_targets", identity="account")
+    yield lambda identity: aws.world(do="set_switches", events_target_identity=identity)
+    aws.world(do="set_switches", events_target_identity="account")
 
 
 def admit(sender: Place, receiver: Place, admission: str) -> None:

@@ -141,7 +141,7 @@ def aws_cli(tmp_path: Path) -> Path:
     """A folder with the program ``aws``."""
     program = tmp_path / "bin" / "aws"
     program.parent.mkdir()
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.e2e.aws_cli "$@"\n')
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -m tests.support.aws_cli "$@"\n')
     program.chmod(0o755)
     return program.parent
 

@@ -43,18 +43,6 @@ class Volume(StrEnum):
     TOO_HIGH = "too_high"
 
 
-class TargetIdentity(StrEnum):
-    """With which identity EventBridge's PutTargets checks the policy of a target's bus.
-
-    AWS documents none: who calls, the target's role, the account, or the account for the rule.
-    """
-
-    CALLER = "caller"
-    ROLE = "role"
-    ACCOUNT = "account"
-    RULE = "rule"
-
-
 @dataclass(slots=True)
 class LocalAccount:
     """An AWS account as it really is, whatever anybody told a service about it."""
@@ -187,7 +175,6 @@ class State:
         # Security Hub's, by account: it has one for all Regions.
         self.aggregators: dict[str, FindingAggregator] = {}
         self.events: list[dict[str, Any]] = []
-        self.target_identity = TargetIdentity.ACCOUNT
 
     def now(self) -> float:
         return self.agenda.now()

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 OFF, ON = "off", "on"
 ABSENT, PRESENT = "absent", "present"
 REFUSED, CUT, TAKEN = "refused", "cut", "taken"
+ACCOUNT, RULE, ROLE, CALLER = "account", "rule", "role", "caller"
 
 _VERIFIED = "its statuses include a failed verification of the e-mail address"
 _NOT_VERIFIED = "inferred: no page names a check of the account before the invitation"
@@ -40,6 +41,14 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
     "securityhub_unknown_account": {REFUSED: _CHECKED, TAKEN: _NOT_VERIFIED},
     "guardduty_unknown_account": {TAKEN: f"documented: {_VERIFIED}", REFUSED: _CHECKED},
     "detective_unknown_account": {TAKEN: f"documented: {_VERIFIED}", REFUSED: _CHECKED},
+    # With which identity PutTargets checks the policy of a bus in another account or Region. That
+    # it does was observed (aws/aws-cdk 3323).
+    "events_target_identity": {
+        ACCOUNT: "inferred: the sender's account is what AWS's examples name as the principal",
+        RULE: "inferred: AWS's examples restrict the account to rules by aws:SourceArn",
+        ROLE: "inferred: the target's role signs the delivery",
+        CALLER: "inferred: whoever calls PutTargets",
+    },
 }
 
 

@@ -12,7 +12,7 @@ from infra.local.api import ServiceError
 from infra.local.facts.timings import is_amount
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from infra.local.api import Wording
 
@@ -25,6 +25,26 @@ class FaultKind(StrEnum):
     EFFECT_THEN_ERROR = "effect_then_error"
     ACCESS_DENIED = "access_denied"
     LATENCY = "latency"
+
+
+# What becomes of a call, by kind, and what a fault's keys take.
+KINDS: Mapping[FaultKind, str] = {
+    FaultKind.THROTTLING: "the service's throttling error; nothing is done",
+    FaultKind.SERVER_ERROR: "the service's internal error; nothing is done",
+    FaultKind.EFFECT_THEN_ERROR: "the operation is done, then the internal error is returned",
+    FaultKind.ACCESS_DENIED: "AccessDeniedException; nothing is done",
+    FaultKind.LATENCY: "the response is delayed by `seconds`",
+}
+KEYS: Mapping[str, str] = {
+    "kind": "one of the kinds above; required",
+    "service": f"the service's name in botocore; `{ANY}` for any, as for the next three",
+    "region": "the Region that is called",
+    "operation": "the operation, such as `CreateMembers`",
+    "account_id": "the account that calls",
+    "probability": "of each call, from 0 to 1; `--seed` decides which (1)",
+    "times": "how many calls of each operation, account and Region; without it all",
+    "seconds": "the delay, for `latency` (0)",
+}
 
 
 @dataclass(frozen=True, slots=True)

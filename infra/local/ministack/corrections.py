@@ -23,7 +23,7 @@ from infra.local.ministack.event_targets import forward_anywhere, keep_undeliver
 from infra.local.ministack.roles import refuse_untrusted_callers
 from infra.local.ministack.service_linked_roles import name_service_linked_roles
 from infra.local.ministack.target_checks import (
-    KnowsTargetIdentity,
+    KnowsSwitches,
     check_bus_policies,
     put_targets_of_created_rules,
 )
@@ -52,7 +52,7 @@ class Outdated(RuntimeError):
     """Another MiniStack is installed than the one the corrections are written for."""
 
 
-class KnowsFacts(KnowsAccounts, KnowsTargetIdentity, Protocol):
+class KnowsFacts(KnowsAccounts, KnowsSwitches, Protocol):
     """What the corrections ask of the local world."""
 
 
@@ -123,7 +123,7 @@ def deliver_events_as_aws_does() -> None:
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = bus_policies.PROVISIONER
 
 
-def check_targets_as_aws_does(facts: KnowsTargetIdentity) -> None:
+def check_targets_as_aws_does(facts: KnowsSwitches) -> None:
     """PutTargets looks at the policy of a bus elsewhere, and CloudFormation calls PutTargets."""
     _replace(eventbridge, "_put_targets", check_bus_policies(facts))
     _replace(provisioners, "_eb_rule_create", put_targets_of_created_rules)

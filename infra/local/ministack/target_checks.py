@@ -17,7 +17,7 @@ from ministack.core.responses import error_response_json, get_account_id, get_re
 from ministack.services import eventbridge
 from ministack.services.cloudformation import provisioners
 
-from infra.local.facts.state import TargetIdentity
+from infra.local.facts.switches import CALLER, ROLE, RULE
 from infra.local.ministack.admission import caller_arn
 from infra.local.ministack.bus_policies import is_bus, policy_at
 
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     Create = Callable[[str, dict[str, Any], str], tuple[str, dict[str, str]]]
 
 
-class KnowsTargetIdentity(Protocol):
-    def target_identity(self) -> TargetIdentity:
-        """With which identity PutTargets checks the policy of a target's bus."""
+class KnowsSwitches(Protocol):
+    def switch(self, name: str) -> str:
+        """The value of a switch."""
         ...
 
 
-def check_bus_policies(world: KnowsTargetIdentity) -> Callable[[Call], Call]:
+def check_bus_policies(world: KnowsSwitches) -> Callable[[Call], Call]:
     """MiniStack's PutTargets, for the buses that admit the event."""
 
     def checking(put_targets: Call) -> Call:
@@ -43,7 +43,7 @@ def check_bus_policies(world: KnowsTargetIdentity) -> Callable[[Call], Call]:
             bus = data.get("EventBusName", "default")
             rule = eventbridge._rules.get(eventbridge._rule_key(data.get("Rule"), bus))
             for target in data.get("Targets", []) if rule else []:
-                text = _refusal(target, rule["Arn"], world.target_identity())
+                text = _refusal(target, rule["Arn"], world.switch("events_target_identity"))
                 if text is not None:
                     refused: Answer = error_response_json("AccessDeniedException", text, 400)
                     return refused
@@ -73,7 +73,7 @@ def put_targets_of_created_rules(create: Create) -> Create:
     return create_with_targets
 
 
-def _refusal(target: dict[str, Any], rule_arn: str, identity: TargetIdentity) -> str | None:
+def _refusal(target: dict[str, Any], rule_arn: str, identity: str) -> str | None:
     """Why the target may not be made; None if it may, and for what PutTargets itself refuses."""
     try:
         spec = parse_arn(target.get("Arn", ""))
@@ -83,9 +83,9 @@ def _refusal(target: dict[str, Any], rule_arn: str, identity: TargetIdentity) ->
     if not is_bus(spec) or (spec.account_id, spec.region) == here or not target.get("RoleArn"):
         return None
     principal = f"arn:aws:iam::{get_account_id()}:root"
-    if identity is TargetIdentity.ROLE:
+    if identity == ROLE:
         principal = target["RoleArn"]
-    elif identity is TargetIdentity.CALLER:
+    elif identity == CALLER:
         principal = caller_arn()
     by_rule = {"aws:sourceaccount": get_account_id(), "aws:sourcearn": rule_arn}
     call = iam_evaluator.EvalContext(
@@ -96,7 +96,7 @@ def _refusal(target: dict[str, Any], rule_arn: str, identity: TargetIdentity) ->
         resource_arn=target["Arn"],
         region=spec.region,
         secure_transport=True,
-        service_context=by_rule if identity is TargetIdentity.RULE else {},
+        service_context=by_rule if identity == RULE else {},
     )
     if iam_evaluator.evaluate_resource_policy(policy_at(spec), call).decision == "Allow":
         return None

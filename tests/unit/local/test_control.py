@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.local.gateway.calls import CallLog
-from infra.local.gateway.control import Control
+from infra.local.gateway.control import RESOURCES, Control
 from infra.local.gateway.faults import CallTarget, FaultKind, Faults
-from infra.local.wire.http import Request
+from infra.local.wire.http import Request, Response
 from tests.support.local_world import (
     ADMINISTRATOR,
     MANAGEMENT,
@@ -68,6 +68,7 @@ class Bench:
         self.world = FactWorld()
         self.delivered: list[tuple[str, str, str, dict[str, Any]]] = []
         self.resets = 0
+        self.described = 0
 
         self.control = Control(
             self.world,
@@ -76,6 +77,7 @@ class Bench:
             self.world.calls,
             deliver=self.deliver,
             reset=self.reset,
+            describe=self.describe,
         )
 
     def deliver(self, account: str, region: str, bus: str, event: dict[str, Any]) -> str:
@@ -85,13 +87,24 @@ class Bench:
     async def reset(self) -> None:
         self.resets += 1
 
+    def describe(self) -> None:
+        assert self.world.facts == []
+        self.described += 1
+
     def ask(self, method: str, resource: str, document: object = None) -> tuple[int, Any]:
         return ask(self.control, method, resource, document)
+
+    def response(
+        self, method: str, path: str, body: bytes = b"", accept: str = "application/json"
+    ) -> Response:
+        request = Request(method, path, headers={"accept": accept, "host": "aws:1"}, body=body)
+        return asyncio.run(self.control.handle(request))
 
 
 def ask(control: Control, method: str, resource: str, document: object = None) -> tuple[int, Any]:
     body = document if isinstance(document, bytes) else json.dumps(document).encode()
-    request = Request(method, f"/_rollcall/{resource}", body=body)
+    headers = {"accept": "application/json"}
+    request = Request(method, f"/_rollcall/{resource}", headers=headers, body=body)
     response = asyncio.run(control.handle(request))
     return response.status, json.loads(response.body)
 
@@ -145,7 +158,7 @@ def test_reset_forgets_everything() -> None:
 
     assert bench.ask("POST", "reset") == (200, {})
 
-    assert bench.resets == 1
+    assert (bench.resets, bench.described) == (1, 1)
     assert bench.ask("GET", "state") == (200, {"facts": []})
     assert bench.ask("GET", "faults") == (200, {"faults": []})
     assert bench.ask("GET", "calls") == (200, {"calls": []})
@@ -266,7 +279,13 @@ def test_every_command_is_among_the_documents() -> None:
 def a_control() -> Control:
     lab, bench = Lab(), Bench()
     return Control(
-        lab.world, lab.clock, Faults(), CallLog(), deliver=bench.deliver, reset=bench.reset
+        lab.world,
+        lab.clock,
+        Faults(),
+        CallLog(),
+        deliver=bench.deliver,
+        reset=bench.reset,
+        describe=bench.describe,
     )
 
 
@@ -301,5 +320,32 @@ def test_documents_are_taken_or_refused_in_any_order(
         assert_answered(control, resource, document)
 
 
-def test_no_such_resource() -> None:
-    assert Bench().ask("GET", "world")[0] == 404
+@pytest.mark.parametrize("resource", ["world", "nothing", "health/more"])
+def test_no_such_resource(resource: str) -> None:
+    status, answer = Bench().ask("GET", resource)
+
+    assert status == 404
+    assert answer["error"] == (
+        f"GET /_rollcall/{resource}: no such resource; GET /_rollcall/ lists them"
+    )
+
+
+def test_the_requests_are_listed() -> None:
+    listed = Bench().ask("GET", "")[1]["resources"]
+
+    assert {"method": "GET", "path": "/_rollcall/health", "about": listed[1]["about"]} in listed
+    assert [(one["method"], one["path"]) for one in listed] == [
+        (one.method, f"/_rollcall/{one.path}") for one in RESOURCES
+    ]
+    assert all(one["about"] for one in listed)
+
+
+@pytest.mark.parametrize("path", ["/_rollcall", "/_rollcall/"])
+@pytest.mark.parametrize("accept", ["*/*", "text/html,*/*;q=0.8", ""])
+def test_people_read_them_as_text(path: str, accept: str) -> None:
+    response = Bench().response("GET", path, accept=accept)
+
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    text = response.body.decode()
+    assert "GET     /_rollcall/health" in text
+    assert """curl http://aws:1/_rollcall/clock -d '{"advance": 3600}'""" in text

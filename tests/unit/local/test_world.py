@@ -214,8 +214,7 @@ def test_units_hold_accounts(lab: Lab) -> None:
         ({"do": "set_timings", "coffee": 1}, "coffee"),
         ({"do": "set_timings", "region_opt": None}, "region_opt"),
         ({"do": "set_limits", "detective": "many"}, "detective"),
-        ({"do": "check_targets", "identity": "user"}, "identity"),
-        ({"do": "check_targets"}, "identity"),
+        ({"do": "set_switches", "events_target_identity": "user"}, "events_target_identity"),
         ({"do": "stale_reads", "seconds": True}, "seconds"),
         (
             {
