@@ -6,7 +6,6 @@ that name in `SECTIONS`.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,9 +48,7 @@ def _control() -> Iterator[str]:
     yield ""
     yield "```console"
     for one in RESOURCES:
-        if one.example is not None:
-            url = f"$AWS_ENDPOINT_URL{PREFIX}{one.path}"
-            yield f"$ curl -s {url} -d '{json.dumps(one.example)}'"
+        yield f"$ {one.as_command('$AWS_ENDPOINT_URL')}"
     yield "```"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from inspect import isawaitable
@@ -54,6 +55,14 @@ class Resource:
     about: str
     answer: Callable[[Control, Request], Answer]
     example: dict[str, Any] | None = None
+
+    def as_command(self, url: str) -> str:
+        """The request as a command of a shell; ``url`` is that of the local AWS."""
+        target = f"{url}{PREFIX}{self.path}"
+        if self.example is not None:
+            return f"curl -s {target} -d {shlex.quote(json.dumps(self.example))}"
+        method = "" if self.method == "GET" else f"-X {self.method} "
+        return f"curl -s {method}{target}"
 
 
 class Control:
@@ -242,7 +251,7 @@ RESOURCES = (
     Resource(
         "POST",
         "reset",
-        "empties everything and adds the world of --world again: as it was at the start",
+        "empties everything, then adds what --world describes: as it was at the start",
         Control._reset,
     ),
 )
@@ -255,9 +264,7 @@ def _start_page(host: str) -> str:
     ]
     for one in RESOURCES:
         lines.append(f"{one.method:7} {PREFIX}{one.path:7}  {one.about}")
-        if one.example is not None:
-            body = json.dumps(one.example)
-            lines.append(f"        curl http://{host}{PREFIX}{one.path} -d '{body}'")
+        lines.append(f"        {one.as_command(f'http://{host}')}")
     lines.append("\ndocs/local-aws.md describes the rest.\n")
     return "\n".join(lines)
 

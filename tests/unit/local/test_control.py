@@ -348,4 +348,4 @@ def test_people_read_them_as_text(path: str, accept: str) -> None:
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     text = response.body.decode()
     assert "GET     /_rollcall/health" in text
-    assert """curl http://aws:1/_rollcall/clock -d '{"advance": 3600}'""" in text
+    assert """curl -s http://aws:1/_rollcall/clock -d '{"advance": 3600}'""" in text
