@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
     """Add the stacks that the configuration asks for; a finding of cdk-nag fails the synthesis."""
-    rollcall = RollcallStack(app, "Rollcall", config=config, asset=asset)
+    rollcall = RollcallStack(app, config.names.stack, config=config, asset=asset)
     for target in config.configuration.targets:
         if not config.configuration.is_offered(target):
             cdk.Annotations.of(rollcall).add_warning_v2(
@@ -33,14 +33,14 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
             )
     role = config.configuration.invitation.member_role
     if role is not None:
-        MemberRoleStack(app, "RollcallMemberRole", name=role, config=config)
+        MemberRoleStack(app, config.names.member_role_stack, name=role, config=config)
     stacks: list[cdk.Stack] = [rollcall]
     if config.organization is not None:
         stacks += [
             OrganizationEventsStack(
                 app, forwarder=forwarder, organization=config.organization, config=config
             )
-            for forwarder in config.organization.forwarders(config.bus)
+            for forwarder in config.organization.forwarders(config.bus, config.names)
         ]
     for stack in stacks:
         for name, value in config.tags.items():

@@ -18,6 +18,7 @@ from functions.enrolment.document import (
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.turn import longest_run, most_turns
 from functions.services.registry import SERVICES
+from infra.names import DEFAULT, Names, a_deployment_name
 from infra.organization import OrganizationConfig, an_organization
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class DeploymentConfig:
     """
 
     configuration: Configuration
+    names: Names = field(default_factory=Names)
     bus: str = "own"
     organization: OrganizationConfig | None = None
     retry: Retry = Retry()
@@ -94,6 +96,7 @@ def read_config(value: object) -> DeploymentConfig:
     bus = document.optional("bus", one_of(_BUSES), "own")
     config = DeploymentConfig(
         configuration=read_configuration(document, SERVICES),
+        names=Names(document.optional("name", a_deployment_name, DEFAULT)),
         bus=bus,
         organization=document.optional("organization", an_organization(bus), None),
         retry=document.optional("retry", _retry, Retry()),

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
+    from infra.names import Names
 
 CONTROL_TOWER = "aws.controltower"
 # Organizations is global in each partition and publishes its events in one Region (botocore's
@@ -71,15 +72,15 @@ class OrganizationConfig:
         origin = organizations_region(self.home_region)
         return region == (self.control_tower_region if source == CONTROL_TOWER else origin)
 
-    def forwarders(self, bus: str) -> tuple[Forwarder, ...]:
+    def forwarders(self, bus: str, names: Names) -> tuple[Forwarder, ...]:
         """One for each Region whose events AWS does not publish on Rollcall's bus itself.
 
         ``bus`` is ``own`` or ``default``.
         """
         origin = organizations_region(self.home_region)
-        regions = {origin: "RollcallOrganizationEvents"}
+        regions = {origin: names.organization_events}
         if self.control_tower_region is not None:
-            regions.setdefault(self.control_tower_region, "RollcallControlTowerEvents")
+            regions.setdefault(self.control_tower_region, names.control_tower_events)
         direct = self.home_region if bus == "default" else None
         return tuple(
             Forwarder(name, region) for region, name in regions.items() if region != direct

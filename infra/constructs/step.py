@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Step(Construct):
     """One Lambda step, named as its module in functions/steps, with what that says it needs.
 
-    What is allowed it of the stack's resources is the stack's part.
+    What is allowed it of the stack's resources is the stack's part. ``role_name`` is for a role
+    that others name; every other gets its name from CloudFormation.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Step(Construct):
         *,
         module: str,
         needs: Needs,
+        role_name: str | None,
         code: lambda_.Code,
         environment: Mapping[str, str],
         log_retention: logs.RetentionDays,
@@ -43,7 +45,7 @@ class Step(Construct):
         self.role = iam.Role(
             self,
             "Role",
-            role_name=needs.role_name,
+            role_name=role_name,
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"Rollcall: {construct_id}",
         )

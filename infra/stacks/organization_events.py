@@ -17,7 +17,6 @@ from infra.constructs.event_rules import (
     rules_role,
 )
 from infra.organization import wanted_patterns
-from infra.stacks.rollcall import BUS_NAMES
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -48,7 +47,7 @@ class OrganizationEventsStack(cdk.Stack):
             self,
             "Bus",
             f"arn:{self.partition}:events:{organization.home_region}"
-            f":{organization.administrator_account}:event-bus/{BUS_NAMES[config.bus]}",
+            f":{organization.administrator_account}:event-bus/{config.names.bus(config.bus)}",
         )
         undelivered = UndeliveredEvents(self, "Undelivered").queue
         role = rules_role(
@@ -74,7 +73,7 @@ class OrganizationEventsStack(cdk.Stack):
             undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"
             f" with credentials of account {organization.administrator_account}:"
-            f" .venv/bin/rollcall redrive --queue-url {undelivered.queue_url}"
+            f" {config.names.redrive} --queue-url {undelivered.queue_url}"
             " --queue-profile PROFILE-OF-THIS-ACCOUNT",
         )
         cdk.CfnOutput(self, "UndeliveredEventsUrl", value=undelivered.queue_url)

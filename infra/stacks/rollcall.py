@@ -54,9 +54,6 @@ if TYPE_CHECKING:
 
     from infra.config import DeploymentConfig
 
-# The organisation's management account knows the bus by its name.
-BUS_NAMES = {"own": "rollcall", "default": "default"}
-
 STEPS = (
     plan_onboarding,
     get_members,
@@ -143,23 +140,28 @@ class RollcallStack(cdk.Stack):
         alarms.watch_queue(
             self.undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
-            " .venv/bin/rollcall redrive",
+            f" {config.names.redrive}",
         )
         alarms.watch_machine(self.machine)
         self._add_outputs()
 
     def _make_bus(self) -> events.IEventBus:
         """The bus. From outside the account it takes events of the forwarders' roles only."""
-        name, organization = BUS_NAMES[self._config.bus], self._config.organization
+        names, organization = self._config.names, self._config.organization
+        name = names.bus(self._config.bus)
         if self._config.bus == "default":
             return events.EventBus.from_event_bus_name(self, "Bus", name)
         bus = events.EventBus(self, "Bus", event_bus_name=name)
         if organization and organization.management_account != organization.administrator_account:
             management = organization.management_account
             roles = f"arn:{self.partition}:iam::{management}:role"
-            names = [forwarder.name for forwarder in organization.forwarders(self._config.bus)]
             # On condition, so that the roles need not be there yet when the bus is made.
-            condition = {"aws:PrincipalArn": [f"{roles}/{name}" for name in names]}
+            condition = {
+                "aws:PrincipalArn": [
+                    f"{roles}/{forwarder.name}"
+                    for forwarder in organization.forwarders(self._config.bus, names)
+                ]
+            }
             # CfnEventBusPolicy warns of a deprecated property that nobody gives it.
             cdk.CfnResource(
                 self,
@@ -225,7 +227,7 @@ class RollcallStack(cdk.Stack):
             "ROLLCALL_PARTITION": self.partition,
             "ROLLCALL_CONFIGURATION": json.dumps(self._config.configuration.to_json()),
             "ROLLCALL_TABLE": self.table.table_name,
-            "POWERTOOLS_METRICS_NAMESPACE": "Rollcall",
+            "POWERTOOLS_METRICS_NAMESPACE": self._config.names.metrics,
         }
         publishing = {
             "ROLLCALL_BUS": self.bus.event_bus_name,
@@ -239,6 +241,8 @@ class RollcallStack(cdk.Stack):
                 step_name(module),
                 module=module,
                 needs=needs,
+                # The member roles trust this role by its name.
+                role_name=self._config.names.accepting_role if needs.member_role else None,
                 code=self._code,
                 environment=settings | (publishing if needs.publishes else {}),
                 log_retention=self._log_retention,

@@ -11,6 +11,7 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
+from infra.names import Names
 from infra.organization import OrganizationConfig
 from tests.infra.support import run_app
 
@@ -36,6 +37,7 @@ def test_only_regions_are_required() -> None:
 def test_everything_can_be_said() -> None:
     deployment = read_config(
         config(
+            name="Rollcall-Test",
             bus="default",
             retry={
                 "first_wait": "1s",
@@ -52,6 +54,7 @@ def test_everything_can_be_said() -> None:
     )
 
     assert deployment.retry == Retry(1, 120, 3, 60, 240, 4)
+    assert deployment.names == Names("Rollcall-Test")
     assert deployment.bus == "default"
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
     assert deployment.configuration.invitation.member_role == "RollcallMember"
@@ -134,6 +137,14 @@ REFUSED: dict[str, tuple[object, str]] = {
         "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run lasts over 364"
         " days",
     ),
+    **{
+        f"the name {name}": (
+            config(name=name),
+            "rollcall.name: takes 1 to 46 letters, digits and hyphens, a letter first, and not"
+            " default",
+        )
+        for name in ("", "1st", "Roll_call", "Rollcäll", "Rollcall\n", "R" * 47, "Default")
+    },
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "a number of attempts": (
         config(retry={"attempts": "3"}),
@@ -217,7 +228,7 @@ REFUSED: dict[str, tuple[object, str]] = {
     "an unknown key": (
         config(concurency=7),
         "rollcall.concurency: is not known here; known are bus, invitation,"
-        " log_retention_days, organization, regions, retry, scope, service_regions, services,"
+        " log_retention_days, name, organization, regions, retry, scope, service_regions, services,"
         " tags, timing",
     ),
 }

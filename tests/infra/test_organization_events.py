@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import AccountId
+from infra.names import Names
 from infra.organization import OrganizationConfig, organizations_region
 from tests.infra.alarms import DAY, check_alarms, check_undelivered_events
 from tests.infra.conftest import ORGANIZED, synthesise
@@ -165,7 +166,7 @@ def test_control_tower_elsewhere_is_forwarded_to_the_default_bus(tmp_path: Path)
 
 
 def names(organization: OrganizationConfig, bus: str) -> dict[str, str]:
-    return {forwarder.name: forwarder.region for forwarder in organization.forwarders(bus)}
+    return {forwarder.name: forwarder.region for forwarder in organization.forwarders(bus, Names())}
 
 
 def test_without_control_tower_there_is_one() -> None:

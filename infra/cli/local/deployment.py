@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.ledger import Ledger
 from functions.services import registry
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
-from infra.cli.stack import STACK, stack_outputs
+from infra.cli.stack import stack_outputs
+from infra.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
+# The scenarios configure no name.
+NAMES = Names()
 
 
 class DeploymentFailed(Exception):
@@ -90,10 +93,10 @@ class Deployer:
         Raises:
             DeploymentFailed: the command failed.
         """
-        self.deploy(place, STACK)
+        self.deploy(place, NAMES.stack)
         cloudformation = self._aws.client("cloudformation", place.account_id, place.region)
         wanted = ("StateMachineArn", "BusName", "TableName", "TopicArn")
-        outputs = stack_outputs(cloudformation, *wanted)
+        outputs = stack_outputs(cloudformation, NAMES.stack, *wanted)
         return Deployment(
             machine_arn=outputs["StateMachineArn"],
             bus_name=outputs["BusName"],
@@ -148,10 +151,12 @@ def deploy_member_role(
     aws: LocalAws, place: Place, deployment: Deployment, administrator_id: str
 ) -> None:
     """Create the member role's stack in a member account, as a StackSet does."""
-    template = json.loads((deployment.assembly / "RollcallMemberRole.template.json").read_text())
+    template = json.loads(
+        (deployment.assembly / f"{NAMES.member_role_stack}.template.json").read_text()
+    )
     cloudformation = aws.client("cloudformation", place.account_id, place.region)
     cloudformation.create_stack(
-        StackName="RollcallMemberRole",
+        StackName=NAMES.member_role_stack,
         TemplateBody=json.dumps(template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[
@@ -159,5 +164,5 @@ def deploy_member_role(
         ],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="RollcallMemberRole", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        StackName=NAMES.member_role_stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
     )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
 from infra.cli.follow import by_reason, follow, memberships_of
-from infra.cli.local.deployment import Deployer, Place, deploy_member_role, ledger_of
+from infra.cli.local.deployment import NAMES, Deployer, Place, deploy_member_role, ledger_of
 from infra.cli.local.played_events import CREATED, play_events
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
@@ -81,15 +81,15 @@ class Play:
         organization_id = found_organization(self._aws, self._scenario.regions)
         configuration = self._scenario.configuration(organization_id)
         administrator = Place(ADMINISTRATOR, HOME_REGION)
-        forwarders = {"us-east-1": "RollcallOrganizationEvents"}
+        forwarders = {"us-east-1": NAMES.organization_events}
         if configuration["organization"]["control_tower_region"]:
-            forwarders[CONTROL_TOWER_REGION] = "RollcallControlTowerEvents"
+            forwarders[CONTROL_TOWER_REGION] = NAMES.control_tower_events
         management = [Place(MANAGEMENT, region) for region in forwarders]
         deployer = Deployer(self._aws, self._folder)
         deployer.bootstrap_and_synthesise(configuration, administrator, *management)
         self._note("cdk bootstrap and cdk synth")
         deployment = deployer.deploy_rollcall(administrator)
-        self._note("cdk deploy Rollcall")
+        self._note(f"cdk deploy {NAMES.stack}")
         deployer.deploy(management[0], *forwarders.values())
         self._note(f"cdk deploy {' '.join(forwarders.values())} to the management account")
         if self._scenario.member_role:
