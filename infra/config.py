@@ -19,6 +19,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.turn import longest_run, most_turns
 from functions.services.registry import SERVICES
 from infra.names import DEFAULT, Names, a_deployment_name
+from infra.notifications import Notifications, notifications
 from infra.organization import OrganizationConfig, an_organization
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class DeploymentConfig:
     names: Names = field(default_factory=Names)
     bus: str = "own"
     organization: OrganizationConfig | None = None
+    notifications: Notifications = field(default_factory=Notifications)
     retry: Retry = Retry()
     log_retention_days: int = 365
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -99,6 +101,7 @@ def read_config(value: object) -> DeploymentConfig:
         names=Names(document.optional("name", a_deployment_name, DEFAULT)),
         bus=bus,
         organization=document.optional("organization", an_organization(bus), None),
+        notifications=document.optional("notifications", notifications, Notifications()),
         retry=document.optional("retry", _retry, Retry()),
         log_retention_days=document.optional("log_retention_days", _retention, 365),
         tags=document.optional("tags", _tags, {}),

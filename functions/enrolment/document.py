@@ -131,13 +131,17 @@ def a_map(read: Callable[[object, str], T], most: int) -> Callable[[object, str]
 
 
 def a_list(
-    read: Callable[[object, str], T], most: int, identity: Callable[[T], object] = lambda item: item
+    read: Callable[[object, str], T],
+    most: int,
+    identity: Callable[[T], object] = lambda item: item,
+    *,
+    least: int = 1,
 ) -> Callable[[object, str], tuple[T, ...]]:
-    """Reads a list of 1 to ``most`` items, no two with the same identity."""
+    """Reads a list of ``least`` to ``most`` items, no two with the same identity."""
 
     def read_list(value: object, path: str) -> tuple[T, ...]:
-        if not isinstance(value, list) or not 1 <= len(value) <= most:
-            raise InvalidInput(path, f"takes a list of 1 to {most} items")
+        if not isinstance(value, list) or not least <= len(value) <= most:
+            raise InvalidInput(path, f"takes a list of {least} to {most} items")
         items: list[T] = []
         seen: set[object] = set()
         for index, element in enumerate(value):

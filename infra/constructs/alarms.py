@@ -12,20 +12,26 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.constructs.subscriptions import Subscriptions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from aws_cdk import aws_sqs as sqs
     from aws_cdk import aws_stepfunctions as sfn
 
+    from infra.notifications import Subscriber
+
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 class Alarms(Construct):
-    """The alarms of one stack, and the topic they are sent to. Operators subscribe to the topic."""
+    """The alarms of one stack, and the topic they are sent to, with its subscribers."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, subscribers: Iterable[Subscriber]
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         place = f"arn:{stack.partition}:cloudwatch:{stack.region}:{stack.account}"
@@ -49,6 +55,7 @@ class Alarms(Construct):
         self.topic.add_to_resource_policy(
             _cloudwatch(["sns:Publish"], self.topic.topic_arn, conditions=own_alarms)
         )
+        Subscriptions(self, "Subscriptions", topic=self.topic, subscribers=subscribers)
         cdk.CfnOutput(stack, "OperationsTopicArn", value=self.topic.topic_arn)
 
     def watch_queue(self, queue: sqs.IQueue, *, remedy: str) -> None:

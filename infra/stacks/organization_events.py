@@ -69,7 +69,7 @@ class OrganizationEventsStack(cdk.Stack):
         for rule in rules.rules:
             # PutTargets checks at once whether the target may be reached (docs/decisions/0007).
             rule.node.add_dependency(role)
-        Alarms(self, "Alarms").watch_queue(
+        Alarms(self, "Alarms", subscribers=config.notifications.alarms or ()).watch_queue(
             undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"
             f" with credentials of account {organization.administrator_account}:"

@@ -44,6 +44,7 @@ from infra.constructs.ledger_table import LedgerTable
 from infra.constructs.onboarding_machine import OnboardingMachine
 from infra.constructs.results_bucket import ResultsBucket
 from infra.constructs.step import Step
+from infra.constructs.subscriptions import Subscriptions
 from infra.constructs.target_loop import TargetLoop
 from infra.organization import organizations_region, wanted_patterns
 
@@ -97,6 +98,12 @@ class RollcallStack(cdk.Stack):
         self.bus = self._make_bus()
         self.table = LedgerTable(self, "RollcallTable").table
         self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
+        Subscriptions(
+            self,
+            "Subscriptions",
+            topic=self.topic,
+            subscribers=config.notifications.results or (),
+        )
         self.results = ResultsBucket(self, "RunResults").bucket
         self.steps = self._make_steps()
         for step in self.steps.values():
@@ -136,7 +143,7 @@ class RollcallStack(cdk.Stack):
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
         self._close_what_ended()
-        alarms = Alarms(self, "Alarms")
+        alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
         alarms.watch_queue(
             self.undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
