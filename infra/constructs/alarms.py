@@ -23,6 +23,29 @@ if TYPE_CHECKING:
 
     from infra.notifications import Subscriber
 
+_AGAIN = (
+    "start a run by hand for those accounts (README, Start a run by hand): memberships that are"
+    " Enabled are not changed."
+)
+_FAILED = (
+    "A run failed: it ended with memberships that are not Enabled, or before it could process them."
+    f" The error and cause of the failed execution give the reason. Once that is fixed, {_AGAIN}"
+)
+_ABORTED = (
+    "A run was aborted: somebody stopped its execution (StopExecution in CloudTrail says who). Its"
+    " published result lists the memberships that are not Enabled. If they should be enrolled,"
+    f" {_AGAIN}"
+)
+_TIMED_OUT = (
+    "A run timed out: its execution reached the state machine's time limit, which its deadlines"
+    " should have prevented. Its published result lists the memberships that are not Enabled. Look"
+    f" in the execution's history for the state that did not end, then {_AGAIN}"
+)
+_THROTTLED = (
+    "Step Functions throttles the state transitions of runs. They continue, but later; nothing is"
+    " lost. All state machines of the account in this Region share the quota: find the one with"
+    " the most transitions, or request a higher quota for StateTransition in Service Quotas."
+)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
@@ -71,17 +94,35 @@ class Alarms(Construct):
             f" 14 days. {remedy}",
         )
 
-    def watch_machine(self, machine: sfn.StateMachine) -> None:
-        """Alarm when an execution of the state machine fails."""
-        self._alarm(
-            "Failed Executions",
-            metric=machine.metric_failed(period=FIVE_MINUTES, statistic=cloudwatch.Stats.SUM),
-            missing=cloudwatch.TreatMissingData.NOT_BREACHING,
-            about="A run failed: it ended with memberships that are not Enabled, or before it could"
-            " process them. The error and cause of the failed execution give the reason. Once that"
-            " is fixed, start a run by hand for those accounts (README, Start a run by hand):"
-            " memberships that are Enabled are not changed.",
-        )
+    def watch_machine(self, machine: sfn.StateMachine, *, label: str) -> None:
+        """Alarm when an execution fails, is aborted, times out or is throttled.
+
+        ``label`` is the Distributed Map's. Its children have metrics of their own, as those of a
+        machine ``<machine>/<label>``. How they end is not watched: whatever a child leaves open
+        fails its run, which the alarm about failed executions reports once. Throttling ends nothing
+        and is watched for both: nearly all transitions are the children's.
+        Inferred: Step Functions publishes ExecutionThrottled for children, too.
+        """
+        arn = machine.state_machine_arn
+        for name, metric, arn_of, about in (
+            ("Failed Executions", "ExecutionsFailed", arn, _FAILED),
+            ("Aborted Executions", "ExecutionsAborted", arn, _ABORTED),
+            ("Timed Out Executions", "ExecutionsTimedOut", arn, _TIMED_OUT),
+            ("Throttled Executions", "ExecutionThrottled", arn, _THROTTLED),
+            ("Throttled Targets", "ExecutionThrottled", f"{arn}/{label}", _THROTTLED),
+        ):
+            self._alarm(
+                name,
+                metric=cloudwatch.Metric(
+                    namespace="AWS/States",
+                    metric_name=metric,
+                    dimensions_map={"StateMachineArn": arn_of},
+                    period=FIVE_MINUTES,
+                    statistic=cloudwatch.Stats.SUM,
+                ),
+                missing=cloudwatch.TreatMissingData.NOT_BREACHING,
+                about=about,
+            )
 
     def _alarm(
         self,

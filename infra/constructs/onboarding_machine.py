@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from infra.constructs.target_loop import TargetLoop
 
 MOST_TARGETS = MOST_REGIONS * len(SERVICES)
+# The Distributed Map's label, by which its children are named.
+TARGET_LABEL = "Target"
 # Its deadlines end it before.
 LONGEST_RUN = cdk.Duration.days(LONGEST_RUN_DAYS)
 
@@ -117,7 +119,7 @@ class OnboardingMachine(Construct):
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
         machine = _logical_id(self.machine)
         name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{machine}"}}]}}]}}'
-        for executions in (self._executions(name), f"{self._executions(name)}/Target"):
+        for executions in (self._executions(name), f"{self._executions(name)}/{TARGET_LABEL}"):
             reason = "The map's children are executions of this machine, whose names are not known"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}:*]", reason)
         reason = (
@@ -141,7 +143,7 @@ class OnboardingMachine(Construct):
         enrol = sfn.DistributedMap.json_path(
             self,
             "Enrol In Targets",
-            label="Target",
+            label=TARGET_LABEL,
             map_execution_type=sfn.StateMachineType.STANDARD,
             # All at once: a target that waits for people keeps its place for weeks. In one Region
             # as many children call as there are services, each one call at a time.

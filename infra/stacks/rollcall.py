@@ -41,7 +41,7 @@ from infra.constructs.event_rules import (
 )
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.ledger_table import LedgerTable
-from infra.constructs.onboarding_machine import OnboardingMachine
+from infra.constructs.onboarding_machine import TARGET_LABEL, OnboardingMachine
 from infra.constructs.results_bucket import ResultsBucket
 from infra.constructs.step import Step
 from infra.constructs.subscriptions import Subscriptions
@@ -149,7 +149,7 @@ class RollcallStack(cdk.Stack):
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
             f" {config.names.redrive}",
         )
-        alarms.watch_machine(self.machine)
+        alarms.watch_machine(self.machine, label=TARGET_LABEL)
         self._add_outputs()
 
     def _make_bus(self) -> events.IEventBus:

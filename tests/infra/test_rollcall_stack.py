@@ -122,18 +122,35 @@ def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[
     check_undelivered_events(template)
 
 
-def test_the_machine_and_the_queue_are_watched(template: Mapping[str, Any]) -> None:
+def test_the_machine_and_the_queue_are_watched(
+    template: Mapping[str, Any], definition: Mapping[str, Any]
+) -> None:
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
-    watched = {alarm["MetricName"]: alarm for alarm in alarms}
+    machines = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/States"]
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    # A child that fails, is aborted or times out fails its run; the label is that of the map.
+    (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
+    children = f"{machine}/{label}"
 
-    assert set(watched) == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed"}
+    assert len(alarms) == len(machines) + 1
     check_alarms(template)
-    failed = watched["ExecutionsFailed"]
-    (dimension,) = failed["Dimensions"]
-    assert (dimension["Name"], text(dimension["Value"])) == ("StateMachineArn", machine)
-    assert (failed["Statistic"], failed["TreatMissingData"]) == ("Sum", "notBreaching")
-    assert "run by hand" in failed["AlarmDescription"]
+    for alarm in machines:
+        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
+    watched = {
+        (alarm["MetricName"], text(dimension["Value"])): alarm["AlarmDescription"]
+        for alarm in machines
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "StateMachineArn"
+    }
+    assert set(watched) == {
+        ("ExecutionsFailed", machine),
+        ("ExecutionsAborted", machine),
+        ("ExecutionsTimedOut", machine),
+        ("ExecutionThrottled", machine),
+        ("ExecutionThrottled", children),
+    }
+    for (metric, _), about in watched.items():
+        assert ("start a run by hand" in about) == metric.startswith("Executions")
 
 
 def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:
