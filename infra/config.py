@@ -16,7 +16,7 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.turn import longest_run, most_turns
+from functions.enrolment.turn import LONGEST_RUN_DAYS, longest_run, most_turns
 from functions.services.registry import SERVICES
 from infra.names import DEFAULT, Names, a_deployment_name
 from infra.notifications import Notifications, notifications
@@ -32,8 +32,6 @@ _DEADLINES = ("organization_deadline", "invitation_deadline", "volume_deadline")
 # Choice and Wait of 2 each), and how many of the 25,000 events the turns may use: retries add some.
 EVENTS_OF_A_TURN = 14
 MOST_EVENTS = 24_000
-# An execution may last for a year.
-LONGEST_RUN_DAYS = 364
 _BUSES = {"own": "own", "default": "default"}
 # The values that CloudWatch Logs accepts (botocore ``logs.PutRetentionPolicy``), up to ten years.
 RETENTION_DAYS = (

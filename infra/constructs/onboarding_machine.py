@@ -13,8 +13,8 @@ from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import LOOP, RUN, Planned
+from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.services.registry import SERVICES
-from infra.config import LONGEST_RUN_DAYS
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
