@@ -19,7 +19,7 @@ from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
@@ -33,10 +33,7 @@ LONGEST_RUN = cdk.Duration.days(LONGEST_RUN_DAYS)
 
 
 class OnboardingMachine(Construct):
-    """One Standard state machine, in JSONPath; each target is a child execution of its own.
-
-    ``steps`` are all the steps that the machine and the loop run.
-    """
+    """One Standard state machine, in JSONPath; each target is a child execution of its own."""
 
     def __init__(
         self,
@@ -47,7 +44,6 @@ class OnboardingMachine(Construct):
         publish: Step,
         close: Step,
         loop: TargetLoop,
-        steps: Iterable[Step],
         config: DeploymentConfig,
         log_retention: logs.RetentionDays,
     ) -> None:
@@ -84,7 +80,7 @@ class OnboardingMachine(Construct):
             ),
         )
 
-        self._acknowledge(steps)
+        self._acknowledge()
 
     def allow_on_executions(self, step: Step, actions: Sequence[str], reason: str) -> None:
         """Let a step do actions on this machine's executions, for this reason.
@@ -111,12 +107,8 @@ class OnboardingMachine(Construct):
         partition, region, account = place
         return f"arn:{partition}:states:{region}:{account}:execution:{name}"
 
-    def _acknowledge(self, steps: Iterable[Step]) -> None:
+    def _acknowledge(self) -> None:
         """CDK grants the machine's role what the machine does; some of it ends in a wildcard."""
-        for step in steps:
-            function = f"<{_logical_id(step.function)}.Arn>:*"
-            reason = "The machine may invoke any version of its own functions"
-            acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
         machine = _logical_id(self.machine)
         name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{machine}"}}]}}]}}'
         for executions in (self._executions(name), f"{self._executions(name)}/{TARGET_LABEL}"):
@@ -131,7 +123,7 @@ class OnboardingMachine(Construct):
         task = tasks.LambdaInvoke.json_path(
             self,
             "Plan Onboarding",
-            lambda_function=plan.function,
+            lambda_function=plan.alias,
             payload=sfn.TaskInput.from_object(_fields(RUN)),
             payload_response_only=True,
             retry_on_service_exceptions=False,
@@ -162,7 +154,7 @@ class OnboardingMachine(Construct):
             tasks.LambdaInvoke.json_path(
                 self,
                 "Publish Results",
-                lambda_function=publish.function,
+                lambda_function=publish.alias,
                 payload_response_only=True,
                 result_path="$.result",
                 retry_on_service_exceptions=False,
@@ -189,7 +181,7 @@ class OnboardingMachine(Construct):
             tasks.LambdaInvoke.json_path(
                 self,
                 "Close Run",
-                lambda_function=close.function,
+                lambda_function=close.alias,
                 payload=sfn.TaskInput.from_object(
                     {"failure": sfn.JsonPath.entire_payload, **_fields(RUN)}
                 ),

@@ -128,7 +128,6 @@ class RollcallStack(cdk.Stack):
             publish=self.steps["publish_results"],
             close=self.steps["close_run"],
             loop=loop,
-            steps=self.steps.values(),
             config=config,
             log_retention=self._log_retention,
         )
@@ -223,7 +222,7 @@ class RollcallStack(cdk.Stack):
                     "status": ["FAILED", *sorted(STOPPED)],
                 },
             ),
-            targets=[targets.LambdaFunction(self.steps["close_run"].function)],
+            targets=[targets.LambdaFunction(self.steps["close_run"].alias)],
         )
 
     def _make_steps(self) -> dict[str, Step]:

@@ -14,7 +14,7 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
-from tests.infra.support import arrival_rules, resources, steps, text, the
+from tests.infra.support import arrival_rules, invoked, resources, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,14 +98,15 @@ def test_every_rule_starts_the_machine_with_the_event_as_it_is(
 
 def test_an_execution_that_ended_badly_is_closed(template: Mapping[str, Any]) -> None:
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
-    functions = resources(template, "AWS::Lambda::Function")
     arrivals = arrival_rules(template)
     (rule,) = (r for k, r in resources(template, "AWS::Events::Rule").items() if k not in arrivals)
     (target,) = rule["Targets"]
     pattern = rule["EventPattern"]
 
     assert "EventBusName" not in rule
-    assert functions[text(target["Arn"])]["Handler"] == "functions.steps.close_run.handler"
+    assert invoked(template, text(target["Arn"])) == "close_run"
+    permission = the(template, "AWS::Lambda::Permission")
+    assert text(permission["FunctionName"]) == text(target["Arn"])
     exactly, children = pattern["detail"]["stateMachineArn"]
     assert (text(exactly), text(children["prefix"])) == (machine, f"{machine}/")
     assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
