@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from infra.config import DeploymentConfig
+    from infra.notifications import Notifications
 
 
 def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
     """Add the stacks that the configuration asks for; a finding of cdk-nag fails the synthesis."""
-    rollcall = RollcallStack(app, "Rollcall", config=config, asset=asset)
+    rollcall = RollcallStack(app, config.names.stack, config=config, asset=asset)
     for target in config.configuration.targets:
         if not config.configuration.is_offered(target):
             cdk.Annotations.of(rollcall).add_warning_v2(
@@ -31,21 +32,37 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
                 f"AWS does not offer {target.service.label} in {target.region}: it is skipped there"
                 f" unless rollcall.service_regions.{target.service} has the Region",
             )
+    _warn_without_subscribers(rollcall, config.notifications)
     role = config.configuration.invitation.member_role
     if role is not None:
-        MemberRoleStack(app, "RollcallMemberRole", name=role, config=config)
+        MemberRoleStack(app, config.names.member_role_stack, name=role, config=config)
     stacks: list[cdk.Stack] = [rollcall]
     if config.organization is not None:
         stacks += [
             OrganizationEventsStack(
                 app, forwarder=forwarder, organization=config.organization, config=config
             )
-            for forwarder in config.organization.forwarders(config.bus, config.configuration)
+            for forwarder in config.organization.forwarders(
+                config.bus, config.names, config.configuration
+            )
         ]
     for stack in stacks:
         for name, value in config.tags.items():
             cdk.Tags.of(stack).add(name, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def _warn_without_subscribers(stack: cdk.Stack, notifications: Notifications) -> None:
+    for key, subscribers, topic in (
+        ("results", notifications.results, "output TopicArn"),
+        ("alarms", notifications.alarms, "output OperationsTopicArn of each stack"),
+    ):
+        if subscribers is None:
+            cdk.Annotations.of(stack).add_warning_v2(
+                f"rollcall:no-subscriber-of-{key}",
+                f"the deployment has no subscriber for its {key}: set rollcall.notifications.{key},"
+                f" to [] if you subscribe to the topic yourself ({topic})",
+            )
 
 
 def main() -> None:

@@ -16,8 +16,10 @@ from functions.enrolment.document import (
     one_of,
 )
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.turn import longest_run, most_turns
+from functions.enrolment.turn import LONGEST_RUN_DAYS, longest_run, most_turns
 from functions.services.registry import SERVICES
+from infra.names import DEFAULT, Names, a_deployment_name
+from infra.notifications import Notifications, notifications
 from infra.organization import OrganizationConfig, an_organization
 
 if TYPE_CHECKING:
@@ -35,8 +37,6 @@ _DEADLINES = (
 # Choice and Wait of 2 each), and how many of the 25,000 events the turns may use: retries add some.
 EVENTS_OF_A_TURN = 14
 MOST_EVENTS = 24_000
-# An execution may last for a year.
-LONGEST_RUN_DAYS = 364
 _BUSES = {"own": "own", "default": "default"}
 # The values that CloudWatch Logs accepts (botocore ``logs.PutRetentionPolicy``), up to ten years.
 RETENTION_DAYS = (
@@ -77,8 +77,10 @@ class DeploymentConfig:
     """
 
     configuration: Configuration
+    names: Names = field(default_factory=Names)
     bus: str = "own"
     organization: OrganizationConfig | None = None
+    notifications: Notifications = field(default_factory=Notifications)
     retry: Retry = Retry()
     log_retention_days: int = 365
     tags: Mapping[str, str] = field(default_factory=dict)
@@ -99,8 +101,10 @@ def read_config(value: object) -> DeploymentConfig:
     bus = document.optional("bus", one_of(_BUSES), "own")
     config = DeploymentConfig(
         configuration=read_configuration(document, SERVICES),
+        names=Names(document.optional("name", a_deployment_name, DEFAULT)),
         bus=bus,
         organization=document.optional("organization", an_organization(bus), None),
+        notifications=document.optional("notifications", notifications, Notifications()),
         retry=document.optional("retry", _retry, Retry()),
         log_retention_days=document.optional("log_retention_days", _retention, 365),
         tags=document.optional("tags", _tags, {}),

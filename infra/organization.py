@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
+    from infra.names import Names
 
 CONTROL_TOWER = "aws.controltower"
 # Organizations is global in each partition and publishes its events in one Region (botocore's
@@ -93,15 +94,17 @@ class OrganizationConfig:
         origin = organizations_region(self.home_region)
         return region == (self.control_tower_region if source == CONTROL_TOWER else origin)
 
-    def forwarders(self, bus: str, configuration: Configuration) -> tuple[Forwarder, ...]:
+    def forwarders(
+        self, bus: str, names: Names, configuration: Configuration
+    ) -> tuple[Forwarder, ...]:
         """One for each account and Region whose events AWS does not publish on Rollcall's bus.
 
         ``bus`` is ``own`` or ``default``.
         """
         origin = organizations_region(self.home_region)
-        regions = {origin: "RollcallOrganizationEvents"}
+        regions = {origin: names.organization_events}
         if self.control_tower_region is not None:
-            regions.setdefault(self.control_tower_region, "RollcallControlTowerEvents")
+            regions.setdefault(self.control_tower_region, names.control_tower_events)
         direct = self.home_region if bus == "default" else None
         forwarders = [
             Forwarder(
@@ -120,7 +123,7 @@ class OrganizationConfig:
         opt_ins = self._administrators_opt_ins(configuration)
         if opt_ins and origin != self.home_region:
             administrator = self.administrator_account
-            forwarders.append(Forwarder("RollcallRegionEvents", administrator, origin, opt_ins))
+            forwarders.append(Forwarder(names.region_events, administrator, origin, opt_ins))
         return tuple(forwarders)
 
     def patterns_at_home(self, configuration: Configuration) -> dict[str, dict[str, Any]]:

@@ -94,13 +94,14 @@ def member_role_for(invitation: Invitation) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def definition(template: dict[str, Any]) -> dict[str, Any]:
-    """The state machine's definition; each function is named after its step's module."""
+    """The state machine's definition; each alias is that of a function named after its module."""
     from infra.definition import resolve_definition
+    from tests.infra.support import invoked
 
     def resolve(kind: str, name: str) -> str:
         if kind == "Ref":
-            return {"AWS::Partition": "aws"}[name]
-        handler: str = template["Resources"][name]["Properties"]["Handler"]
-        return f"arn:aws:lambda:eu-west-1:111122223333:function:{handler.split('.')[2]}"
+            step, alias = invoked(template, name), template["Resources"][name]["Properties"]
+            return f"arn:aws:lambda:eu-west-1:111122223333:function:{step}:{alias['Name']}"
+        raise AssertionError(f"{name} of {kind} is not an alias")
 
     return resolve_definition(template, resolve)

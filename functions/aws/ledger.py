@@ -12,7 +12,9 @@ One table with the keys ``pk`` and ``sk``::
     administrator     resource#<service>#<region>       its detector id or behavior graph ARN
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
-time-to-live attribute.
+time-to-live attribute. Only the items of runs expire: a run's record the retention period after the
+run was closed, what is stored beside it up to ``LONGEST_RUN_DAYS`` later, and none of them while
+the run may still be running.
 
 A membership belongs to the run named in its row until the row has an outcome (see
 ``functions.enrolment.ownership``). A row is always written as a whole, on condition that its
@@ -22,11 +24,12 @@ A membership belongs to the run named in its row until the row has an outcome (s
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Key
 
 from functions.aws.rows import MOST_TRANSACTED, Rows, Write
+from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.documents import plan_from_text, plan_to_text
 from functions.enrolment.records import (
     OnboardingRecord,
@@ -36,6 +39,7 @@ from functions.enrolment.records import (
     onboarding_to_item,
 )
 from functions.enrolment.service import find_service
+from functions.enrolment.turn import LONGEST_RUN_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -50,8 +54,9 @@ if TYPE_CHECKING:
 
 BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
-# Of what is stored beside a run; longer than any run with the default deadlines.
-BESIDE_RUN_SECONDS = 30 * 86400
+_DAY = 86400
+# In place of a retention of 0, for ever.
+_MOST_DAYS = 365_000
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
@@ -104,15 +109,22 @@ class Known:
 
 
 class Ledger:
-    """The table. Times are epoch seconds.
+    """The table. Times are epoch seconds; ``retention_days`` is how long runs that have ended are
+    kept, 0 for ever.
 
     Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict``, ``AccessDenied`` or
     ``ServiceRefused``, and can be retried after any of them.
     """
 
-    def __init__(self, table: Table, services: Sequence[Service]) -> None:
+    def __init__(
+        self,
+        table: Table,
+        services: Sequence[Service],
+        retention_days: int = RECORD_RETENTION_DAYS,
+    ) -> None:
         self._rows = Rows(table)
         self._services = services
+        self._retention = (retention_days or _MOST_DAYS) * _DAY
 
     def open(self, record: OnboardingRecord) -> OnboardingRecord:
         """Begin a run and return its record: the stored one if the run was begun before.
@@ -121,7 +133,10 @@ class Ledger:
         """
         item = onboarding_to_item(record)
         begun = self._rows.put_if(
-            _onboarding_key(record.id) | {"kind": "onboarding"} | item,
+            _onboarding_key(record.id)
+            | {"kind": "onboarding"}
+            | item
+            | self._expiry_while_running(record.started_at),
             "attribute_not_exists(pk) OR started_at < :started",
             {":started": record.started_at},
         )
@@ -139,9 +154,11 @@ class Ledger:
         """End a run, and its lease at ``at`` or ``lease_until``; no effect without a record."""
         self._rows.update(
             _onboarding_key(onboarding_id),
-            "SET outcome = :outcome, counts = :counts, closed_at = :at, lease_until = :lease",
+            "SET outcome = :outcome, counts = :counts, closed_at = :at, lease_until = :lease,"
+            f" {EXPIRES_AT} = :expires",
             "attribute_exists(pk)",
             {
+                ":expires": int(at) + self._retention,
                 ":outcome": outcome,
                 ":counts": dict(counts),
                 ":at": at,
@@ -202,7 +219,7 @@ class Ledger:
         """Store the plan of a run, replacing an earlier one."""
         key = {"pk": f"onboarding#{record.id}", "sk": _PLAN}
         item = {"plan": plan_to_text(plan), "planned_at": record.started_at}
-        self._rows.put(key | item)
+        self._rows.put(key | item | self._expiry_while_running(record.started_at))
 
     def plan(self, record: OnboardingRecord) -> Plan | None:
         """The plan of a run; None if it is not planned yet, or an earlier version planned it."""
@@ -211,13 +228,9 @@ class Ledger:
     def waiting_since(self, onboarding_id: str, started_at: float, now: float) -> float:
         """When a run began to wait for Organizations; the first call stores ``now``."""
         key = {"pk": f"onboarding#{onboarding_id}", "sk": "waiting"}
-        item = {
-            "run_started_at": started_at,
-            "since": now,
-            EXPIRES_AT: int(now) + BESIDE_RUN_SECONDS,
-        }
+        item = {"run_started_at": started_at, "since": now}
         first = self._rows.put_if(
-            key | item,
+            key | item | self._expiry_while_running(started_at),
             "attribute_not_exists(pk) OR run_started_at < :started",
             {":started": started_at},
         )
@@ -229,8 +242,8 @@ class Ledger:
         self._rows.put(_resource_key(target) | {"resource": resource})
 
     def persist_dry_run(self, memberships: Iterable[Membership], now: float) -> None:
-        """Store the memberships of a dry run for 30 days, apart from the rows of memberships."""
-        self._rows.put_all(_apart(membership, now) for membership in memberships)
+        """Store the memberships of a dry run under it, apart from the rows of memberships."""
+        self._rows.put_all(self._apart(membership, now) for membership in memberships)
 
     def findings(self, onboarding_id: str) -> Findings | None:
         """Everything stored about a run; None if there is no record of it."""
@@ -319,7 +332,7 @@ class Ledger:
         100 of both together.
         """
         writes = [_write(membership, now) for membership in memberships]
-        writes += [Write(_apart(membership, now)) for membership in apart]
+        writes += [Write(self._apart(membership, now)) for membership in apart]
         refused = self._rows.transact(writes)
         return frozenset(memberships[number].key for number in refused)
 
@@ -369,6 +382,19 @@ class Ledger:
         apart = [self._membership(item) for sk, item in items.items() if sk.startswith(_MEMBERSHIP)]
         return {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
 
+    def _apart(self, membership: Membership, now: float) -> Item:
+        account_id, target = membership.key
+        return {
+            "pk": f"onboarding#{membership.onboarding_id}",
+            "sk": f"{_MEMBERSHIP}{account_id}#{target.key}",
+            **membership_to_item(membership, now),
+            **self._expiry_while_running(now),
+        }
+
+    def _expiry_while_running(self, at: float) -> Item:
+        """The expiry of an item of a run that runs at ``at``, whenever the run will end."""
+        return {EXPIRES_AT: int(at) + LONGEST_RUN_DAYS * _DAY + self._retention}
+
     def _stored(self, membership: Membership, now: float) -> Membership:
         """The membership as it would be read from the table."""
         return self._membership(membership_to_item(membership, now))
@@ -397,13 +423,3 @@ def _write(membership: Membership, now: float) -> Write:
     after = replace(membership, revision=membership.revision + 1)
     item = _row_key(membership.key) | membership_to_item(after, now)
     return Write(item, seen=membership.revision)
-
-
-def _apart(membership: Membership, now: float) -> dict[str, Any]:
-    account_id, target = membership.key
-    return {
-        "pk": f"onboarding#{membership.onboarding_id}",
-        "sk": f"{_MEMBERSHIP}{account_id}#{target.key}",
-        **membership_to_item(membership, now),
-        EXPIRES_AT: int(now) + BESIDE_RUN_SECONDS,
-    }

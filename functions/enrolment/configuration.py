@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     from functions.enrolment.service import Service
 
 MOST_REGIONS = 40
+# As the results in the bucket: longer than a year, for a yearly review.
+RECORD_RETENTION_DAYS = 400
+# Step Functions' events about a run arrive within a day of its end, and a run can be redriven for
+# 14 days: until then its record must say that it is closed.
+LEAST_RECORD_RETENTION_DAYS = 30
+MOST_RECORD_RETENTION_DAYS = 3650
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class Configuration:
     """The configuration that the steps use; ``services`` are in the order of enrolment.
 
     ``service_regions`` are the Regions of the services, by name, that are not enrolled in all of
-    ``regions``.
+    ``regions``. ``record_retention_days`` is how long the table keeps what it has about a run after
+    the run has ended; 0 is for ever.
     """
 
     regions: tuple[str, ...]
@@ -110,6 +117,7 @@ class Configuration:
     service_regions: Mapping[str, tuple[str, ...]] = field(
         default_factory=lambda: MappingProxyType({})
     )
+    record_retention_days: int = RECORD_RETENTION_DAYS
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -138,6 +146,7 @@ class Configuration:
             "invitation": self.invitation.to_json(),
             "timing": durations,
             "scope": self.scope.to_json(),
+            "record_retention_days": self.record_retention_days,
         } | self._service_regions_to_json()
 
     def _service_regions_to_json(self) -> dict[str, Any]:
@@ -170,6 +179,9 @@ def read_configuration(document: Document, services: Sequence[Service]) -> Confi
         invitation=invitation,
         timing=document.optional("timing", _timing, Timing()),
         scope=document.optional("scope", read_scope, Scope()),
+        record_retention_days=document.optional(
+            "record_retention_days", _record_retention, RECORD_RETENTION_DAYS
+        ),
     )
 
 
@@ -207,6 +219,14 @@ def _invitation(value: object, path: str) -> Invitation:
         if getattr(invitation, key) is not None and not invitation.member_role:
             raise InvalidInput(document.path("member_role"), f"is required where {key} is given")
     return invitation
+
+
+def _record_retention(value: object, path: str) -> int:
+    least, most = LEAST_RECORD_RETENTION_DAYS, MOST_RECORD_RETENTION_DAYS
+    days = value if isinstance(value, int) and not isinstance(value, bool) else -1
+    if days != 0 and not least <= days <= most:
+        raise InvalidInput(path, f"takes a whole number from {least} to {most}, or 0")
+    return days
 
 
 def _timing(value: object, path: str) -> Timing:

@@ -145,6 +145,10 @@ def take_refusal(
     return Turn(tuple(memberships), Action.WAIT, wait_seconds=_seconds(min(wait, left)))
 
 
+# The time limit of the state machine; an execution may last for a year.
+LONGEST_RUN_DAYS = 364
+
+
 def longest_run(timing: Timing) -> int:
     """The most seconds that a run can take: the volume check may begin after the other waits."""
     longest = max(timing.organization_deadline, timing.invitation_deadline, timing.policy_deadline)

@@ -30,8 +30,6 @@ NEEDS = Needs(
     timeout=600,
     table=ACTING,
     member_role=actions_of(sessions.ACTIONS, "as_member"),
-    # The member roles trust this role by its name.
-    role_name="RollcallAcceptInvitations",
 )
 
 

@@ -17,8 +17,7 @@ class Needs:
 
     ``services`` are what the step does at every service, as its administrator. ``publishes``: it
     puts events on the bus, messages on the topic and documents into the bucket. A step with actions
-    on the ``member_role`` is not there where no such role is configured. ``role_name`` is for a
-    role that others name; every other gets its name from CloudFormation.
+    on the ``member_role`` is not there where no such role is configured.
     """
 
     timeout: int
@@ -29,7 +28,6 @@ class Needs:
     services: tuple[Verb, ...] = ()
     publishes: bool = False
     member_role: tuple[str, ...] = ()
-    role_name: str | None = None
 
 
 def actions_of(actions: Mapping[str, tuple[str, ...]], *methods: str) -> tuple[str, ...]:

@@ -60,7 +60,11 @@ class Wiring:
     @property
     def ledger(self) -> Ledger:
         """The table."""
-        return Ledger(self.clients.table(self.settings.table, self.home_region), self.services)
+        return Ledger(
+            self.clients.table(self.settings.table, self.home_region),
+            self.services,
+            self.configuration.record_retention_days,
+        )
 
     @property
     def directory(self) -> Directory:

@@ -14,8 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from typer import BadParameter, Option
 
+from functions.enrolment.errors import InvalidInput
 from functions.intake.arrivals import ARRIVALS
 from infra.cli.stack import NotDeployed, stack_outputs
+from infra.names import DEFAULT, Names, a_deployment_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +75,13 @@ def _checked_machine_arn(arn: str | None) -> str | None:
     return arn
 
 
+def _checked_name(name: str) -> str:
+    try:
+        return a_deployment_name(name, "name")
+    except InvalidInput as error:
+        raise BadParameter(str(error)) from None
+
+
 def run(
     queue_url: Annotated[
         str | None,
@@ -105,6 +114,14 @@ def run(
             help="The state machine. Default: the one of the stack.",
         ),
     ] = None,
+    name: Annotated[
+        str,
+        Option(
+            metavar="NAME",
+            callback=_checked_name,
+            help="The deployment's name, the key name of its configuration.",
+        ),
+    ] = DEFAULT,
     dry_run: Annotated[bool, Option("--dry-run", help="List what would be redriven.")] = False,
     as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
 ) -> int:
@@ -116,8 +133,8 @@ def run(
     redriving an event twice starts it once. Messages that cannot be read stay in the queue and are
     listed.
 
-    The queue and the state machine are those of the stack Rollcall unless you specify others. The
-    queue of RollcallOrganizationEvents is in the management account: specify its URL, and with
+    The queue and the state machine are those of the deployment's stack unless you specify others.
+    The queue of RollcallOrganizationEvents is in the management account: specify its URL, and with
     --queue-profile a profile of that account.
 
     Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
@@ -127,7 +144,7 @@ def run(
     done: list[Redriven] = []
     failure = None
     try:
-        place = _place(queue_url, queue_profile, queue_region, state_machine_arn)
+        place = _place(Names(name).stack, queue_url, queue_profile, queue_region, state_machine_arn)
         for one in redrive(*place, dry_run=dry_run, wait=LONG_POLL_SECONDS):
             done.append(one)
     except (NotDeployed, BotoCoreError, ClientError) as error:
@@ -181,7 +198,11 @@ def redrive(
 
 
 def _place(
-    queue_url: str | None, profile: str | None, region: str | None, machine_arn: str | None
+    stack: str,
+    queue_url: str | None,
+    profile: str | None,
+    region: str | None,
+    machine_arn: str | None,
 ) -> tuple[Any, Any, str, str]:
     """Clients for queue and state machine, the queue's URL and the state machine's ARN.
 
@@ -193,7 +214,7 @@ def _place(
     session, queue_session = boto3.Session(), boto3.Session(profile_name=profile)
     if not queue_url or not machine_arn:
         cloudformation: Any = session.client("cloudformation", config=_RETRIES)
-        outputs = stack_outputs(cloudformation, "StateMachineArn", "UndeliveredEventsUrl")
+        outputs = stack_outputs(cloudformation, stack, "StateMachineArn", "UndeliveredEventsUrl")
         machine_arn = machine_arn or outputs["StateMachineArn"]
         queue_url = queue_url or outputs["UndeliveredEventsUrl"]
     machine_region = machine_arn.split(":")[3]

@@ -1,18 +1,16 @@
-"""The deployed stack ``Rollcall`` and its outputs."""
+"""A deployed stack and its outputs."""
 
 from __future__ import annotations
 
 from typing import Any
-
-STACK = "Rollcall"
 
 
 class NotDeployed(Exception):
     """The stack has no output of the name in the message."""
 
 
-def stack_outputs(cloudformation: Any, *wanted: str) -> dict[str, str]:
-    """The stack's outputs by key; those in ``wanted`` must be among them.
+def stack_outputs(cloudformation: Any, name: str, *wanted: str) -> dict[str, str]:
+    """The outputs by key of the stack ``name``; those in ``wanted`` must be among them.
 
     ``cloudformation`` is a boto3 client for the account and Region that Rollcall is deployed to.
 
@@ -20,9 +18,9 @@ def stack_outputs(cloudformation: Any, *wanted: str) -> dict[str, str]:
         NotDeployed: the stack has no such output.
         ClientError: there is no such stack, or the call was refused.
     """
-    (stack,) = cloudformation.describe_stacks(StackName=STACK)["Stacks"]
+    (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in stack.get("Outputs", ())}
     for key in wanted:
         if key not in outputs:
-            raise NotDeployed(f"the stack {STACK} has no output {key}")
+            raise NotDeployed(f"the stack {name} has no output {key}")
     return outputs

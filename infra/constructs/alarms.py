@@ -12,20 +12,49 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from infra.constructs.subscriptions import Subscriptions
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from aws_cdk import aws_sqs as sqs
     from aws_cdk import aws_stepfunctions as sfn
 
+    from infra.notifications import Subscriber
+
+_AGAIN = (
+    "start a run by hand for those accounts (README, Start a run by hand): memberships that are"
+    " Enabled are not changed."
+)
+_FAILED = (
+    "A run failed: it ended with memberships that are not Enabled, or before it could process them."
+    f" The error and cause of the failed execution give the reason. Once that is fixed, {_AGAIN}"
+)
+_ABORTED = (
+    "A run was aborted: somebody stopped its execution (StopExecution in CloudTrail says who). Its"
+    " published result lists the memberships that are not Enabled. If they should be enrolled,"
+    f" {_AGAIN}"
+)
+_TIMED_OUT = (
+    "A run timed out: its execution reached the state machine's time limit, which its deadlines"
+    " should have prevented. Its published result lists the memberships that are not Enabled. Look"
+    f" in the execution's history for the state that did not end, then {_AGAIN}"
+)
+_THROTTLED = (
+    "Step Functions throttles the state transitions of runs. They continue, but later; nothing is"
+    " lost. All state machines of the account in this Region share the quota: find the one with"
+    " the most transitions, or request a higher quota for StateTransition in Service Quotas."
+)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
 class Alarms(Construct):
-    """The alarms of one stack, and the topic they are sent to. Operators subscribe to the topic."""
+    """The alarms of one stack, and the topic they are sent to, with its subscribers."""
 
-    def __init__(self, scope: Construct, construct_id: str) -> None:
+    def __init__(
+        self, scope: Construct, construct_id: str, *, subscribers: Iterable[Subscriber]
+    ) -> None:
         super().__init__(scope, construct_id)
         stack = cdk.Stack.of(self)
         place = f"arn:{stack.partition}:cloudwatch:{stack.region}:{stack.account}"
@@ -49,6 +78,7 @@ class Alarms(Construct):
         self.topic.add_to_resource_policy(
             _cloudwatch(["sns:Publish"], self.topic.topic_arn, conditions=own_alarms)
         )
+        Subscriptions(self, "Subscriptions", topic=self.topic, subscribers=subscribers)
         cdk.CfnOutput(stack, "OperationsTopicArn", value=self.topic.topic_arn)
 
     def watch_queue(self, queue: sqs.IQueue, *, remedy: str) -> None:
@@ -64,17 +94,35 @@ class Alarms(Construct):
             f" 14 days. {remedy}",
         )
 
-    def watch_machine(self, machine: sfn.StateMachine) -> None:
-        """Alarm when an execution of the state machine fails."""
-        self._alarm(
-            "Failed Executions",
-            metric=machine.metric_failed(period=FIVE_MINUTES, statistic=cloudwatch.Stats.SUM),
-            missing=cloudwatch.TreatMissingData.NOT_BREACHING,
-            about="A run failed: it ended with memberships that are not Enabled, or before it could"
-            " process them. The error and cause of the failed execution give the reason. Once that"
-            " is fixed, start a run by hand for those accounts (README, Start a run by hand):"
-            " memberships that are Enabled are not changed.",
-        )
+    def watch_machine(self, machine: sfn.StateMachine, *, label: str) -> None:
+        """Alarm when an execution fails, is aborted, times out or is throttled.
+
+        ``label`` is the Distributed Map's. Its children have metrics of their own, as those of a
+        machine ``<machine>/<label>``. How they end is not watched: whatever a child leaves open
+        fails its run, which the alarm about failed executions reports once. Throttling ends nothing
+        and is watched for both: nearly all transitions are the children's.
+        Inferred: Step Functions publishes ExecutionThrottled for children, too.
+        """
+        arn = machine.state_machine_arn
+        for name, metric, arn_of, about in (
+            ("Failed Executions", "ExecutionsFailed", arn, _FAILED),
+            ("Aborted Executions", "ExecutionsAborted", arn, _ABORTED),
+            ("Timed Out Executions", "ExecutionsTimedOut", arn, _TIMED_OUT),
+            ("Throttled Executions", "ExecutionThrottled", arn, _THROTTLED),
+            ("Throttled Targets", "ExecutionThrottled", f"{arn}/{label}", _THROTTLED),
+        ):
+            self._alarm(
+                name,
+                metric=cloudwatch.Metric(
+                    namespace="AWS/States",
+                    metric_name=metric,
+                    dimensions_map={"StateMachineArn": arn_of},
+                    period=FIVE_MINUTES,
+                    statistic=cloudwatch.Stats.SUM,
+                ),
+                missing=cloudwatch.TreatMissingData.NOT_BREACHING,
+                about=about,
+            )
 
     def _alarm(
         self,

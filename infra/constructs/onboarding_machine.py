@@ -13,28 +13,27 @@ from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import LOOP, RUN, Planned
+from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.services.registry import SERVICES
-from infra.config import LONGEST_RUN_DAYS
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
     from infra.constructs.target_loop import TargetLoop
 
 MOST_TARGETS = MOST_REGIONS * len(SERVICES)
+# The Distributed Map's label, by which its children are named.
+TARGET_LABEL = "Target"
 # Its deadlines end it before.
 LONGEST_RUN = cdk.Duration.days(LONGEST_RUN_DAYS)
 
 
 class OnboardingMachine(Construct):
-    """One Standard state machine, in JSONPath; each target is a child execution of its own.
-
-    ``steps`` are all the steps that the machine and the loop run.
-    """
+    """One Standard state machine, in JSONPath; each target is a child execution of its own."""
 
     def __init__(
         self,
@@ -45,7 +44,6 @@ class OnboardingMachine(Construct):
         publish: Step,
         close: Step,
         loop: TargetLoop,
-        steps: Iterable[Step],
         config: DeploymentConfig,
         log_retention: logs.RetentionDays,
     ) -> None:
@@ -82,7 +80,7 @@ class OnboardingMachine(Construct):
             ),
         )
 
-        self._acknowledge(steps)
+        self._acknowledge()
 
     def allow_on_executions(self, step: Step, actions: Sequence[str], reason: str) -> None:
         """Let a step do actions on this machine's executions, for this reason.
@@ -109,15 +107,11 @@ class OnboardingMachine(Construct):
         partition, region, account = place
         return f"arn:{partition}:states:{region}:{account}:execution:{name}"
 
-    def _acknowledge(self, steps: Iterable[Step]) -> None:
+    def _acknowledge(self) -> None:
         """CDK grants the machine's role what the machine does; some of it ends in a wildcard."""
-        for step in steps:
-            function = f"<{_logical_id(step.function)}.Arn>:*"
-            reason = "The machine may invoke any version of its own functions"
-            acknowledge(self, f"AwsSolutions-IAM5[Resource::{function}]", reason)
         machine = _logical_id(self.machine)
         name = f'{{"Fn::Select":[6,{{"Fn::Split":[":",{{"Ref":"{machine}"}}]}}]}}'
-        for executions in (self._executions(name), f"{self._executions(name)}/Target"):
+        for executions in (self._executions(name), f"{self._executions(name)}/{TARGET_LABEL}"):
             reason = "The map's children are executions of this machine, whose names are not known"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}:*]", reason)
         reason = (
@@ -129,7 +123,7 @@ class OnboardingMachine(Construct):
         task = tasks.LambdaInvoke.json_path(
             self,
             "Plan Onboarding",
-            lambda_function=plan.function,
+            lambda_function=plan.alias,
             payload=sfn.TaskInput.from_object(_fields(RUN)),
             payload_response_only=True,
             retry_on_service_exceptions=False,
@@ -141,7 +135,7 @@ class OnboardingMachine(Construct):
         enrol = sfn.DistributedMap.json_path(
             self,
             "Enrol In Targets",
-            label="Target",
+            label=TARGET_LABEL,
             map_execution_type=sfn.StateMachineType.STANDARD,
             # All at once: a target that waits for people keeps its place for weeks. In one Region
             # as many children call as there are services, each one call at a time.
@@ -160,7 +154,7 @@ class OnboardingMachine(Construct):
             tasks.LambdaInvoke.json_path(
                 self,
                 "Publish Results",
-                lambda_function=publish.function,
+                lambda_function=publish.alias,
                 payload_response_only=True,
                 result_path="$.result",
                 retry_on_service_exceptions=False,
@@ -187,7 +181,7 @@ class OnboardingMachine(Construct):
             tasks.LambdaInvoke.json_path(
                 self,
                 "Close Run",
-                lambda_function=close.function,
+                lambda_function=close.alias,
                 payload=sfn.TaskInput.from_object(
                     {"failure": sfn.JsonPath.entire_payload, **_fields(RUN)}
                 ),

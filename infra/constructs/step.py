@@ -1,4 +1,4 @@
-"""A step: its Lambda function, and the one role and log group that are its own."""
+"""A step: its Lambda function behind an alias, and the role and log group that are its own."""
 
 from __future__ import annotations
 
@@ -18,10 +18,17 @@ if TYPE_CHECKING:
     from functions.steps.needs import Needs
 
 
+ALIAS = "live"
+
+
 class Step(Construct):
     """One Lambda step, named as its module in functions/steps, with what that says it needs.
 
-    What is allowed it of the stack's resources is the stack's part.
+    It is invoked through ``alias``, whose version has the code and the environment of one
+    deployment; the function itself is updated in two calls (docs/decisions/0024).
+
+    What is allowed it of the stack's resources is the stack's part. ``role_name`` is for a role
+    that others name; every other gets its name from CloudFormation.
     """
 
     def __init__(
@@ -31,6 +38,7 @@ class Step(Construct):
         *,
         module: str,
         needs: Needs,
+        role_name: str | None,
         code: lambda_.Code,
         environment: Mapping[str, str],
         log_retention: logs.RetentionDays,
@@ -43,12 +51,12 @@ class Step(Construct):
         self.role = iam.Role(
             self,
             "Role",
-            role_name=needs.role_name,
+            role_name=role_name,
             assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
             description=f"Rollcall: {construct_id}",
         )
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
-        self.function = lambda_.Function(
+        function = lambda_.Function(
             self,
             "Function",
             description=f"Rollcall: {construct_id}",
@@ -62,6 +70,14 @@ class Step(Construct):
             memory_size=needs.memory,
             timeout=cdk.Duration.seconds(needs.timeout),
             tracing=lambda_.Tracing.ACTIVE,
+            current_version_options=lambda_.VersionOptions(
+                # A version of a failed deployment is not retained: Lambda would publish no second
+                # one with the same code and environment, and the next deployment would fail.
+                removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
+            ),
+        )
+        self.alias = lambda_.Alias(
+            self, "Alias", alias_name=ALIAS, version=function.current_version
         )
         self.allow_everywhere(
             ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],

@@ -69,7 +69,7 @@ class TargetLoop(Construct):
         task = tasks.LambdaInvoke.json_path(
             self,
             name,
-            lambda_function=step.function,
+            lambda_function=step.alias,
             payload_response_only=True,
             retry_on_service_exceptions=False,
         )

@@ -8,7 +8,6 @@ import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
 
 from functions.services.registry import SERVICES
-from functions.steps import accept_invitations
 from infra.constructs.findings import acknowledge
 
 if TYPE_CHECKING:
@@ -36,12 +35,10 @@ class MemberRoleStack(cdk.Stack):
         administrator = cdk.CfnParameter(
             self,
             "AdministratorId",
-            description="The account in which the stack Rollcall is deployed",
+            description=f"The account in which the stack {config.names.stack} is deployed",
             allowed_pattern="[0-9]{12}",
         ).value_as_string
-        accepting = (
-            f"arn:{self.partition}:iam::{administrator}:role/{accept_invitations.NEEDS.role_name}"
-        )
+        accepting = f"arn:{self.partition}:iam::{administrator}:role/{config.names.accepting_role}"
         invitation = config.configuration.invitation
         needs = [
             service.accepting(invitation)

@@ -16,7 +16,6 @@ from infra.constructs.event_rules import (
     UndeliveredEvents,
     rules_role,
 )
-from infra.stacks.rollcall import BUS_NAMES
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -47,7 +46,7 @@ class OrganizationEventsStack(cdk.Stack):
             self,
             "Bus",
             f"arn:{self.partition}:events:{organization.home_region}"
-            f":{organization.administrator_account}:event-bus/{BUS_NAMES[config.bus]}",
+            f":{organization.administrator_account}:event-bus/{config.names.bus(config.bus)}",
         )
         undelivered = UndeliveredEvents(self, "Undelivered").queue
         role = rules_role(
@@ -67,11 +66,11 @@ class OrganizationEventsStack(cdk.Stack):
             # PutTargets checks at once whether the target may be reached (docs/decisions/0007).
             rule.node.add_dependency(role)
         elsewhere = forwarder.account != organization.administrator_account
-        Alarms(self, "Alarms").watch_queue(
+        Alarms(self, "Alarms", subscribers=config.notifications.alarms or ()).watch_queue(
             undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run"
             f" with credentials of account {organization.administrator_account}:"
-            f" .venv/bin/rollcall redrive --queue-url {undelivered.queue_url}"
+            f" {config.names.redrive} --queue-url {undelivered.queue_url}"
             + (" --queue-profile PROFILE-OF-THIS-ACCOUNT" if elsewhere else ""),
         )
         cdk.CfnOutput(self, "UndeliveredEventsUrl", value=undelivered.queue_url)

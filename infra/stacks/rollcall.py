@@ -42,9 +42,10 @@ from infra.constructs.event_rules import (
 )
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.ledger_table import LedgerTable
-from infra.constructs.onboarding_machine import OnboardingMachine
+from infra.constructs.onboarding_machine import TARGET_LABEL, OnboardingMachine
 from infra.constructs.results_bucket import ResultsBucket
 from infra.constructs.step import Step
+from infra.constructs.subscriptions import Subscriptions
 from infra.constructs.target_loop import TargetLoop
 from infra.organization import organizations_region, wanted_patterns
 
@@ -54,9 +55,6 @@ if TYPE_CHECKING:
     from constructs import Construct
 
     from infra.config import DeploymentConfig
-
-# The organisation's management account knows the bus by its name.
-BUS_NAMES = {"own": "rollcall", "default": "default"}
 
 STEPS = (
     plan_onboarding,
@@ -101,6 +99,12 @@ class RollcallStack(cdk.Stack):
         self.bus = self._make_bus()
         self.table = LedgerTable(self, "RollcallTable").table
         self.topic = sns.Topic(self, "Results", enforce_ssl=True, master_key=_sns_key(self))
+        Subscriptions(
+            self,
+            "Subscriptions",
+            topic=self.topic,
+            subscribers=config.notifications.results or (),
+        )
         self.results = ResultsBucket(self, "RunResults").bucket
         self.steps = self._make_steps()
         for step in self.steps.values():
@@ -125,7 +129,6 @@ class RollcallStack(cdk.Stack):
             publish=self.steps["publish_results"],
             close=self.steps["close_run"],
             loop=loop,
-            steps=self.steps.values(),
             config=config,
             log_retention=self._log_retention,
         )
@@ -140,25 +143,28 @@ class RollcallStack(cdk.Stack):
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
         self._close_what_ended()
-        alarms = Alarms(self, "Alarms")
+        alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
         alarms.watch_queue(
             self.undelivered,
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
-            " .venv/bin/rollcall redrive",
+            f" {config.names.redrive}",
         )
-        alarms.watch_machine(self.machine)
+        alarms.watch_machine(self.machine, label=TARGET_LABEL)
         self._add_outputs()
 
     def _make_bus(self) -> events.IEventBus:
         """The bus. From outside the account it takes events of the forwarders' accounts only."""
-        name, organization = BUS_NAMES[self._config.bus], self._config.organization
+        names, organization = self._config.names, self._config.organization
+        name = names.bus(self._config.bus)
         bus: events.IEventBus
         if self._config.bus == "default":
             bus = events.EventBus.from_event_bus_name(self, "Bus", name)
         else:
             bus = events.EventBus(self, "Bus", event_bus_name=name)
         if organization:
-            forwarders = organization.forwarders(self._config.bus, self._config.configuration)
+            forwarders = organization.forwarders(
+                self._config.bus, names, self._config.configuration
+            )
             admit_forwarders(self, bus, organization, forwarders)
         return bus
 
@@ -205,7 +211,7 @@ class RollcallStack(cdk.Stack):
                     "status": ["FAILED", *sorted(STOPPED)],
                 },
             ),
-            targets=[targets.LambdaFunction(self.steps["close_run"].function)],
+            targets=[targets.LambdaFunction(self.steps["close_run"].alias)],
         )
 
     def _make_steps(self) -> dict[str, Step]:
@@ -216,7 +222,7 @@ class RollcallStack(cdk.Stack):
             "ROLLCALL_PARTITION": self.partition,
             "ROLLCALL_CONFIGURATION": json.dumps(self._config.configuration.to_json()),
             "ROLLCALL_TABLE": self.table.table_name,
-            "POWERTOOLS_METRICS_NAMESPACE": "Rollcall",
+            "POWERTOOLS_METRICS_NAMESPACE": self._config.names.metrics,
         }
         publishing = {
             "ROLLCALL_BUS": self.bus.event_bus_name,
@@ -230,6 +236,8 @@ class RollcallStack(cdk.Stack):
                 step_name(module),
                 module=module,
                 needs=needs,
+                # The member roles trust this role by its name.
+                role_name=self._config.names.accepting_role if needs.member_role else None,
                 code=self._code,
                 environment=settings | (publishing if needs.publishes else {}),
                 log_retention=self._log_retention,

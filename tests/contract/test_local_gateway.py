@@ -527,6 +527,78 @@ def test_errors_of_functions_keep_their_names(aws: LocalAws) -> None:
     assert json.load(invoked["Payload"])["errorType"] == "RefusedError"
 
 
+VERSIONED = """
+import os
+from botocore.session import Session
+
+def handler(event, context):
+    Session().create_client("sqs").send_message(
+        QueueUrl=event["queue"], MessageBody=os.environ["NUMBER"] + " from " + event["by"]
+    )
+    return os.environ["NUMBER"]
+"""
+
+
+def test_an_alias_is_invoked_with_the_code_and_environment_of_its_version(aws: LocalAws) -> None:
+    functions, events, sqs = (client(aws, name) for name in ("lambda", "events", "sqs"))
+    states = client(aws, "stepfunctions")
+    queue = sqs.create_queue(QueueName="invoked")["QueueUrl"]
+    deploy_function(aws, "versioned", VERSIONED)
+
+    def publish(number: str) -> str:
+        functions.update_function_configuration(
+            FunctionName="versioned", Environment={"Variables": {"NUMBER": number}}
+        )
+        return str(functions.publish_version(FunctionName="versioned")["Version"])
+
+    alias = functions.create_alias(
+        FunctionName="versioned", Name="live", FunctionVersion=publish("one")
+    )["AliasArn"]
+    machine = states.create_state_machine(
+        name="versioned",
+        definition=json.dumps(
+            {
+                "StartAt": "Call",
+                "States": {"Call": {"Type": "Task", "Resource": alias, "End": True}},
+            }
+        ),
+        roleArn=create_role(aws, "versioned-machine", {"Service": "states.amazonaws.com"}),
+    )["stateMachineArn"]
+    events.put_rule(Name="versioned", EventPattern=json.dumps({"source": ["test"]}))
+    target = {"Id": "alias", "Arn": alias, "InputPath": "$.detail"}
+    events.put_targets(Rule="versioned", Targets=[target])
+
+    def received() -> set[str]:
+        """What an invocation of each kind has sent."""
+        given = {"queue": queue}
+        states.start_execution(
+            stateMachineArn=machine, input=json.dumps(given | {"by": "a machine"})
+        )
+        detail = json.dumps(given | {"by": "a rule"})
+        events.put_events(Entries=[{"Source": "test", "DetailType": "test", "Detail": detail}])
+        functions.invoke(FunctionName=alias, Payload=json.dumps(given | {"by": "a call"}))
+        sent: set[str] = set()
+
+        def all_sent() -> set[str] | None:
+            for message in sqs.receive_message(QueueUrl=queue).get("Messages", ()):
+                sent.add(message["Body"])
+                sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+            return sent if len(sent) == 3 else None
+
+        eventually(all_sent)
+        return sent
+
+    first = received()
+    second_version = publish("two")
+    while_published = received()
+    functions.update_alias(FunctionName="versioned", Name="live", FunctionVersion=second_version)
+    moved = received()
+
+    by = ("a machine", "a rule", "a call")
+    assert first == while_published == {f"one from {each}" for each in by}
+    assert moved == {f"two from {each}" for each in by}
+
+
 def test_a_child_execution_knows_its_own_name(aws: LocalAws) -> None:
     states = client(aws, "stepfunctions")
     role = create_role(aws, "parent-role", {"Service": "states.amazonaws.com"})

@@ -85,12 +85,16 @@ def account(aws: LocalAws, new_account: Callable[[], str], monkeypatch: pytest.M
 
 @pytest.fixture
 def administrator(aws: LocalAws, account: str) -> Administrator:
+    return deployed(aws, account, "Rollcall")
+
+
+def deployed(aws: LocalAws, account: str, name: str) -> Administrator:
     stacks = aws.client("cloudformation", account, REGION)
-    stacks.create_stack(StackName="Rollcall", TemplateBody=json.dumps(TEMPLATE))
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE))
     stacks.get_waiter("stack_create_complete").wait(
-        StackName="Rollcall", WaiterConfig={"Delay": 0, "MaxAttempts": 200}
+        StackName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 200}
     )
-    (stack,) = stacks.describe_stacks(StackName="Rollcall")["Stacks"]
+    (stack,) = stacks.describe_stacks(StackName=name)["Stacks"]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     machine, queue_url = outputs["StateMachineArn"], outputs["UndeliveredEventsUrl"]
     return Administrator(aws, account, machine, queue_url)
@@ -110,6 +114,19 @@ def test_queue_and_machine_are_those_of_the_stack(
         "1 redriven, 0 left in the queue\n"
         "0 redriven, 0 left in the queue\n"
     )
+
+
+def test_a_deployment_of_another_name_has_a_queue_and_a_machine_of_its_own(
+    administrator: Administrator,
+) -> None:
+    other = deployed(administrator.aws, administrator.account, "Rollcall-Test")
+    other.put(EVENT)
+
+    by_default, by_name = main(["redrive"]), main(["redrive", "--name", "Rollcall-Test"])
+
+    assert (by_default, by_name) == (0, 0)
+    assert administrator.runs() == []
+    assert other.runs() == [(f"redrive-{EVENT['id']}", EVENT)]
 
 
 def test_a_run_that_was_started_before_is_started_no_more(administrator: Administrator) -> None:

@@ -14,6 +14,7 @@ from functions.enrolment.scope import Scope
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
+from infra.notifications import Notifications, Subscriber
 from infra.organization import OrganizationConfig
 from tests.conftest import ACCEPTING, cdk_json
 from tests.support.event_samples import OPTED_IN_TO
@@ -32,6 +33,16 @@ ORGANIZED = DeploymentConfig(
         administrator_account=AccountId("111122223333"),
         home_region="eu-west-1",
         control_tower_region="eu-central-1",
+    ),
+    notifications=Notifications(
+        results=(
+            Subscriber("email", "security@example.com"),
+            Subscriber("sqs", "arn:aws:sqs:eu-west-1:111122223333:results"),
+        ),
+        alarms=(
+            Subscriber("email", "security@example.com"),
+            Subscriber("lambda", "arn:aws:lambda:eu-west-1:111122223333:function:page"),
+        ),
     ),
     tags={"team": "security"},
 )

@@ -78,6 +78,13 @@ def steps(template: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
+def invoked(template: Mapping[str, Any], alias: str) -> str:
+    """The module of the step that an alias, by its logical id, invokes."""
+    properties = template["Resources"][alias]["Properties"]
+    handler: str = template["Resources"][text(properties["FunctionName"])]["Properties"]["Handler"]
+    return handler.split(".")[2]
+
+
 def statements(template: Mapping[str, Any], role: str) -> Iterator[dict[str, Any]]:
     """What a role, by its logical id, is allowed."""
     for policy in resources(template, "AWS::IAM::Policy").values():

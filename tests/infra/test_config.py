@@ -11,12 +11,18 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from infra.config import RETENTION_DAYS, DeploymentConfig, Retry, read_config
+from infra.names import Names
+from infra.notifications import Notifications, Subscriber
 from infra.organization import Admit, OrganizationConfig
 from tests.infra.support import run_app
 
 ROOT = Path(__file__).parents[2]
 REGIONS = ["eu-west-1", "us-east-1"]
 
+
+EMAIL = "security@example.com"
+QUEUE = "arn:aws:sqs:eu-west-1:111122223333:results"
+FUNCTION = "arn:aws:lambda:eu-west-1:111122223333:function:page"
 
 # As many as either list takes.
 MANY = [f"{number:012}" for number in range(90)]
@@ -36,6 +42,7 @@ def test_only_regions_are_required() -> None:
 def test_everything_can_be_said() -> None:
     deployment = read_config(
         config(
+            name="Rollcall-Test",
             bus="default",
             retry={
                 "first_wait": "1s",
@@ -46,12 +53,17 @@ def test_everything_can_be_said() -> None:
                 "account_attempts": 4,
             },
             log_retention_days=30,
+            notifications={"results": [EMAIL, QUEUE], "alarms": []},
             tags={"team": "security"},
             invitation={"member_role": "RollcallMember", "external_id": "example"},
         )
     )
 
     assert deployment.retry == Retry(1, 120, 3, 60, 240, 4)
+    assert deployment.names == Names("Rollcall-Test")
+    assert deployment.notifications == Notifications(
+        (Subscriber("email", EMAIL), Subscriber("sqs", QUEUE)), alarms=()
+    )
     assert deployment.bus == "default"
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
     assert deployment.configuration.invitation.member_role == "RollcallMember"
@@ -148,6 +160,14 @@ REFUSED: dict[str, tuple[object, str]] = {
         "rollcall.timing.invitation_deadline: takes less: with volume_deadline a run lasts over 364"
         " days",
     ),
+    **{
+        f"the name {name}": (
+            config(name=name),
+            "rollcall.name: takes 1 to 20 letters, digits and hyphens, a letter first, and not"
+            " default",
+        )
+        for name in ("", "1st", "Roll_call", "Rollcäll", "Rollcall\n", "R" * 47, "Default")
+    },
     "a bus": (config(bus="mine"), "rollcall.bus: takes one of own, default"),
     "a number of attempts": (
         config(retry={"attempts": "3"}),
@@ -239,11 +259,45 @@ REFUSED: dict[str, tuple[object, str]] = {
         "rollcall.organization.home_region: takes us-east-1 where bus is default: AWS"
         " publishes the organisation's events there; with bus own it takes any Region",
     ),
+    "too many subscribers": (
+        config(notifications={"alarms": [f"{number}@example.com" for number in range(21)]}),
+        "rollcall.notifications.alarms: takes a list of 0 to 20 items",
+    ),
+    "a subscriber twice": (
+        config(notifications={"alarms": [EMAIL, EMAIL]}),
+        "rollcall.notifications.alarms[1]: repeats an earlier item; each is given once",
+    ),
+    "subscribers of something else": (
+        config(notifications={"result": [EMAIL]}),
+        "rollcall.notifications.result: is not known here; known are alarms, results",
+    ),
+    **{
+        f"the subscriber {value}": (
+            config(notifications={"results": [EMAIL, value]}),
+            "rollcall.notifications.results[1]: takes an e-mail address, an https URL, or the ARN"
+            " of an SQS queue (not FIFO) or of a Lambda function",
+        )
+        for value in (
+            7,
+            "",
+            "security@example",
+            "a@b@",
+            f"{'x' * 64}@example.com",
+            "http://security@example.com",
+            "https://",
+            "https://example.com/ security",
+            "arn:aws:sqs:eu-west-1:111122223333:security@example.com",
+            f"{QUEUE}.fifo",
+            "arn:aws:sns:eu-west-1:111122223333:results",
+            "arn:aws:lambda:eu-west-1:111122223333:layer:page",
+            f"{FUNCTION}:live:7",
+        )
+    },
     "an unknown key": (
         config(concurency=7),
         "rollcall.concurency: is not known here; known are bus, invitation,"
-        " log_retention_days, organization, regions, retry, scope, service_regions, services,"
-        " tags, timing",
+        " log_retention_days, name, notifications, organization, record_retention_days, regions,"
+        " retry, scope, service_regions, services, tags, timing",
     ),
 }
 
@@ -256,6 +310,24 @@ def test_a_refusal_names_the_key_and_what_it_takes(case: str) -> None:
         read_config(context)
 
     assert str(refusal.value) == line
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "protocol"),
+    [
+        (EMAIL, "email"),
+        (QUEUE, "sqs"),
+        ("arn:aws-us-gov:sqs:us-gov-west-1:111122223333:results_2", "sqs"),
+        (FUNCTION, "lambda"),
+        (f"{FUNCTION}:live", "lambda"),
+        ("https://token@example.com/rollcall?team=security", "https"),
+    ],
+)
+def test_a_subscriber_has_the_protocol_of_its_endpoint(endpoint: str, protocol: str) -> None:
+    read = read_config(config(notifications={"alarms": [endpoint]})).notifications
+
+    assert read == Notifications(None, (Subscriber(protocol, endpoint),))
+    assert endpoint not in repr(read)
 
 
 def test_the_app_says_so_in_one_line_and_exits_with_1(tmp_path: Path) -> None:

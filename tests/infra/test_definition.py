@@ -61,7 +61,8 @@ def test_the_validator_accepts_it(definition: Mapping[str, Any], tmp_path: Path)
 
 def test_every_task_is_named_as_the_step_it_runs(definition: Mapping[str, Any]) -> None:
     for name, task in tasks(definition).items():
-        module = task["Resource"].rpartition(":")[2]
+        module, alias = task["Resource"].split(":")[-2:]
+        assert alias == "live"
         assert name == module.replace("_", " ").title()
 
 

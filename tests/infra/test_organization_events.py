@@ -13,6 +13,7 @@ import pytest
 from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Configuration
 from functions.services import registry
+from infra.names import Names
 from infra.organization import Admit, OrganizationConfig, organizations_region
 from tests.infra.alarms import DAY, check_alarms, check_undelivered_events
 from tests.infra.conftest import ORGANIZED, synthesise
@@ -301,7 +302,7 @@ def test_there_is_a_forwarder_where_events_are_published_elsewhere(
     organization = OrganizationConfig(MANAGEMENT, administrator, home, control_tower)
     configuration = Configuration(regions, registry.SERVICES)
 
-    forwarders = organization.forwarders(bus, configuration)
+    forwarders = organization.forwarders(bus, Names(), configuration)
 
     found = {one.name: one.region for one in forwarders}
     assert found == {f"Rollcall{name}Events": region for name, region in expected.items()}

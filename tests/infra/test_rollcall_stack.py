@@ -14,7 +14,7 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
-from tests.infra.support import arrival_rules, resources, steps, text, the
+from tests.infra.support import arrival_rules, invoked, resources, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,14 +98,15 @@ def test_every_rule_starts_the_machine_with_the_event_as_it_is(
 
 def test_an_execution_that_ended_badly_is_closed(template: Mapping[str, Any]) -> None:
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
-    functions = resources(template, "AWS::Lambda::Function")
     arrivals = arrival_rules(template)
     (rule,) = (r for k, r in resources(template, "AWS::Events::Rule").items() if k not in arrivals)
     (target,) = rule["Targets"]
     pattern = rule["EventPattern"]
 
     assert "EventBusName" not in rule
-    assert functions[text(target["Arn"])]["Handler"] == "functions.steps.close_run.handler"
+    assert invoked(template, text(target["Arn"])) == "close_run"
+    permission = the(template, "AWS::Lambda::Permission")
+    assert text(permission["FunctionName"]) == text(target["Arn"])
     exactly, children = pattern["detail"]["stateMachineArn"]
     assert (text(exactly), text(children["prefix"])) == (machine, f"{machine}/")
     assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
@@ -122,18 +123,35 @@ def test_what_cannot_be_delivered_waits_in_an_encrypted_queue(template: Mapping[
     check_undelivered_events(template)
 
 
-def test_the_machine_and_the_queue_are_watched(template: Mapping[str, Any]) -> None:
+def test_the_machine_and_the_queue_are_watched(
+    template: Mapping[str, Any], definition: Mapping[str, Any]
+) -> None:
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
-    watched = {alarm["MetricName"]: alarm for alarm in alarms}
+    machines = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/States"]
     (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    # A child that fails, is aborted or times out fails its run; the label is that of the map.
+    (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
+    children = f"{machine}/{label}"
 
-    assert set(watched) == {"ApproximateNumberOfMessagesVisible", "ExecutionsFailed"}
+    assert len(alarms) == len(machines) + 1
     check_alarms(template)
-    failed = watched["ExecutionsFailed"]
-    (dimension,) = failed["Dimensions"]
-    assert (dimension["Name"], text(dimension["Value"])) == ("StateMachineArn", machine)
-    assert (failed["Statistic"], failed["TreatMissingData"]) == ("Sum", "notBreaching")
-    assert "run by hand" in failed["AlarmDescription"]
+    for alarm in machines:
+        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
+    watched = {
+        (alarm["MetricName"], text(dimension["Value"])): alarm["AlarmDescription"]
+        for alarm in machines
+        for dimension in alarm["Dimensions"]
+        if dimension["Name"] == "StateMachineArn"
+    }
+    assert set(watched) == {
+        ("ExecutionsFailed", machine),
+        ("ExecutionsAborted", machine),
+        ("ExecutionsTimedOut", machine),
+        ("ExecutionThrottled", machine),
+        ("ExecutionThrottled", children),
+    }
+    for (metric, _), about in watched.items():
+        assert ("start a run by hand" in about) == metric.startswith("Executions")
 
 
 def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:

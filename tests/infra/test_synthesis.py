@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,7 @@ from functions.services import registry
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
+from infra.notifications import Notifications
 from tests.conftest import ACCEPTING, cdk_json
 from tests.infra.support import (
     arrival_rules,
@@ -61,16 +63,32 @@ def test_a_region_without_a_service_is_a_warning_unless_it_is_given_for_the_serv
 ) -> None:
     regions = ("eu-west-1", "ap-northeast-3")
 
-    def warnings(configuration: Configuration) -> list[str]:
-        app = cdk.App(outdir=str(tmp_path), context=cdk_json())
-        build(app, DeploymentConfig(configuration), staged_asset())
-        (stack,) = (stack for stack in app.synth().stacks if stack.stack_name == "Rollcall")
-        return [str(m.entry.data) for m in stack.messages if m.level.name == "WARNING"]
+    def warned(configuration: Configuration) -> list[str]:
+        config = DeploymentConfig(configuration, notifications=Notifications((), ()))
+        return warnings(config, tmp_path)
 
-    (warning,) = warnings(Configuration(regions, registry.SERVICES))
+    (warning,) = warned(Configuration(regions, registry.SERVICES))
     assert warning.startswith("AWS does not offer Detective in ap-northeast-3: it is skipped there")
     given = {"detective": regions}
-    assert not warnings(Configuration(regions, registry.SERVICES, service_regions=given))
+    assert not warned(Configuration(regions, registry.SERVICES, service_regions=given))
+
+
+@pytest.mark.parametrize("key", ["results", "alarms"])
+def test_without_subscribers_is_a_warning_for_results_and_for_alarms(
+    key: str, tmp_path: Path
+) -> None:
+    given = replace(Notifications((), ()), **{key: None})
+
+    (warning,) = warnings(replace(SMALL, notifications=given), tmp_path)
+
+    assert warning.startswith(f"the deployment has no subscriber for its {key}: set")
+
+
+def warnings(config: DeploymentConfig, folder: Path) -> list[str]:
+    app = cdk.App(outdir=str(folder), context=cdk_json())
+    build(app, config, staged_asset())
+    (stack,) = (stack for stack in app.synth().stacks if stack.stack_name == "Rollcall")
+    return [str(m.entry.data) for m in stack.messages if m.level.name == "WARNING"]
 
 
 def test_it_is_the_same_without_credentials_and_network(assembly: Path, tmp_path: Path) -> None:

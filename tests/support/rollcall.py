@@ -379,7 +379,7 @@ def _real_handlers(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
         _headers: object,
         response_headers: dict[str, str],
     ) -> bytes:
-        step = function_name.rpartition(":")[2]
+        step = function_name.partition(":function:")[2].partition(":")[0]
         module = importlib.import_module(f"functions.steps.{step}")
         with built.one_at_a_time, built.used.of(step):
             built.invoked.append(step)

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.ledger import Ledger
 from functions.services import registry
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
-from infra.cli.stack import STACK, stack_outputs
+from infra.cli.stack import stack_outputs
 from infra.config import read_config
+from infra.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[3]
 CDK = ROOT / "node_modules" / ".bin" / "cdk"
+# The scenarios configure no name.
+NAMES = Names()
 
 
 class DeploymentFailed(Exception):
@@ -91,10 +94,10 @@ class Deployer:
         Raises:
             DeploymentFailed: the command failed.
         """
-        self.deploy(place, STACK)
+        self.deploy(place, NAMES.stack)
         cloudformation = self._aws.client("cloudformation", place.account_id, place.region)
         wanted = ("StateMachineArn", "BusName", "TableName", "TopicArn")
-        outputs = stack_outputs(cloudformation, *wanted)
+        outputs = stack_outputs(cloudformation, NAMES.stack, *wanted)
         return Deployment(
             machine_arn=outputs["StateMachineArn"],
             bus_name=outputs["BusName"],
@@ -145,7 +148,9 @@ def forwarders_of(configuration: dict[str, Any]) -> dict[str, Place]:
         return {}
     return {
         forwarder.name: Place(forwarder.account, forwarder.region)
-        for forwarder in config.organization.forwarders(config.bus, config.configuration)
+        for forwarder in config.organization.forwarders(
+            config.bus, config.names, config.configuration
+        )
     }
 
 
@@ -160,10 +165,12 @@ def deploy_member_role(
     aws: LocalAws, place: Place, deployment: Deployment, administrator_id: str
 ) -> None:
     """Create the member role's stack in a member account, as a StackSet does."""
-    template = json.loads((deployment.assembly / "RollcallMemberRole.template.json").read_text())
+    template = json.loads(
+        (deployment.assembly / f"{NAMES.member_role_stack}.template.json").read_text()
+    )
     cloudformation = aws.client("cloudformation", place.account_id, place.region)
     cloudformation.create_stack(
-        StackName="RollcallMemberRole",
+        StackName=NAMES.member_role_stack,
         TemplateBody=json.dumps(template),
         Capabilities=["CAPABILITY_NAMED_IAM"],
         Parameters=[
@@ -171,5 +178,5 @@ def deploy_member_role(
         ],
     )
     cloudformation.get_waiter("stack_create_complete").wait(
-        StackName="RollcallMemberRole", WaiterConfig={"Delay": 1, "MaxAttempts": 30}
+        StackName=NAMES.member_role_stack, WaiterConfig={"Delay": 1, "MaxAttempts": 30}
     )

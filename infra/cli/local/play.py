@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.membership import Outcome
 from infra.cli.follow import by_reason, follow, memberships_of
 from infra.cli.local.deployment import (
+    NAMES,
     Deployer,
     Place,
     deploy_member_role,
@@ -93,7 +94,7 @@ class Play:
         deployer.bootstrap_and_synthesise(configuration, *places)
         self._note("cdk bootstrap and cdk synth")
         deployment = deployer.deploy_rollcall(administrator)
-        self._note("cdk deploy Rollcall")
+        self._note(f"cdk deploy {NAMES.stack}")
         # The bus and its policy come first: EventBridge checks the policy of a target's bus.
         for account_id, whose in ((ADMINISTRATOR, "administrator"), (MANAGEMENT, "management")):
             stacks = [name for name, place in forwarders.items() if place.account_id == account_id]

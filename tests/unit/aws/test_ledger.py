@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aws.ledger import BESIDE_RUN_SECONDS, Findings, Known, Ledger
+from functions.aws.ledger import Findings, Known, Ledger
 from functions.aws.rows import to_dynamodb
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import Throttled
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.membership import Membership
 
+DAY = 86400
 ELSEWHERE = Target(registry.SECURITYHUB, "us-east-1")
 ONE = an_onboarding("one")
 CREATED = a_membership(Status.ABSENT, onboarding_id="one").begun(Action.CREATE, NOW + 0.25)
@@ -336,22 +337,49 @@ def test_a_dry_run_whose_plan_is_missing_found_what_it_kept(ledger: Ledger) -> N
     )
 
 
-def test_what_is_kept_beside_a_run_expires_and_nothing_else(ledger: Ledger, table: Table) -> None:
+def expiries(table: Table) -> dict[str, int | None]:
+    """When each item expires, in days after ``NOW``, by its sort key; None if it does not."""
+    found: dict[Any, Any] = {item["sk"]: item.get("expires_at") for item in table.scan()["Items"]}
+    return {sk: None if at is None else int(at - int(NOW)) // DAY for sk, at in found.items()}
+
+
+@pytest.mark.parametrize(("retention", "days"), [(400, 400), (30, 30), (0, 365_000)])
+def test_what_the_table_has_of_a_run_expires_after_it_and_memberships_never(
+    table: Table, retention: int, days: int
+) -> None:
+    ledger = Ledger(table, registry.SERVICES, retention)
     ledger.open(ONE)
     ledger.persist_plan(ONE, PLAN)
+    ledger.waiting_since("one", NOW, NOW)
+    ledger.persist_resource(TARGET, "d-1")
     ledger.write([CREATED], NOW, apart=[ENDED])
     ledger.persist_dry_run([replace(ENDED, target=ELSEWHERE)], NOW + 0.5)
 
-    expiring = {item["sk"]: item.get("expires_at") for item in table.scan()["Items"]}
+    while_running = expiries(table)
+    ledger.close("one", "complete", {}, NOW + 20 * DAY)
 
-    kept_until = int(NOW) + BESIDE_RUN_SECONDS
-    assert expiring == {
-        "onboarding": None,
-        "plan": None,
+    # An execution lasts for 364 days at most.
+    beside = {
+        "plan": 364 + days,
+        "waiting": 364 + days,
+        f"membership#{ACCOUNT}#{TARGET.key}": 364 + days,
+        f"membership#{ACCOUNT}#{ELSEWHERE.key}": 364 + days,
         f"membership#{TARGET.key}": None,
-        f"membership#{ACCOUNT}#{TARGET.key}": kept_until,
-        f"membership#{ACCOUNT}#{ELSEWHERE.key}": kept_until,
+        f"resource#{TARGET.key}": None,
     }
+    assert while_running == {"onboarding": 364 + days, **beside}
+    assert expiries(table) == {"onboarding": 20 + days, **beside}
+
+
+def test_the_record_of_a_later_run_of_the_same_name_does_not_expire_with_the_older(
+    ledger: Ledger, table: Table
+) -> None:
+    ledger.open(ONE)
+    ledger.close("one", "complete", {}, NOW + DAY)
+
+    ledger.open(replace(ONE, started_at=NOW + 395 * DAY))
+
+    assert expiries(table) == {"onboarding": 395 + 364 + 400}
 
 
 def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:

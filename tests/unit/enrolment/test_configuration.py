@@ -30,6 +30,7 @@ def test_what_is_written_is_what_is_read() -> None:
         Invitation("Welcome", send_email=True, member_role="RollcallMember", external_id="x"),
         Timing(first_wait=1, invitation_deadline=8),
         service_regions={"detective": ("eu-west-1",)},
+        record_retention_days=0,
     )
 
     assert read(configuration.to_json()) == configuration
@@ -136,6 +137,13 @@ def test_what_is_the_default_is_not_written() -> None:
                 f"rollcall.invitation.member_role: is required where {key} is given",
             )
             for key in ("standards", "detector_features")
+        ),
+        *(
+            (
+                {"regions": ["eu-west-1"], "record_retention_days": days},
+                "rollcall.record_retention_days: takes a whole number from 30 to 3650, or 0",
+            )
+            for days in (29, 3651, -1, False, "400", 400.0)
         ),
         (
             {"regions": ["eu-west-1"], "service_regions": {"detective": ["us-east-1"]}},
