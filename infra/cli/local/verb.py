@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from typer import Option
 
+from functions.enrolment.errors import InvalidInput
 from infra.cli.local.deployment import DeploymentFailed
 from infra.cli.local.play import LOG, Play
 from infra.cli.local.scenarios import SCENARIOS, ScenarioName
@@ -60,6 +61,7 @@ def run(
         return 130
     except (
         DeploymentFailed,
+        InvalidInput,
         NotDeployed,
         LocalAwsFailed,
         OSError,

@@ -60,7 +60,6 @@ def admit_callers(accounts: KnowsAccounts) -> Callable[[Dispatch], Dispatch]:
             query: Query,
             request_id: str,
         ) -> Answer:
-            _caller.set(_arn_of_caller(headers, query))
             refused = _refusal(accounts, method, path, headers, body, query, request_id)
             if refused is not None:
                 return refused
@@ -109,6 +108,8 @@ def _refusal(
     query: Query,
     request_id: str,
 ) -> Answer | None:
+    """Why AWS does not take the call, if so; notes who makes it."""
+    _caller.set(_arn_of_caller(headers, query))
     account_id = get_account_id()
     is_open, has_region = accounts.is_open(account_id), accounts.can_use(account_id, get_region())
     if is_open and has_region:
