@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId
 
-_LABEL = "Security Hub"
+_LABEL = "Security Hub CSPM"
 _SELF_MANAGED = "SELF_MANAGED_SECURITY_HUB"
 _LONGEST_MESSAGE = 200
 PERMISSIONS = (

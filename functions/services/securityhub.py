@@ -123,7 +123,7 @@ class SecurityHub:
                 raise
             region = self._client.meta.region_name
             raise AdministratorNotReady(
-                f"Security Hub is not enabled in {region} of the administrator account: "
+                f"Security Hub CSPM is not enabled in {region} of the administrator account: "
                 "call securityhub EnableSecurityHub there"
             ) from error
 
@@ -273,7 +273,8 @@ def _texts(unprocessed: Iterable[ResultTypeDef]) -> dict[str, str]:
 
 SECURITYHUB = ServiceRecord(
     name="securityhub",
-    label="Security Hub",
+    # AWS's name; what it calls Security Hub now is another product, without member operations.
+    label="Security Hub CSPM",
     # DeleteMembers does not delete accounts of the organisation (botocore).
     organization_removal="DisassociateMembers",
     principal="securityhub.amazonaws.com",

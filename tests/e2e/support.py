@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parents[2]
 # Generous, because test machines are shared and slow.
 PATIENCE = 120
-LABELS = ("Security Hub", "GuardDuty", "Detective")
+LABELS = ("Security Hub CSPM", "GuardDuty", "Detective")
 
 
 def eventually(look: Callable[[], T | None], what: str, *, seconds: float = PATIENCE) -> T:
@@ -172,7 +172,7 @@ class PrintedMembership:
 def memberships(output: str) -> list[PrintedMembership]:
     """The memberships that the output shows as ended."""
     pattern = (
-        r"^\s*(\d{12})\s+(Security Hub|GuardDuty|Detective)\s+([a-z]+(?:-[a-z]+)+-\d)\s.*?"
+        r"^\s*(\d{12})\s+(Security Hub CSPM|GuardDuty|Detective)\s+([a-z]+(?:-[a-z]+)+-\d)\s.*?"
         r"\s\s(already enabled|enabled|failed|timed out|skipped)(?:: (.+))?$"
     )
     found = re.finditer(pattern, output, re.MULTILINE)

@@ -106,11 +106,11 @@ def expected_end(account_id: str, service: str, region: str) -> tuple[str, str]:
         return "skipped", "SUSPENDED"
     if account_id == NOT_OPTED_IN and region == OPT_IN_REGION:
         return "skipped", f"has not opted in to {OPT_IN_REGION}"
-    if (service, region) == ("Security Hub", "us-east-1"):
+    if (service, region) == ("Security Hub CSPM", "us-east-1"):
         return "failed", "InternalException"
     if account_id == NEVER_ANSWERS:
         return "timed out", "nobody has accepted the invitation"
     # Security Hub has no e-mail address to verify.
-    if account_id == WRONG_EMAIL and service != "Security Hub":
+    if account_id == WRONG_EMAIL and service != "Security Hub CSPM":
         return "failed", "e-mail address given is not the one of the account's root user"
     return "enabled", ""

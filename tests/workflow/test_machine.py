@@ -140,7 +140,7 @@ def test_one_account_and_one_target_in_trouble_leave_all_others_enabled(
             assert "Organizations reports the account as SUSPENDED" in str(suspended[1])
             if target == broken:
                 assert healthy[0] is Outcome.FAILED
-                assert "ServiceUnavailable: Security Hub GetMembers" in str(healthy[1])
+                assert "ServiceUnavailable: Security Hub CSPM GetMembers" in str(healthy[1])
             else:
                 assert healthy[0] is Outcome.ENABLED
             if service is not SH:

@@ -72,7 +72,7 @@ SECURITYHUB, GUARDDUTY, DETECTIVE = SPELLINGS = (
         "ProcessingResult",
         ("Maximum number of results exceeded", Verdict.RETRY),
         (("InvalidAccessException", "Account 1 is not subscribed to AWS Security Hub"),),
-        "Security Hub is not enabled in eu-west-1 of the administrator account: "
+        "Security Hub CSPM is not enabled in eu-west-1 of the administrator account: "
         "call securityhub EnableSecurityHub there",
     ),
     Spelling(

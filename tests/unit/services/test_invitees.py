@@ -84,7 +84,7 @@ def detector_refused(code: str, text: str, *present: str) -> tuple[Exchange, ...
 
 
 ACCEPTED: dict[str, tuple[ServiceRecord, tuple[Exchange, ...]]] = {
-    "Security Hub": (
+    "Security Hub CSPM": (
         SECURITYHUB,
         (
             first(at_hub(*STRANGERS), at_hub(*OLDER)),
@@ -171,7 +171,7 @@ def test_a_hub_that_is_off_is_tried_again_later(
         answer = SECURITYHUB.invitee(client, Invitation()).accept(ADMINISTRATOR)
 
     assert answer.verdict is Verdict.RETRY
-    assert answer.text.startswith(f"Security Hub {words}")
+    assert answer.text.startswith(f"Security Hub CSPM {words}")
 
 
 UNKNOWN_CREDENTIALS = "UnrecognizedClientException"
@@ -404,7 +404,7 @@ def test_a_hub_whose_standards_cannot_be_read_yet_is_tried_again_later(
         answer = invitee.accept(ADMINISTRATOR)
 
     assert answer.verdict is Verdict.RETRY
-    assert answer.text.startswith(f"Security Hub {words}")
+    assert answer.text.startswith(f"Security Hub CSPM {words}")
 
 
 # What CreateDetector enables by itself.

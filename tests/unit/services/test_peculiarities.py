@@ -63,7 +63,7 @@ def test_any_other_refusal_of_security_hub_is_one(
 ) -> None:
     with (
         stubbed("securityhub", refused("get_members", code, text)) as client,
-        pytest.raises(error, match=f"^Security Hub GetMembers: {code}: {text}$"),
+        pytest.raises(error, match=f"^Security Hub CSPM GetMembers: {code}: {text}$"),
     ):
         SecurityHub(client, lambda _: client).observe("", [ONE])
 

@@ -42,7 +42,7 @@ _SELF_MANAGED_ONLY = (
 
 class SecurityHub(Members):
     name = "securityhub"
-    label = "Security Hub"
+    label = "Security Hub CSPM"
     principal = "securityhub.amazonaws.com"
     wording = Wording(
         throttling="LimitExceededException",
