@@ -13,6 +13,7 @@ from rich.text import Text
 
 from functions.enrolment.membership import Outcome
 from functions.enrolment.results import Result
+from functions.services.registry import SERVICES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +30,7 @@ COLOURS = {
     Outcome.FAILED: "red",
     Outcome.TIMED_OUT: "red",
 }
-_WIDTHS = (12, 12, 14)
+_WIDTHS = (12, max(len(service.label) for service in SERVICES), 14)
 _INDENT = 16
 _TIMES = re.compile(r"[0-9T:-]{19}Z( \([^)]*\))?")
 
