@@ -37,7 +37,7 @@ class Names:
 
     @property
     def organization_events(self) -> str:
-        """The stack that forwards the organisation's events, and its role."""
+        """The stack that forwards the organisation's events, its role and its statement."""
         return f"{self.deployment}OrganizationEvents"
 
     @property
@@ -49,6 +49,15 @@ class Names:
     def region_events(self) -> str:
         """The stack that forwards the administrator's own opt-ins to Regions, and its role."""
         return f"{self.deployment}RegionEvents"
+
+    @property
+    def own_events(self) -> str:
+        """The statement of the bus policy that admits the administrator's own account.
+
+        The other one is named ``organization_events``. Every account has one default bus, whose
+        policy all deployments on it share.
+        """
+        return f"{self.deployment}OwnEvents"
 
     @property
     def accepting_role(self) -> str:

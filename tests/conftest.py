@@ -17,6 +17,10 @@ from tests.support.made_once import read_models_once
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# aws_cdk starts Node when it is imported, which may be before any fixture. A call of something that
+# the CDK has deprecated fails; in use it would print a warning at each synthesis.
+os.environ |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "JSII_DEPRECATED": "fail"}
+
 ROOT = Path(__file__).parents[1]
 ACCEPTING = Configuration(
     regions=("eu-west-1", "us-east-1"),
@@ -49,7 +53,6 @@ def _models_read_once() -> Iterator[None]:
 @pytest.fixture(scope="session")
 def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The cloud assembly's folder, with the member role and everything else that is optional."""
-    os.environ["JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION"] = "20"
     # aws_cdk starts Node when it is imported.
     import aws_cdk as cdk
 

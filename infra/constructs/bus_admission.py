@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from aws_cdk import aws_events as events
 
+    from infra.names import Names
     from infra.organization import Forwarder, OrganizationConfig
 
 
@@ -21,6 +22,7 @@ def admit_forwarders(
     bus: events.IEventBus,
     organization: OrganizationConfig,
     forwarders: Sequence[Forwarder],
+    names: Names,
 ) -> None:
     """Admit the forwarders to a bus, in one statement for each of their accounts.
 
@@ -41,7 +43,7 @@ def admit_forwarders(
             type="AWS::Events::EventBusPolicy",
             properties={
                 "EventBusName": bus.event_bus_name,
-                "StatementId": "OwnEvents" if ours else "OrganizationEvents",
+                "StatementId": names.own_events if ours else names.organization_events,
                 "Statement": {
                     "Effect": "Allow",
                     "Principal": {"AWS": f"arn:{stack.partition}:iam::{account}:root"},
@@ -53,7 +55,7 @@ def admit_forwarders(
         )
         if before is not None:
             # At the same time, one may be refused: ConcurrentModificationException (PutPermission).
-            policy.add_dependency(before)
+            policy.node.add_dependency(before)
         before = policy
 
 

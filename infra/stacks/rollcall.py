@@ -165,7 +165,7 @@ class RollcallStack(cdk.Stack):
             forwarders = organization.forwarders(
                 self._config.bus, names, self._config.configuration
             )
-            admit_forwarders(self, bus, organization, forwarders)
+            admit_forwarders(self, bus, organization, forwarders, names)
         return bus
 
     def _start_on_arrivals(self) -> None:

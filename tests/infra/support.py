@@ -131,6 +131,7 @@ def run_app(context: object, folder: Path) -> subprocess.CompletedProcess[str]:
             "HTTPS_PROXY": nowhere,
             "AWS_EC2_METADATA_DISABLED": "true",
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
+            "JSII_DEPRECATED": "fail",
         },
         capture_output=True,
         text=True,

@@ -28,6 +28,7 @@ NAMING = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::EventBus": "Name",
+    "AWS::Events::EventBusPolicy": "StatementId",
     "AWS::Events::Rule": "Name",
     "AWS::IAM::Role": "RoleName",
     "AWS::Lambda::Function": "FunctionName",
@@ -40,7 +41,6 @@ NAMING = {
 # Resources that have no name of their own, or one that is unique to what they belong to.
 NAMELESS = {
     "AWS::DynamoDB::GlobalTable",
-    "AWS::Events::EventBusPolicy",
     "AWS::IAM::Policy",
     "AWS::KMS::Key",
     "AWS::Lambda::Alias",

@@ -169,7 +169,7 @@ def test_the_bus_admits_its_own_account_and_what_is_configured_of_the_management
     (bus,) = resources(made["Rollcall"], "AWS::Events::EventBus")
     admitted = admissions(made["Rollcall"])
     assert len(json.dumps(admitted)) < 10 * 1024
-    condition = admitted["OrganizationEvents"].pop("Condition", {"ArnEquals": {}})
+    condition = admitted["RollcallOrganizationEvents"].pop("Condition", {"ArnEquals": {}})
     found = {key: sorted(arns) for key, arns in condition.pop("ArnEquals").items()}
     assert (found, condition) == (arns_of(admit, templates), {})
     assert admitted == {
@@ -180,8 +180,8 @@ def test_the_bus_admits_its_own_account_and_what_is_configured_of_the_management
             "Resource": {"Fn::GetAtt": [bus, "Arn"]},
         }
         for statement_id, account in (
-            ("OrganizationEvents", MANAGEMENT),
-            ("OwnEvents", ADMINISTRATOR),
+            ("RollcallOrganizationEvents", MANAGEMENT),
+            ("RollcallOwnEvents", ADMINISTRATOR),
         )
     }
     # Made at the same time, one might be refused.
@@ -227,7 +227,7 @@ def test_at_home_where_opt_ins_are_published_a_rule_starts_the_machine(tmp_path:
     assert [text(rule.get("EventBusName", "default")) for rule in opt_ins] == [bus, "default"]
     assert opt_ins[0]["EventPattern"] == opt_ins[1]["EventPattern"]
     assert opt_ins[0]["Targets"] == opt_ins[1]["Targets"]
-    assert set(admissions(made["Rollcall"])) == {"OrganizationEvents"}
+    assert set(admissions(made["Rollcall"])) == {"RollcallOrganizationEvents"}
     check_undelivered_events(made["Rollcall"])
 
 
@@ -257,7 +257,7 @@ def test_control_tower_on_the_default_bus_is_admitted_from_its_own_account(tmp_p
     made = synthesise(replace(ORGANIZED, bus="default", organization=organization), tmp_path)
 
     policy = the(made["Rollcall"], "AWS::Events::EventBusPolicy")
-    assert (policy["EventBusName"], policy["StatementId"]) == ("default", "OwnEvents")
+    assert (policy["EventBusName"], policy["StatementId"]) == ("default", "RollcallOwnEvents")
 
 
 ORIGIN, ELSEWHERE = "us-east-1", "eu-west-1"
