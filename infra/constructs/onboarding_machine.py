@@ -19,7 +19,7 @@ from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
@@ -81,6 +81,16 @@ class OnboardingMachine(Construct):
         )
 
         self._acknowledge()
+
+    def allow_earlier_executions(self, steps: Iterable[Step]) -> None:
+        """Let executions go on that name the functions, not their aliases (docs/decisions/0024).
+
+        Until an upgrade has updated the definition, new executions name them, too.
+        """
+        functions = [step.function.function_arn for step in steps]
+        self.machine.add_to_role_policy(
+            iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=functions)
+        )
 
     def allow_on_executions(self, step: Step, actions: Sequence[str], reason: str) -> None:
         """Let a step do actions on this machine's executions, for this reason.

@@ -56,7 +56,7 @@ class Step(Construct):
             description=f"Rollcall: {construct_id}",
         )
         self.allow(["logs:CreateLogStream", "logs:PutLogEvents"], log_group.log_group_arn)
-        function = lambda_.Function(
+        self.function = lambda_.Function(
             self,
             "Function",
             description=f"Rollcall: {construct_id}",
@@ -77,7 +77,7 @@ class Step(Construct):
             ),
         )
         self.alias = lambda_.Alias(
-            self, "Alias", alias_name=ALIAS, version=function.current_version
+            self, "Alias", alias_name=ALIAS, version=self.function.current_version
         )
         self.allow_everywhere(
             ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],

@@ -133,6 +133,7 @@ class RollcallStack(cdk.Stack):
             log_retention=self._log_retention,
         )
         self.machine = onboarding.machine
+        onboarding.allow_earlier_executions(self.steps.values())
         for step in self.steps.values():
             if step.needs.executions:
                 onboarding.allow_on_executions(

@@ -117,7 +117,8 @@ def test_the_machine_may_invoke_its_steps_and_run_its_children(
         action for resource, actions in allowed.items() if machine in resource for action in actions
     }
 
-    assert invoked == aliases
+    # Executions of a deployment from before the aliases name the functions.
+    assert invoked == aliases | set(resources(template, "AWS::Lambda::Function"))
     assert children == {
         "states:StartExecution",
         "states:DescribeExecution",
