@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+import botocore.session
 from cdk_nag import AwsSolutionsChecks
 
 from functions.enrolment.errors import InvalidInput
@@ -32,6 +33,7 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
                 f"AWS does not offer {target.service.label} in {target.region}: it is skipped there"
                 f" unless rollcall.service_regions.{target.service} has the Region",
             )
+    _warn_of_unknown_regions(rollcall, config)
     _warn_without_subscribers(rollcall, config.notifications)
     role = config.configuration.invitation.member_role
     if role is not None:
@@ -50,6 +52,29 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
         for name, value in config.tags.items():
             cdk.Tags.of(stack).add(name, value)
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(app))
+
+
+def _warn_of_unknown_regions(stack: cdk.Stack, config: DeploymentConfig) -> None:
+    """A Region may be newer than botocore, so that an unknown name is not refused."""
+    session = botocore.session.get_session()
+    known = {
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("sts", partition)
+    }
+    named = {"regions": list(config.configuration.regions)}
+    if config.organization is not None:
+        named["organization.home_region"] = [config.organization.home_region]
+        control_tower = config.organization.control_tower_region
+        named["organization.control_tower_region"] = [control_tower] if control_tower else []
+    for key, regions in named.items():
+        for region in regions:
+            if region not in known:
+                cdk.Annotations.of(stack).add_warning_v2(
+                    f"rollcall:{key}:{region}",
+                    f"rollcall.{key} has {region}, which botocore {botocore.__version__} does not"
+                    " know: check the name",
+                )
 
 
 def _warn_without_subscribers(stack: cdk.Stack, notifications: Notifications) -> None:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_sqs as sqs
 
+from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Configuration
 from functions.services import registry
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig
 from infra.notifications import Notifications
+from infra.organization import OrganizationConfig
 from tests.conftest import ACCEPTING, cdk_json
 from tests.infra.support import (
     arrival_rules,
@@ -33,6 +32,7 @@ from tests.infra.support import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 SMALL = DeploymentConfig(
     Configuration(regions=("eu-west-1",), services=(registry.SECURITYHUB,)),
@@ -71,6 +71,22 @@ def test_a_region_without_a_service_is_a_warning_unless_it_is_given_for_the_serv
     assert warning.startswith("AWS does not offer Detective in ap-northeast-3: it is skipped there")
     given = {"detective": regions}
     assert not warned(Configuration(regions, registry.SERVICES, service_regions=given))
+
+
+def test_a_region_that_botocore_does_not_know_is_a_warning(tmp_path: Path) -> None:
+    organization = OrganizationConfig(
+        AccountId("999988887777"), AccountId("111122223333"), "eu-west-1", "eu-cental-1"
+    )
+    config = DeploymentConfig(
+        Configuration(("eu-west-1", "eu-wst-1", "cn-north-1"), (registry.SECURITYHUB,)),
+        organization=organization,
+        notifications=Notifications((), ()),
+    )
+
+    mistyped, control_tower = warnings(config, tmp_path)
+
+    assert mistyped.startswith("rollcall.regions has eu-wst-1, which botocore ")
+    assert control_tower.startswith("rollcall.organization.control_tower_region has eu-cental-1,")
 
 
 @pytest.mark.parametrize("key", ["results", "alarms"])
@@ -112,22 +128,6 @@ def test_a_finding_of_cdk_nag_fails_it() -> None:
 
     with pytest.raises(RuntimeError, match="Validation"):
         app.synth()
-
-
-@pytest.mark.parametrize("folder", ["assembly", "small", "organized"])
-def test_cfn_lint_has_nothing_to_say(folder: str, request: pytest.FixtureRequest) -> None:
-    templates = map(str, request.getfixturevalue(folder).glob("*.template.json"))
-    cfn_lint = Path(sys.executable).with_name("cfn-lint")
-
-    # W3005: CDK says DependsOn also where a reference says it already.
-    done = subprocess.run(  # noqa: S603  # our own command line
-        [str(cfn_lint), "--ignore-checks", "W3005", "--", *templates],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout
 
 
 def test_without_a_member_role_nothing_accepts(
