@@ -134,8 +134,9 @@ def run(
     listed.
 
     The queue and the state machine are those of the deployment's stack unless you specify others.
-    The queue of RollcallOrganizationEvents is in the management account: specify its URL, and with
-    --queue-profile a profile of that account.
+    Every stack that forwards events, such as RollcallOrganizationEvents, has a queue of its own:
+    specify its URL (output UndeliveredEventsUrl), and with --queue-profile a profile of its account
+    if that is another one.
 
     Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
     nothing was done, because an argument is invalid or the credentials, stack, queue or state
