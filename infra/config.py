@@ -11,7 +11,6 @@ from functions.enrolment.configuration import Configuration, read_configuration
 from functions.enrolment.document import (
     Document,
     a_duration,
-    a_string,
     a_whole_number,
     one_of,
 )
@@ -20,10 +19,10 @@ from functions.enrolment.turn import LONGEST_RUN_DAYS, longest_run, most_turns
 from functions.services.registry import SERVICES
 from infra.names import DEFAULT, Names, a_deployment_name
 from infra.notifications import Notifications, notifications
-from infra.organization import OrganizationConfig, an_organization
+from infra.organization import OrganizationConfig, an_organization, organizations_region
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from functions.enrolment.configuration import Timing
 
@@ -49,6 +48,10 @@ MOST_CONFIGURATION_BYTES = 3500
 # IAM's patterns (botocore, iam CreateRole and sts AssumeRole).
 _ROLE_NAME = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
 _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]{2,1224}", re.ASCII)
+# IAM's patterns of a tag, the narrowest of all that get one; AWS keeps keys with aws: for itself.
+_TAG_KEY = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}", re.IGNORECASE)
+_TAG_VALUE = re.compile(r"[\w .:/=+@-]{1,256}")
+MOST_TAGS = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,32 @@ def read_config(value: object) -> DeploymentConfig:
         tags=document.optional("tags", _tags, {}),
     )
     document.close()
+    _check_regions(config)
     _check_values_for_aws(config.configuration)
     return config
+
+
+def _check_regions(config: DeploymentConfig) -> None:
+    """Refuse Regions that one deployment cannot reach, and those in which it would do nothing."""
+    configuration, organization = config.configuration, config.organization
+    first = configuration.regions[0]
+    others = {f"regions[{number}]": region for number, region in enumerate(configuration.regions)}
+    if organization is not None:
+        others["organization.home_region"] = organization.home_region
+        others["organization.control_tower_region"] = organization.control_tower_region or first
+    for key, region in others.items():
+        if organizations_region(region) != organizations_region(first):
+            raise InvalidInput(
+                f"rollcall.{key}",
+                f"takes a Region of the same partition as {first}; {region} is in another",
+            )
+    used = {target.region for target in configuration.targets}
+    for number, region in enumerate(configuration.regions):
+        if region not in used:
+            raise InvalidInput(
+                f"rollcall.regions[{number}]",
+                f"takes a Region of at least one service: service_regions leaves {region} out",
+            )
 
 
 def _check_values_for_aws(configuration: Configuration) -> None:
@@ -203,4 +230,19 @@ def _retention(value: object, path: str) -> int:
 def _tags(value: object, path: str) -> dict[str, str]:
     document = Document(value, path)
     names = value if isinstance(value, dict) else {}
-    return {str(name): document.required(name, a_string(256)) for name in names}
+    if len(names) > MOST_TAGS:
+        raise InvalidInput(path, f"takes at most {MOST_TAGS} tags")
+    return {str(name): document.required(name, _a_tag(str(name))) for name in names}
+
+
+def _a_tag(key: str) -> Callable[[object, str], str]:
+    def read(value: object, path: str) -> str:
+        if not _TAG_KEY.fullmatch(key):
+            raise InvalidInput(
+                path, "takes a key of 1 to 128 letters, digits, spaces and _.:/=+-@, without aws:"
+            )
+        if not isinstance(value, str) or not _TAG_VALUE.fullmatch(value):
+            raise InvalidInput(path, "takes 1 to 256 letters, digits, spaces and _.:/=+-@")
+        return value
+
+    return read

@@ -316,7 +316,7 @@ def _environment(config: DeploymentConfig) -> cdk.Environment | None:
             account=organization.administrator_account, region=organization.home_region
         )
     if config.bus == "default":
-        return cdk.Environment(region=organizations_region(""))
+        return cdk.Environment(region=organizations_region(config.configuration.regions[0]))
     return None
 
 

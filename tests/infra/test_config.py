@@ -179,11 +179,43 @@ REFUSED: dict[str, tuple[object, str]] = {
     ),
     "a tag": (
         config(tags={"team": 1}),
-        "rollcall.tags.team: takes a string of 1 to 256 characters",
+        "rollcall.tags.team: takes 1 to 256 letters, digits, spaces and _.:/=+-@",
+    ),
+    **{
+        f"the tag {key[:9]}": (
+            config(tags={key: "security"}),
+            f"rollcall.tags.{shown}: takes a key of 1 to 128 letters, digits, spaces and _.:/=+-@,"
+            " without aws:",
+        )
+        for key, shown in (("", "(empty)"), ("AWS:team", "AWS:team"), ("t" * 129, "t" * 63 + "…"))
+    },
+    "too many tags": (
+        config(tags={str(number): "a" for number in range(41)}),
+        "rollcall.tags: takes at most 40 tags",
+    ),
+    "a Region of another partition": (
+        config(regions=["eu-west-1", "us-gov-west-1"]),
+        "rollcall.regions[1]: takes a Region of the same partition as eu-west-1; us-gov-west-1 is"
+        " in another",
+    ),
+    "a home in another partition": (
+        config(
+            regions=["us-gov-west-1"],
+            bus="default",
+            organization={"management_account": "999988887777"},
+        ),
+        "rollcall.organization.home_region: takes a Region of the same partition as us-gov-west-1;"
+        " us-east-1 is in another",
+    ),
+    "a Region of no service": (
+        config(services=["guardduty"], service_regions={"guardduty": ["eu-west-1"]}),
+        "rollcall.regions[1]: takes a Region of at least one service: service_regions leaves"
+        " us-east-1 out",
     ),
     "a tag that cannot be shown": (
         config(tags={"root@example.com\n\ud800" + "x" * 200_000: 1}),
-        f"rollcall.tags.(e-mail) ?{'x' * 53}…: takes a string of 1 to 256 characters",
+        f"rollcall.tags.(e-mail) ?{'x' * 53}…: takes a key of 1 to 128 letters, digits, spaces and"
+        " _.:/=+-@, without aws:",
     ),
     "a role without its id": (
         config(invitation={"member_role": "RollcallMember"}),

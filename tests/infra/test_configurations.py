@@ -110,6 +110,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "organization": organized("us-gov-east-1", admit="rule"),
         "invitation": {"member_role": "GovMember", "external_id": "example"},
     },
+    "GovDefault": {"regions": ["us-gov-east-1"], "bus": "default", "services": ["guardduty"]},
     "China": {
         "regions": ["cn-north-1", "cn-northwest-1"],
         "bus": "default",
@@ -185,6 +186,24 @@ def test_no_two_deployments_have_a_name_in_common(everything: Path) -> None:
     )
 
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_on_the_default_bus_the_stack_is_where_organizations_publishes(everything: Path) -> None:
+    artifacts = json.loads((everything / "manifest.json").read_text())["artifacts"]
+
+    places = {
+        name: artifacts[name]["environment"].rpartition("/")[2]
+        for name, keys in CONFIGURATIONS.items()
+        if keys.get("bus") == "default"
+    }
+
+    assert places == {
+        "OneService": "us-east-1",
+        "DefaultBus": "us-east-1",
+        "DefaultBusTower": "us-east-1",
+        "GovDefault": "us-gov-west-1",
+        "China": "cn-northwest-1",
+    }
 
 
 def test_every_event_that_is_wanted_reaches_the_machine_from_where_it_is_published(
