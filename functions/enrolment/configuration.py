@@ -105,8 +105,8 @@ class Configuration:
     """The configuration that the steps use; ``services`` are in the order of enrolment.
 
     ``service_regions`` are the Regions of the services, by name, that are not enrolled in all of
-    ``regions``. ``record_retention_days`` is how long the table keeps what it has about a run after
-    the run has ended; 0 is for ever.
+    ``regions``. ``record_retention_days`` is how long the table keeps the record of a run after the
+    run has ended; 0 is for ever. What is stored beside the record goes up to a year later.
     """
 
     regions: tuple[str, ...]
