@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -12,6 +12,7 @@ class Automatic(StrEnum):
     ``NONE``: it does not. ``NEW``: if the account joins the organisation. ``ALL``: in any case.
     ``POLICY``: a configuration policy enables the account. ``LEFT_OUT``: a configuration policy
     disables it. ``UNASSOCIATED``: policies are in use, and none applies to the account (yet).
+    ``POLICY_UNKNOWN``: policies are in use, and which one applies could not be read.
     ``NOT_DELEGATED``: not for this administrator, which the organisation has not designated in the
     Region. ``UNKNOWN``: it could not be read.
     """
@@ -22,24 +23,48 @@ class Automatic(StrEnum):
     POLICY = "policy"
     LEFT_OUT = "left-out"
     UNASSOCIATED = "unassociated"
+    POLICY_UNKNOWN = "policy-unknown"
     NOT_DELEGATED = "not-delegated"
     UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Automation:
-    """What a service does about one account; ``said`` is the setting, for people."""
+    """What a service does about one account; ``said`` is the setting, for people.
+
+    ``freed_at`` is when this run first read that a policy which enabled the account no longer does
+    (epoch seconds), None if none did.
+    """
 
     kind: Automatic
     said: str
+    freed_at: float | None = None
 
     @property
     def may_change(self) -> bool:
-        """Whether it is read again while the account is not Enabled."""
-        return self.kind in (Automatic.POLICY, Automatic.UNASSOCIATED)
+        """Whether it is read again at every turn while the account is not Enabled."""
+        return self.kind in (*BY_POLICY, Automatic.UNASSOCIATED)
+
+    def followed_by(self, found: Automation, now: float) -> Automation:
+        """What is known after a further reading.
+
+        One that failed says nothing new, except that policies are in use now.
+        """
+        if found.kind is Automatic.UNKNOWN:
+            return self
+        if found.kind is Automatic.POLICY_UNKNOWN and self.kind is Automatic.POLICY:
+            return self
+        freed = self.kind is Automatic.POLICY and found.kind is not Automatic.POLICY
+        return replace(found, freed_at=now if freed else self.freed_at)
+
+
+# A member is never created under these: whether the account is one is up to the policy.
+BY_POLICY = (Automatic.POLICY, Automatic.POLICY_UNKNOWN)
 
 
 def auto_enable(setting: str) -> Automation:
     """The automation for ``NEW``, ``ALL`` or ``NONE`` (GuardDuty's words), any other is unknown."""
     kinds = {"NEW": Automatic.NEW, "ALL": Automatic.ALL, "NONE": Automatic.NONE}
-    return Automation(kinds.get(setting, Automatic.UNKNOWN), f"auto-enable {setting}")
+    if setting not in kinds:
+        return Automation(Automatic.UNKNOWN, f"its auto-enable setting {setting} is not known")
+    return Automation(kinds[setting], f"auto-enable {setting}")

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
-from functions.enrolment.automation import Automatic
+from functions.enrolment.automation import BY_POLICY, Automatic
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Verdict
 from functions.enrolment.reason import ReasonCode
@@ -119,13 +119,17 @@ def deadline(membership: Membership, circumstances: Circumstances) -> float:
 
     The time for Detective's volume check counts from when Detective reports the volume as unknown,
     or GuardDuty's membership has its outcome; a different status in between does not end the wait.
+    An account that a policy no longer enables has the time of any other from then on.
     """
     timing, last = circumstances.timing, membership.transitions[-1]
     invited = membership.mode is Mode.INVITATION
     allowed = timing.invitation_deadline if invited else timing.organization_deadline
-    if _automatic(membership) is Automatic.POLICY:
+    since, automation = membership.transitions[0].at, membership.automation
+    if automation is not None and automation.kind is Automatic.POLICY:
         allowed = max(allowed, timing.policy_deadline)
-    regular = membership.transitions[0].at + allowed
+    elif automation is not None and automation.freed_at is not None:
+        since = automation.freed_at
+    regular = since + allowed
     if not membership.was_accepted:
         return regular
     awaited = circumstances.awaited.get(membership.account_id)
@@ -220,19 +224,22 @@ def _after_the_service(
 ) -> Decision:
     """Creates a member only after the service had its time to do so by itself.
 
-    A configuration policy is left to the service: AWS does not document what CreateMembers does to
-    an account under one.
+    Its time counts from when the run took the membership: Detective's passes while GuardDuty is
+    enrolled. A configuration policy is left to the service: AWS does not document what
+    CreateMembers does to an account under one.
     """
     automatic = _automatic(membership)
-    if decision.action is Action.CREATE and automatic is Automatic.POLICY:
+    if decision.action is not Action.CREATE:
+        return decision
+    if automatic in BY_POLICY:
         return WAIT
-    if decision.action is not Action.CREATE or Action.CREATE in membership.attempts:
+    if membership.tries(Action.CREATE):
         return decision
     is_recent = membership.account_id in circumstances.recent
     expected = automatic is Automatic.ALL or (
         is_recent and automatic in (Automatic.NEW, Automatic.UNASSOCIATED)
     )
-    due_at = membership.transitions[0].at + circumstances.timing.auto_enable
+    due_at = membership.taken_at + circumstances.timing.auto_enable
     if expected and circumstances.now < due_at:
         return Decision(Action.WAIT, until=due_at)
     return decision

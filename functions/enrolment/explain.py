@@ -26,7 +26,11 @@ _BY_AUTOMATION = {
     Automatic.LEFT_OUT: ReasonCode.LEFT_OUT_BY_POLICY,
     Automatic.NOT_DELEGATED: ReasonCode.NOT_DELEGATED,
 }
-_ABOUT_AUTOMATION = frozenset({*_BY_AUTOMATION.values(), ReasonCode.POLICY_NOT_APPLIED})
+_IF_MISSING = {
+    Automatic.POLICY: ReasonCode.POLICY_NOT_APPLIED,
+    Automatic.POLICY_UNKNOWN: ReasonCode.POLICY_UNREADABLE,
+}
+_ABOUT_AUTOMATION = frozenset({*_BY_AUTOMATION.values(), *_IF_MISSING.values()})
 _BY_STATUS = {
     Status.RESIGNED: ReasonCode.RESIGNED,
     Status.VERIFICATION_FAILED: ReasonCode.WRONG_EMAIL,
@@ -161,11 +165,11 @@ def _outside(membership: Membership) -> ReasonCode | None:
 def _in_organization(membership: Membership) -> ReasonCode | None:
     """The reason code of a status if it only applies to accounts of the organisation."""
     automatic = membership.automation.kind if membership.automation else None
-    if automatic in (Automatic.LEFT_OUT, Automatic.NOT_DELEGATED):
+    if automatic in _BY_AUTOMATION:
         return _BY_AUTOMATION[automatic]
+    if automatic in _IF_MISSING and membership.is_missing:
+        return _IF_MISSING[automatic]
     match membership.status:
-        case _ if membership.awaits_policy:
-            return ReasonCode.POLICY_NOT_APPLIED
         case Status.VERIFICATION_FAILED:
             return ReasonCode.NOT_VERIFIED
         case Status.CREATED | Status.INVITED:

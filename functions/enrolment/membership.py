@@ -197,7 +197,12 @@ class Membership:
     def awaits_policy(self) -> bool:
         """Whether a configuration policy is to make the account a member, and has not yet."""
         by_policy = self.automation is not None and self.automation.kind is Automatic.POLICY
-        return by_policy and self.status in _NO_MEMBER_YET
+        return by_policy and self.is_missing
+
+    @property
+    def is_missing(self) -> bool:
+        """Whether the account is no member yet, or no longer."""
+        return self.status in _NO_MEMBER
 
     @property
     def was_invited(self) -> bool:
@@ -264,9 +269,10 @@ class Membership:
             transition_count=count,
         )
 
-    def told(self, automation: Automation) -> Membership:
-        """This membership with what the service does by itself."""
-        return replace(self, automation=automation)
+    def told(self, found: Automation, now: float) -> Membership:
+        """This membership after a reading of what the service does by itself."""
+        known = self.automation
+        return replace(self, automation=known.followed_by(found, now) if known else found)
 
     def begun(self, action: Action, now: float) -> Membership:
         """This membership with an action begun; it must be recorded before the call."""
@@ -291,7 +297,7 @@ def _plain(status: str) -> str:
     return status.casefold().replace("_", "").removeprefix("email")
 
 
-_NO_MEMBER_YET = (Status.ABSENT, Status.DELETED, Status.REMOVED, Status.CREATED)
+_NO_MEMBER = (Status.ABSENT, Status.DELETED, Status.REMOVED, Status.CREATED)
 _INVITING = frozenset({_plain(Status.INVITED), _plain(Status.VERIFYING)})
 _ACCEPTED = _plain(Status.ACCEPTED_BUT_DISABLED)
 _REMOVED = _plain(Status.REMOVED)

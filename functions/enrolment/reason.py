@@ -36,6 +36,7 @@ class ReasonCode(StrEnum):
     MEMBER_LIMIT = "member-limit"
     LEFT_OUT_BY_POLICY = "left-out-by-policy"
     POLICY_NOT_APPLIED = "policy-not-applied"
+    POLICY_UNREADABLE = "policy-unreadable"
     OTHER_ADMINISTRATOR = "other-administrator"
     MANAGEMENT_ACCOUNT = "management-account-not-enabled"
     ACCOUNT_SUSPENDED = "account-suspended"
@@ -196,6 +197,12 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             " GetConfigurationPolicyAssociation in the home Region); start again if this run is"
             " over",
             outcomes=_LATE_OR_WAITING,
+        ),
+        ReasonCode.POLICY_UNREADABLE: Meaning(
+            "{service} is configured by policies, and whether one enables the account or leaves it"
+            " out is not known: {said}",
+            "fix the cause it names, and start again",
+            outcomes=_LATE,
         ),
         ReasonCode.MEMBER_LIMIT: Meaning(
             "the administrator has reached the limit of {service} on members or data volume:"

@@ -97,7 +97,7 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
                 for action, attempt in membership.attempts.items()
             },
             "due": _text(membership.due),
-            "automation": _automation_to_item(membership.automation),
+            "automation": _automation_to_item(membership.automation, membership.onboarding_id),
             "outcome": _text(membership.outcome),
             "reason": _redacted(_text(membership.reason)),
             "reason_code": _text(membership.reason and membership.reason.code),
@@ -140,7 +140,7 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
             }
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
-        automation=_automation_from_item(item.get("automation")),
+        automation=_current_automation(item),
         outcome=_enum_member(Outcome, outcome, Outcome.FAILED),
         reason=reason_from(item.get("reason"), _current_code(item)),
         settled_at=_time(item.get("settled_at")),
@@ -249,17 +249,30 @@ def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
     return Attempt(int(value["count"]), float(value["at"]), answer)
 
 
-def _automation_to_item(automation: Automation | None) -> dict[str, str] | None:
+def _automation_to_item(automation: Automation | None, run: str) -> dict[str, Any] | None:
     if automation is None:
         return None
-    return {"kind": str(automation.kind), "said": redact(automation.said)}
+    return _present(
+        {
+            "kind": str(automation.kind),
+            "said": redact(automation.said),
+            "freed_at": automation.freed_at,
+            "run": run,
+        }
+    )
 
 
-def _automation_from_item(value: Any) -> Automation | None:
-    if not isinstance(value, dict):
+def _current_automation(item: Mapping[str, Any]) -> Automation | None:
+    """The item's automation, if the run that owns the item has read it in words known here.
+
+    An earlier version, which does not know it, preserves that of the run before.
+    """
+    value = item.get("automation")
+    if not isinstance(value, dict) or value.get("run") != item.get("onboarding_id", ""):
         return None
-    kind = _enum_member(Automatic, value.get("kind"), Automatic.UNKNOWN)
-    return None if kind is None else Automation(kind, value.get("said", ""))
+    if value.get("kind") not in set(Automatic):
+        return None
+    return Automation(Automatic(value["kind"]), value.get("said", ""), _time(value.get("freed_at")))
 
 
 def _enum_member(kind: type[W], value: Any, otherwise: W) -> W | None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.automation import Automatic
 from functions.enrolment.explain import explain, waiting_for
-from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Action, Outcome
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.times import duration, iso
 
@@ -24,6 +24,7 @@ VERSION = "1"
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
 _MOST_NOTES = 20
+_ENABLES = (Automatic.NEW, Automatic.ALL, Automatic.POLICY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,11 +162,11 @@ def _automation_notes(memberships: Iterable[Membership]) -> tuple[str, ...]:
         if automation is None:
             continue
         if automation.kind is Automatic.UNKNOWN:
-            unread[automation.said] = None
+            unread[f"{service}: {automation.said}"] = None
         elif (
             membership.outcome is Outcome.ENABLED
-            and automation.kind is not Automatic.NONE
-            and not membership.tries(Action.CREATE)
+            and automation.kind in _ENABLES
+            and not any(attempt.count for attempt in membership.attempts.values())
         ):
             enabled[service, automation.said] += 1
     notes = [

@@ -80,7 +80,8 @@ def take_turn(
         if membership.account_id in seen:
             membership = membership.seen(seen[membership.account_id], circumstances.now)
         if automations and membership.account_id in automations:
-            membership = membership.told(automations[membership.account_id])
+            found = automations[membership.account_id]
+            membership = membership.told(found, circumstances.now)
         decision = decide(membership, circumstances)
         membership = _decided(membership, decision, circumstances.now, dry_run=dry_run)
         after.append(membership)
@@ -107,19 +108,27 @@ def take_turn(
 
 
 def without_automation(
-    memberships: Iterable[Membership], observations: Iterable[Observation]
+    memberships: Iterable[Membership],
+    observations: Iterable[Observation],
+    circumstances: Circumstances,
 ) -> tuple[AccountId, ...]:
     """The accounts for which the service's automation is to be read after these readings.
 
-    It is needed only for accounts of the organisation that are not Enabled.
+    For accounts of the organisation that are not Enabled: once, at every turn while it may change,
+    and before the member is created, because the setting may be another one by then.
     """
-    wanting = {o.account_id for o in observations if o.status is not Status.ENABLED}
+    seen = {o.account_id: o for o in observations if o.status is not Status.ENABLED}
+
+    def is_wanted(membership: Membership) -> bool:
+        if membership.automation is None or membership.automation.may_change:
+            return True
+        read = membership.seen(seen[membership.account_id], circumstances.now)
+        return decide(read, circumstances).action is Action.CREATE
+
     return tuple(
         m.account_id
         for m in memberships
-        if m.account_id in wanting
-        and m.mode is Mode.ORGANIZATION
-        and (m.automation is None or m.automation.may_change)
+        if m.account_id in seen and m.mode is Mode.ORGANIZATION and is_wanted(m)
     )
 
 
@@ -150,8 +159,12 @@ LONGEST_RUN_DAYS = 364
 
 
 def longest_run(timing: Timing) -> int:
-    """The most seconds that a run can take: the volume check may begin after the other waits."""
-    longest = max(timing.organization_deadline, timing.invitation_deadline, timing.policy_deadline)
+    """The most seconds that a run can take: the volume check may begin after the other waits.
+
+    An account that a policy no longer enables has ``organization_deadline`` after that.
+    """
+    inside = max(timing.organization_deadline, timing.policy_deadline)
+    longest = max(inside + timing.organization_deadline, timing.invitation_deadline)
     return timing.visibility + timing.hold + longest + timing.volume_deadline
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling
 from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.errors import Permanent
 from functions.enrolment.text import one_line
 
 if TYPE_CHECKING:
@@ -38,12 +39,19 @@ def central_automation(
 ) -> Mapping[AccountId, Automation]:
     """What the policies do about each account; ``client_in`` gives the client of a Region.
 
-    An account without an association is ``UNASSOCIATED``, a self-managed one ``NONE``.
+    An account without an association is ``UNASSOCIATED``, a self-managed one ``NONE``. Where the
+    policies cannot be read, all are ``POLICY_UNKNOWN``.
 
     Raises:
-        Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: from the calls.
+        Throttled, ServiceUnavailable, Conflict: from the calls.
     """
-    home = client_in(_home_region(client))
+    try:
+        return _read(client_in(_home_region(client)), accounts)
+    except Permanent as error:
+        return dict.fromkeys(accounts, _unreadable(str(error)))
+
+
+def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[AccountId, Automation]:
     with calling(_LABEL, "BatchGetConfigurationPolicyAssociations"):
         response = home.batch_get_configuration_policy_associations(
             ConfigurationPolicyAssociationIdentifiers=[
@@ -100,8 +108,12 @@ def _unassociated(error: str | None) -> Automation:
     # Inferred: an account to which no policy applies is left out, or named with this code.
     if error is None or "ResourceNotFound" in error or "404" in error:
         return Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
+    return _unreadable(error)
+
+
+def _unreadable(error: str) -> Automation:
     said = f"its configuration policy could not be read: {one_line(error, _LONGEST_MESSAGE)}"
-    return Automation(Automatic.UNKNOWN, said)
+    return Automation(Automatic.POLICY_UNKNOWN, said)
 
 
 def _enables(home: SecurityHubClient, policy_id: str) -> bool:

@@ -95,6 +95,7 @@ def _take(
     """The loop with the administrator's resource, and the turn; no call if all are held back."""
     held = held_back(batch.open, awaited, wiring.configuration.timing, now)
     accounts = [m.account_id for m in batch.open if m.account_id not in held]
+    circumstances = wiring.circumstances(loop, now, awaited)
     seen: tuple[Observation, ...] = ()
     automations: Mapping[AccountId, Automation] = {}
     if accounts:
@@ -107,8 +108,8 @@ def _take(
             turn = take_refusal(batch.open, since, code, str(error), timing, now)
             return replace(loop, refused_since=since), turn
         loop = replace(loop, resource=resource, refused_since=None)
-        automations = _automations(loop, resource, without_automation(batch.open, seen), wiring)
-    circumstances = wiring.circumstances(loop, now, awaited)
+        wanted = without_automation(batch.open, seen, circumstances)
+        automations = _automations(loop, resource, wanted, wiring)
     turn = take_turn(
         batch.open,
         seen,
@@ -123,13 +124,13 @@ def _take(
 def _automations(
     loop: Loop, resource: str, accounts: Sequence[AccountId], wiring: Wiring
 ) -> Mapping[AccountId, Automation]:
-    """What the service does by itself about these accounts; a refusal says that it is unknown."""
+    """What the service does by itself about these accounts; unknown if the call is refused."""
     if not accounts:
         return {}
     try:
         return wiring.service(loop.target).automation(resource, accounts)
     except Permanent as error:
-        said = f"what {loop.target.service.label} does by itself could not be read: {error}"
+        said = f"what it does by itself could not be read: {error}"
         return dict.fromkeys(accounts, Automation(Automatic.UNKNOWN, said))
 
 

@@ -532,7 +532,7 @@ TIMING = Timing()
 
 
 def automated(kind: Automatic, status: Status = Status.ABSENT) -> Membership:
-    return a_membership(status).told(Automation(kind, "what it does"))
+    return a_membership(status).told(Automation(kind, "what it does"), NOW)
 
 
 @pytest.mark.parametrize(
@@ -596,6 +596,74 @@ def test_what_the_service_will_not_do_ends_at_once(
         assert decision.outcome is outcome
         assert decision.reason is not None
         assert (decision.reason.code, "what it does" in decision.reason.text) == (code, True)
+
+
+def test_the_time_of_a_service_counts_from_when_the_run_took_the_membership() -> None:
+    """Detective's has passed when GuardDuty is enrolled."""
+    held = a_membership(Status.ABSENT, at=NOW + 600, taken_at=NOW)
+    read = at_service(DT, held.told(Automation(Automatic.NEW, "auto-enable NEW"), NOW + 600))
+    recent = frozenset({ACCOUNT})
+
+    assert decide(read, circumstances(600, recent=recent)).action is Action.CREATE
+
+
+def test_what_an_earlier_run_created_is_left_to_the_service_first_when_the_account_returns() -> (
+    None
+):
+    created = tried(a_membership(Status.ABSENT), Action.CREATE, at=NOW - 86400)
+    returned = created.taken("onboarding-2", Mode.ORGANIZATION, NOW)
+    returned = returned.seen(Observation(ACCOUNT, Status.REMOVED, "Removed"), NOW)
+    returned = returned.told(Automation(Automatic.NEW, "auto-enable NEW"), NOW)
+    recent = frozenset({ACCOUNT})
+
+    assert decide(returned, circumstances(0, recent=recent)).until == NOW + TIMING.auto_enable
+
+
+@pytest.mark.parametrize("status", [Status.ABSENT, Status.DELETED, Status.REMOVED, Status.CREATED])
+def test_where_policies_cannot_be_read_nothing_is_created_and_the_reason_says_so(
+    status: Status,
+) -> None:
+    membership = automated(Automatic.POLICY_UNKNOWN, status)
+    last = decide(membership, circumstances(TIMING.organization_deadline - 1))
+    ended = decide(membership, circumstances(TIMING.organization_deadline))
+
+    assert last.action is Action.WAIT
+    assert ended.outcome is Outcome.TIMED_OUT
+    assert ended.reason is not None
+    assert ended.reason.code is ReasonCode.POLICY_UNREADABLE
+    assert "what it does" in ended.reason.text
+
+
+def test_an_account_that_its_policy_lets_go_late_has_the_time_of_any_other_from_then_on() -> None:
+    late = 20 * 3600
+    freed = automated(Automatic.POLICY).told(Automation(Automatic.NONE, "self-managed"), NOW + late)
+
+    assert decide(freed, circumstances(late)).action is Action.CREATE
+    last = circumstances(late + TIMING.organization_deadline - 1)
+    assert decide(freed, last).outcome is None
+    ended = circumstances(late + TIMING.organization_deadline)
+    assert decide(freed, ended).outcome is Outcome.TIMED_OUT
+
+
+@pytest.mark.parametrize(
+    ("known", "found", "then"),
+    [
+        (Automatic.POLICY, Automatic.UNKNOWN, Automatic.POLICY),
+        (Automatic.POLICY, Automatic.POLICY_UNKNOWN, Automatic.POLICY),
+        (Automatic.POLICY_UNKNOWN, Automatic.UNKNOWN, Automatic.POLICY_UNKNOWN),
+        (Automatic.NONE, Automatic.UNKNOWN, Automatic.NONE),
+        (Automatic.NONE, Automatic.POLICY_UNKNOWN, Automatic.POLICY_UNKNOWN),
+        (Automatic.POLICY, Automatic.NONE, Automatic.NONE),
+        (Automatic.NONE, Automatic.LEFT_OUT, Automatic.LEFT_OUT),
+    ],
+)
+def test_a_reading_that_failed_replaces_nothing_that_was_read(
+    known: Automatic, found: Automatic, then: Automatic
+) -> None:
+    after = automated(known).told(Automation(found, "a later reading"), NOW + 60).automation
+
+    assert after is not None
+    assert after.kind is then
 
 
 @pytest.mark.parametrize("kind", Automatic, ids=str)

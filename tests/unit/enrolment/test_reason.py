@@ -38,6 +38,7 @@ CODES = {
     "not-verified",
     "left-out-by-policy",
     "policy-not-applied",
+    "policy-unreadable",
     "left-half-way",
     "not-invited",
     "not-accepted",

@@ -79,7 +79,8 @@ memberships = st.builds(
         st.builds(Attempt, st.integers(0, 1000), times, st.none() | answers),
     ),
     due=st.none() | st.sampled_from(Action),
-    automation=st.none() | st.builds(Automation, st.sampled_from(Automatic), texts),
+    automation=st.none()
+    | st.builds(Automation, st.sampled_from(Automatic), texts, st.none() | times),
     outcome=st.none() | st.sampled_from(Outcome),
     reason=st.none() | st.builds(Reason, codes, texts),
     settled_at=st.none() | times,
@@ -328,6 +329,21 @@ def test_a_code_is_believed_only_beside_the_reason_it_was_written_with() -> None
     assert membership_from_item(item, registry.SERVICES).reason == ended.reason
     assert rewritten.reason == Reason(ReasonCode.OTHER, "still Invited after 14 d")
     assert enabled.reason is None
+
+
+def test_what_a_service_does_by_itself_is_believed_only_of_the_run_that_read_it() -> None:
+    """The version before does not know it, and keeps what it does not know in the row of a run."""
+    read = a_membership(Status.ABSENT).told(Automation(Automatic.LEFT_OUT, "policy-1"), NOW)
+    item = membership_to_item(read, NOW)
+
+    by_another_run = membership_from_item(
+        item | {"onboarding_id": "onboarding-2"}, registry.SERVICES
+    )
+    later = {"kind": "by a kind of policy that is not known yet", "said": "x", "run": RUN}
+
+    assert membership_from_item(item, registry.SERVICES).automation == read.automation
+    assert by_another_run.automation is None
+    assert membership_from_item(item | {"automation": later}, registry.SERVICES).automation is None
 
 
 @given(st.emails(), st.text())

@@ -351,20 +351,31 @@ def test_one_line_tells_a_run_as_a_whole(changes: dict[str, Any], line: str) -> 
 
 
 def test_the_result_says_what_the_services_did_by_themselves_and_what_is_unknown_of_it() -> None:
-    by_itself = ENABLED.told(auto_enable("NEW"))
+    """What Rollcall created or restarted, or no setting explains, the service did not do."""
+
+    def elsewhere(region: str, membership: Membership) -> Membership:
+        return replace(membership, target=replace(TARGET, region=region))
+
+    absent = replace(ENABLED, attempts={})
+    by_itself = absent.told(auto_enable("NEW"), NOW)
     of_other = replace(by_itself, account_id=OTHER)
-    created = tried(replace(by_itself, target=replace(TARGET, region="us-east-1")), Action.CREATE)
-    unknown = replace(FAILED, target=replace(TARGET, region="us-west-2")).told(
-        Automation(Automatic.UNKNOWN, "what GuardDuty does by itself could not be read: denied")
+    unassociated = Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
+    by_nobody = elsewhere("us-east-2", absent.told(unassociated, NOW))
+    acted = (
+        elsewhere("us-east-1", tried(by_itself, Action.CREATE)),
+        elsewhere("eu-north-1", tried(absent.told(auto_enable("ALL"), NOW), Action.RESTART)),
+    )
+    unknown = elsewhere("us-west-2", FAILED).told(
+        Automation(Automatic.UNKNOWN, "what it does by itself could not be read: denied"), NOW
     )
 
-    result = a_result(by_itself, of_other, created, unknown, notes=("a note",))
+    result = a_result(by_itself, of_other, by_nobody, *acted, unknown, notes=("a note",))
 
     assert result_document(result)["notes"] == [
         "a note",
         "GuardDuty itself enabled 2 of the memberships (auto-enable NEW)",
-        "what GuardDuty does by itself could not be read: denied",
+        "GuardDuty: what it does by itself could not be read: denied",
     ]
     assert "Note: GuardDuty itself enabled 2 of" in result_text(result)
     kinds = [entry["automation"] for entry in result_document(result)["memberships"]]
-    assert sorted(kinds) == ["new", "new", "new", "unknown"]
+    assert sorted(kinds) == ["all", "new", "new", "new", "unassociated", "unknown"]

@@ -68,7 +68,7 @@ def described(service: ServiceRecord, **response: Any) -> Exchange:
             GUARDDUTY,
             {"AutoEnableOrganizationMembers": "SOME"},
             Automatic.UNKNOWN,
-            "auto-enable SOME",
+            "its auto-enable setting SOME is not known",
         ),
         (DETECTIVE, {"AutoEnable": True}, Automatic.NEW, "auto-enable NEW"),
         (DETECTIVE, {}, Automatic.NONE, "auto-enable NONE"),
@@ -215,6 +215,39 @@ def test_an_account_that_no_policy_configures_is_self_managed_unassociated_or_un
     assert {account: each.kind for account, each in found.items()} == {
         ONE: Automatic.NONE,
         TWO: Automatic.UNASSOCIATED,
-        THREE: Automatic.UNKNOWN,
+        THREE: Automatic.POLICY_UNKNOWN,
     }
     assert found[THREE].said.endswith("500 why")
+
+
+@pytest.mark.parametrize(
+    ("code", "text"), [("AccessDeniedException", DENIED), ("InvalidInputException", "no")]
+)
+def test_policies_that_cannot_be_read_are_unknown_for_every_account(code: str, text: str) -> None:
+    """For example while central configuration is PENDING."""
+    central = described(
+        SECURITYHUB,
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL", "Status": "PENDING"},
+    )
+    batch = "batch_get_configuration_policy_associations"
+    none = asked("list_finding_aggregators", {}, FindingAggregators=[])
+
+    found = automation(SECURITYHUB, central, none, refused(batch, code, text))
+
+    assert {each.kind for each in found.values()} == {Automatic.POLICY_UNKNOWN}
+    assert all(code in each.said for each in found.values())
+
+
+def test_policies_that_may_be_read_later_are_an_error() -> None:
+    central = described(
+        SECURITYHUB,
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL", "Status": "ENABLED"},
+    )
+    with pytest.raises(Throttled):
+        automation(
+            SECURITYHUB,
+            central,
+            refused("list_finding_aggregators", "LimitExceededException", "Rate exceeded"),
+        )

@@ -73,7 +73,7 @@ def test_a_reading_is_written_with_what_is_due_and_the_accounts_it_concerns_are_
 def test_only_what_changed_is_written() -> None:
     wiring = wired(now=LATER)
     waiting = a_membership(Status.VERIFYING, account_id=OTHER)
-    begin(wiring, UNREAD, waiting.told(auto_enable("NONE")))
+    begin(wiring, UNREAD, waiting.told(auto_enable("NONE"), NOW))
     wiring.target.statuses = {OTHER: Status.VERIFYING}
 
     turn(wiring, ACCOUNT, OTHER)
@@ -511,8 +511,45 @@ def test_where_it_cannot_be_read_enrolment_goes_on_and_the_row_says_so() -> None
     found = rows(wiring)[ACCOUNT].automation
     assert document["next"] == "create"
     assert found == Automation(
-        Automatic.UNKNOWN, "what GuardDuty does by itself could not be read: not allowed"
+        Automatic.UNKNOWN, "what it does by itself could not be read: not allowed"
     )
+
+
+@pytest.mark.parametrize(
+    ("found", "following"),
+    [
+        (Automation(Automatic.POLICY, "policy-1 PENDING"), "wait"),
+        (Automation(Automatic.POLICY_UNKNOWN, "denied"), "wait"),
+        (Automation(Automatic.LEFT_OUT, "policy-1"), "stop"),
+        (Automation(Automatic.NOT_DELEGATED, "no"), "stop"),
+        (auto_enable("NONE"), "create"),
+    ],
+    ids=lambda each: getattr(each, "kind", each),
+)
+def test_before_a_member_is_created_it_is_asked_again(found: Automation, following: str) -> None:
+    """A policy may be applied, or central configuration be switched on, while the run waits."""
+    wiring = wired(now=LATER)
+    waited = replace(a_membership(Status.CREATED, at=NOW - 3000), taken_at=NOW)
+    begin(wiring, waited.told(auto_enable("NONE"), NOW - 3000))
+    wiring.target.statuses = {ACCOUNT: Status.CREATED}
+    wiring.target.does = {ACCOUNT: found}
+
+    document = turn(wiring)
+
+    assert document["next"] == following
+
+
+def test_a_policy_that_cannot_be_read_any_more_is_still_left_to_the_service() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, UNREAD)
+    wiring.target.does = {ACCOUNT: Automation(Automatic.POLICY, "policy-1 PENDING")}
+    turn(wiring)
+    wiring.errors["automation"] = iter([AccessDenied("not allowed")])
+
+    document = turn(wiring)
+
+    assert document["next"] == "wait"
+    assert rows(wiring)[ACCOUNT].automation == wiring.target.does[ACCOUNT]
 
 
 def test_where_the_reading_may_succeed_later_the_step_is_tried_again() -> None:

@@ -111,7 +111,7 @@ def histories(mode: Mode) -> Iterator[Membership]:
         yield tried(membership, Action.RESTART, at=NOW + after)
     yield a_membership(mode=mode).seen(Observation(ACCOUNT, Status.UNKNOWN, "Archived"), NOW)
     for status, kind in product(Status, Automatic if mode is Mode.ORGANIZATION else ()):
-        yield a_membership(status, mode).told(Automation(kind, "auto-enable"))
+        yield a_membership(status, mode).told(Automation(kind, "auto-enable"), NOW)
 
 
 def before(service: Service) -> tuple[Membership | None, ...]:
