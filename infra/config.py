@@ -180,6 +180,8 @@ def _check_timing(timing: Timing) -> None:
     for shorter, longer in (("first_wait", "longest_wait"), ("longest_wait", "longest_slow_wait")):
         if getattr(timing, shorter) > getattr(timing, longer):
             refuse(shorter, f"takes at most {longer}")
+    if timing.auto_enable >= timing.organization_deadline:
+        refuse("auto_enable", "takes less than organization_deadline")
     for deadline in _DEADLINES:
         if timing.grace >= getattr(timing, deadline):
             refuse("grace", f"takes less than {deadline}")

@@ -150,6 +150,10 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(timing={"grace": "1h"}),
         "rollcall.timing.grace: takes less than organization_deadline",
     ),
+    "a service's own time without an end": (
+        config(timing={"auto_enable": "1h"}),
+        "rollcall.timing.auto_enable: takes less than organization_deadline",
+    ),
     "more turns than a history holds": (
         config(timing={"first_wait": "1s", "invitation_deadline": "300d"}),
         "rollcall.timing.invitation_deadline: takes less with this first_wait: an execution's"
