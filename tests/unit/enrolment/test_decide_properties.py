@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.configuration import Timing
 from functions.enrolment.decide import Circumstances
 from functions.enrolment.membership import (
@@ -25,7 +26,14 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.turn import begin, take_answers, take_turn
+from functions.enrolment.turn import (
+    begin,
+    longest_run,
+    most_turns,
+    take_answers,
+    take_turn,
+    without_automation,
+)
 from functions.services import registry
 from tests.support.builders import ACCOUNT, NOW, a_membership, at_service
 
@@ -38,7 +46,16 @@ HEALING = (Status.ACCOUNT_SUSPENDED, Status.REGION_DISABLED)
 GUARDDUTY_ENDED = NOW + 600
 WHY = Reason(ReasonCode.RESIGNED, "left by itself")
 # Short, so that a life has few turns; the bound on turns is proved with the default.
-TIMING = Timing(organization_deadline=3600, invitation_deadline=6 * 3600, volume_deadline=12 * 3600)
+TIMING = Timing(
+    organization_deadline=3600,
+    invitation_deadline=6 * 3600,
+    volume_deadline=12 * 3600,
+    policy_deadline=3 * 3600,
+)
+# Under these the account is the policy's, or nobody's whom this administrator could enrol.
+NOT_OURS = {
+    *(Automatic.POLICY, Automatic.POLICY_UNKNOWN, Automatic.LEFT_OUT, Automatic.NOT_DELEGATED),
+}
 
 
 @dataclass(frozen=True)
@@ -72,11 +89,15 @@ class Takeover:
 
 @dataclass(frozen=True)
 class Event:
-    """What happens in one turn: the last one of a life lasts."""
+    """What happens in one turn: the last one of a life lasts.
+
+    ``automatic`` is what a reading of the service's own doing gives.
+    """
 
     status: Status
     call: Call
     takeover: Takeover | None = None
+    automatic: Automatic = Automatic.NONE
 
 
 @dataclass(frozen=True)
@@ -90,6 +111,7 @@ class Deed:
     status: Status
     at: float
     call: Call
+    automatic: Automatic
 
     @property
     def ended_at(self) -> float:
@@ -110,6 +132,7 @@ class Life:
     deeds: list[Deed] = field(default_factory=list)
     turns: int = 0
     was_volume_checked: bool = False
+    was_under_policy: bool = False
 
 
 def live(
@@ -119,6 +142,7 @@ def live(
     *,
     accepts: bool,
     opted_in: bool = False,
+    recent: bool = False,
     guardduty: Membership | None = None,
     timing: Timing = TIMING,
     read: Callable[[float], Status] | None = None,
@@ -139,16 +163,25 @@ def live(
             timing,
             accepts,
             opted_in=frozenset({ACCOUNT} if opted_in else ()),
+            recent=frozenset({ACCOUNT} if recent else ()),
             awaited={ACCOUNT: guardduty} if guardduty and detective else {},
         )
-        turn = take_turn([life.membership], [seen], circumstances=rests_on)
+        automations = {
+            account: Automation(event.automatic, "what it does")
+            for account in without_automation([life.membership], [seen], rests_on)
+        }
+        turn = take_turn([life.membership], [seen], circumstances=rests_on, automations=automations)
         (membership,) = turn.memberships
         life.turns += 1
+        known = membership.automation
+        life.was_under_policy |= known is not None and known.kind is Automatic.POLICY
         life.was_volume_checked |= status is Status.ACCEPTED_BUT_DISABLED
         assert life.turns < 5000, "the loop does not end"
         if turn.next not in (Action.WAIT, Action.STOP):
             run = membership.onboarding_id
-            deed = Deed(turn.next, service, run, membership.mode, status, now, event.call)
+            deed = Deed(
+                turn.next, service, run, membership.mode, status, now, event.call, event.automatic
+            )
             life.deeds.append(deed)
             do(deed)
             membership, now = acted(membership, deed), deed.ended_at
@@ -159,7 +192,7 @@ def live(
             now += event.takeover.seconds
             run = f"onboarding-{life.turns + 1}"
             life.membership = membership.taken(run, event.takeover.mode, now)
-            life.was_volume_checked = False
+            life.was_volume_checked = life.was_under_policy = False
         elif membership.outcome is not None:
             return life
         else:
@@ -185,6 +218,7 @@ events = st.builds(
     st.sampled_from(Status),
     calls,
     st.none() | st.builds(Takeover, st.sampled_from(Mode), seconds),
+    st.sampled_from(Automatic),
 )
 lives = st.builds(
     live,
@@ -193,6 +227,7 @@ lives = st.builds(
     events=st.lists(events, min_size=1, max_size=30),
     accepts=st.booleans(),
     opted_in=st.booleans(),
+    recent=st.booleans(),
     guardduty=st.sampled_from(
         [
             None,
@@ -223,6 +258,8 @@ def test_no_path_outlives_its_deadline(life: Life) -> None:
         if life.membership.mode is Mode.ORGANIZATION
         else TIMING.invitation_deadline
     )
+    if life.was_under_policy:
+        allowed += TIMING.policy_deadline
     if life.was_volume_checked:
         allowed += TIMING.volume_deadline
     last_call = max((deed.call.seconds for deed in life.deeds), default=0)
@@ -238,6 +275,17 @@ def test_enabled_and_resigned_are_never_touched_and_organisation_accounts_never_
 ) -> None:
     assert not {deed.status for deed in life.deeds} & {Status.ENABLED, Status.RESIGNED}
     assert not [deed for deed in life.deeds if deed.mode is Mode.ORGANIZATION and deed.invites]
+
+
+@common
+@given(lives)
+def test_no_member_is_created_that_is_a_policys_or_of_another_administrators_organisation(
+    life: Life,
+) -> None:
+    """Whatever was read before: it is read again before each creation."""
+    created = [deed for deed in life.deeds if deed.action is Action.CREATE]
+
+    assert not [d for d in created if d.mode is Mode.ORGANIZATION and d.automatic in NOT_OURS]
 
 
 @common
@@ -356,6 +404,40 @@ def test_a_status_that_lasts_takes_few_turns_in_the_fourteen_days_of_an_invitati
         life = live(service, Mode.INVITATION, [lasting], accepts=True, timing=Timing())
 
         assert life.turns <= 750
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("automatic", Automatic, ids=str)
+def test_an_account_of_the_organisation_takes_few_turns_whatever_the_service_does(
+    status: Status, automatic: Automatic
+) -> None:
+    lasting = Event(status, Call(Verdict.TAKEN), automatic=automatic)
+    for service in registry.SERVICES:
+        life = live(
+            service, Mode.ORGANIZATION, [lasting], accepts=True, timing=Timing(), recent=True
+        )
+
+        assert life.turns <= 200
+
+
+@common
+@given(
+    st.lists(st.tuples(st.sampled_from(Automatic), st.sampled_from(Status)), min_size=1),
+    st.sampled_from([Timing(), TIMING, Timing(policy_deadline=20 * 86400)]),
+)
+def test_no_change_of_what_a_service_does_takes_more_turns_or_time_than_a_run_is_given(
+    changes: list[tuple[Automatic, Status]], timing: Timing
+) -> None:
+    happened = [
+        Event(status, Call(Verdict.RETRY), automatic=automatic) for automatic, status in changes
+    ]
+    for service in registry.SERVICES:
+        life = live(service, Mode.ORGANIZATION, happened, accepts=True, timing=timing, recent=True)
+
+        assert life.turns <= most_turns(timing)
+        ended, began = life.membership.settled_at, life.membership.transitions[0].at
+        assert ended is not None
+        assert ended - began <= longest_run(timing)
 
 
 @pytest.mark.parametrize(("number", "apart"), [(10, 60), (50, 300), (50, 1200), (50, 20_000)])
