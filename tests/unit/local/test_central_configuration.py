@@ -272,6 +272,19 @@ def test_the_administrator_and_its_aggregator_stay_under_central_configuration(
     assert removal.code == "InvalidInputException"
 
 
+def test_removing_the_administrator_from_a_region_that_is_not_linked_changes_nothing_elsewhere(
+    lab: Lab, admin: Actor
+) -> None:
+    lab.do("designate", service=SERVICE, account_id=ADMINISTRATOR, regions=[FAR_REGION])
+    identifier = policy(admin)
+
+    lab.actor(SERVICE, MANAGEMENT, FAR_REGION)(
+        "DisableOrganizationAdminAccount", AdminAccountId=ADMINISTRATOR
+    )
+
+    assert admin("GetConfigurationPolicy", Identifier=identifier)["Id"] == identifier
+
+
 def test_deregistering_the_administrator_ends_central_configuration(lab: Lab, admin: Actor) -> None:
     associate(lab, admin, MEMBER, policy(admin))
     lab.pass_seconds(1)

@@ -117,10 +117,13 @@ class CentralOperations:
             for organization in self._state.organizations.values()
         )
 
-    def abandon(self, account_id: str) -> None:
-        """Stop, and forget the policies, as when Organizations deregisters the administrator."""
+    def abandon(self, account_id: str, region: str) -> None:
+        """Stop, and forget the policies, as when Organizations deregisters the administrator.
+
+        An administrator that is removed from a Region which is not linked changes nothing.
+        """
         for organization in self._state.organizations.values():
-            central = organization.central
+            central = self.of_region(organization, region)
             if central is not None and central.administrator == account_id:
                 organization.central = None
 

@@ -211,7 +211,7 @@ class SecurityHub(Members):
         return super().delete(who, account_id)
 
     def administrator_ended(self, account_id: str, region: str) -> None:
-        self._central.abandon(account_id)
+        self._central.abandon(account_id, region)
 
     def configure(self, who: Caller, standard_arns: Sequence[str]) -> None:
         """Switch the hub on where it is off, with just these standards, as a policy does."""
