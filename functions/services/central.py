@@ -9,20 +9,26 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from functions.aws.calls import calling
+from functions.aws.calls import calling, code_of
 from functions.enrolment.automation import Automatic, Automation
-from functions.enrolment.errors import Permanent
+from functions.enrolment.errors import Permanent, ServiceRefused
 from functions.enrolment.text import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from mypy_boto3_securityhub import SecurityHubClient
-    from mypy_boto3_securityhub.type_defs import ConfigurationPolicyAssociationSummaryTypeDef
+    from mypy_boto3_securityhub.type_defs import (
+        ConfigurationPolicyAssociationSummaryTypeDef as Association,
+    )
+    from mypy_boto3_securityhub.type_defs import (
+        UnprocessedConfigurationPolicyAssociationTypeDef as Unprocessed,
+    )
 
     from functions.enrolment.account import AccountId
 
 _LABEL = "Security Hub CSPM"
+_NOT_FOUND = "ResourceNotFoundException"
 _SELF_MANAGED = "SELF_MANAGED_SECURITY_HUB"
 _LONGEST_MESSAGE = 200
 PERMISSIONS = (
@@ -52,23 +58,7 @@ def central_automation(
 
 
 def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[AccountId, Automation]:
-    with calling(_LABEL, "BatchGetConfigurationPolicyAssociations"):
-        response = home.batch_get_configuration_policy_associations(
-            ConfigurationPolicyAssociationIdentifiers=[
-                {"Target": {"AccountId": account}} for account in accounts
-            ]
-        )
-    associations = {
-        association["TargetId"]: association
-        for association in response.get("ConfigurationPolicyAssociations", ())
-        if "TargetId" in association
-    }
-    unread = {
-        one.get("ConfigurationPolicyAssociationIdentifiers", {})
-        .get("Target", {})
-        .get("AccountId"): f"{one.get('ErrorCode', '')} {one.get('ErrorReason', '')}"
-        for one in response.get("UnprocessedConfigurationPolicyAssociations", ())
-    }
+    associations, unprocessed = _associations(home, accounts)
 
     @cache
     def enables(policy_id: str) -> bool:
@@ -77,9 +67,44 @@ def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[Acc
     def of(account: AccountId) -> Automation:
         if account in associations:
             return _by_policy(associations[account], enables)
-        return _unassociated(unread.get(account))
+        return _without_association(unprocessed.get(account))
 
     return {account: of(account) for account in accounts}
+
+
+def _associations(
+    home: SecurityHubClient, accounts: Sequence[AccountId]
+) -> tuple[dict[str, Association], dict[str, Unprocessed]]:
+    """The accounts' associations, and what is said of those that were not processed."""
+    try:
+        with calling(_LABEL, "BatchGetConfigurationPolicyAssociations"):
+            response = home.batch_get_configuration_policy_associations(
+                ConfigurationPolicyAssociationIdentifiers=[
+                    {"Target": {"AccountId": account}} for account in accounts
+                ]
+            )
+    except ServiceRefused as error:
+        # In botocore's model. Inferred: an account without an association may have it refused.
+        if code_of(error) != _NOT_FOUND:
+            raise
+        each = [_associations(home, [one]) for one in accounts] if len(accounts) > 1 else []
+        return (
+            {account: one for found, _ in each for account, one in found.items()},
+            {account: one for _, unread in each for account, one in unread.items()},
+        )
+    return (
+        {
+            association["TargetId"]: association
+            for association in response.get("ConfigurationPolicyAssociations", ())
+            if "TargetId" in association
+        },
+        {
+            one.get("ConfigurationPolicyAssociationIdentifiers", {})
+            .get("Target", {})
+            .get("AccountId", ""): one
+            for one in response.get("UnprocessedConfigurationPolicyAssociations", ())
+        },
+    )
 
 
 def _home_region(client: SecurityHubClient) -> str:
@@ -90,9 +115,7 @@ def _home_region(client: SecurityHubClient) -> str:
     return arn.split(":")[3] if arn.count(":") > 3 else client.meta.region_name
 
 
-def _by_policy(
-    association: ConfigurationPolicyAssociationSummaryTypeDef, enables: Callable[[str], bool]
-) -> Automation:
+def _by_policy(association: Association, enables: Callable[[str], bool]) -> Automation:
     policy_id = association.get("ConfigurationPolicyId", "")
     if policy_id == _SELF_MANAGED:
         return Automation(Automatic.NONE, "self-managed in the central configuration")
@@ -104,11 +127,12 @@ def _by_policy(
     return Automation(Automatic.POLICY, said)
 
 
-def _unassociated(error: str | None) -> Automation:
-    # Inferred: an account to which no policy applies is left out, or named with this code.
-    if error is None or "ResourceNotFound" in error or "404" in error:
+def _without_association(unprocessed: Unprocessed | None) -> Automation:
+    code = "" if unprocessed is None else unprocessed.get("ErrorCode", "")
+    # Inferred: an account to which no policy applies is left out, or named with one of these codes.
+    if unprocessed is None or code in ("404", _NOT_FOUND):
         return Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
-    return _unreadable(error)
+    return _unreadable(f"{code} {unprocessed.get('ErrorReason', '')}")
 
 
 def _unreadable(error: str) -> Automation:

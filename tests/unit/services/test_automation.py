@@ -197,7 +197,8 @@ def test_an_account_that_no_policy_configures_is_self_managed_unassociated_or_un
         {
             "ConfigurationPolicyAssociationIdentifiers": {"Target": {"AccountId": account}},
             "ErrorCode": code,
-            "ErrorReason": "why",
+            # A status of three digits may also be part of an account's id.
+            "ErrorReason": "why of 404040404040",
         }
         for account, code in ((TWO, "404"), (THREE, "500"))
     ]
@@ -217,7 +218,7 @@ def test_an_account_that_no_policy_configures_is_self_managed_unassociated_or_un
         TWO: Automatic.UNASSOCIATED,
         THREE: Automatic.POLICY_UNKNOWN,
     }
-    assert found[THREE].said.endswith("500 why")
+    assert found[THREE].said.endswith("500 why of 404040404040")
 
 
 @pytest.mark.parametrize(
@@ -237,6 +238,32 @@ def test_policies_that_cannot_be_read_are_unknown_for_every_account(code: str, t
 
     assert {each.kind for each in found.values()} == {Automatic.POLICY_UNKNOWN}
     assert all(code in each.said for each in found.values())
+
+
+def test_a_batch_that_is_refused_for_an_account_without_an_association_is_asked_for_each() -> None:
+    central = described(
+        SECURITYHUB,
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL", "Status": "ENABLED"},
+    )
+    batch = "batch_get_configuration_policy_associations"
+    one = {"ConfigurationPolicyAssociationIdentifiers": [{"Target": {"AccountId": ONE}}]}
+    associated = {"TargetId": ONE, "ConfigurationPolicyId": POLICY, "AssociationStatus": "PENDING"}
+
+    found = automation(
+        SECURITYHUB,
+        central,
+        asked("list_finding_aggregators", {}, FindingAggregators=[]),
+        refused(batch, "ResourceNotFoundException"),
+        asked(batch, one, ConfigurationPolicyAssociations=[associated]),
+        refused(batch, "ResourceNotFoundException"),
+        policy(POLICY, enabled=True),
+    )
+
+    assert {account: each.kind for account, each in found.items()} == {
+        ONE: Automatic.POLICY,
+        TWO: Automatic.UNASSOCIATED,
+    }
 
 
 def test_policies_that_may_be_read_later_are_an_error() -> None:
