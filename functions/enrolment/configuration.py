@@ -77,10 +77,11 @@ class Timing:
     shows. ``refusal`` is how long readings may be refused during a wait before the memberships
     fail. ``volume_deadline`` counts from when Detective reports the volume as unknown, or from when
     GuardDuty is Enabled. ``policy_deadline`` applies to accounts that a configuration policy of
-    Security Hub enables. ``auto_enable`` is how long a service that makes new accounts members by
-    itself has for it before Rollcall creates the member. ``hold`` is how long Detective waits for
-    GuardDuty in its Region. ``visibility`` is how long a run started by hand waits for
-    Organizations to return an account before the account counts as outside the organisation.
+    Security Hub enables. ``auto_enable`` is how long a service that makes accounts members by
+    itself has for it before Rollcall creates the member, counted from when the run took the
+    membership. ``hold`` is how long Detective waits for GuardDuty in its Region. ``visibility`` is
+    how long a run started by hand waits for Organizations to return an account before the account
+    counts as outside the organisation.
     ``duplicate_window`` is how long an event about an account that ended Enabled is a duplicate.
     """
 
