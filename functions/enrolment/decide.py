@@ -235,9 +235,9 @@ def _after_the_service(
         return WAIT
     if membership.tries(Action.CREATE):
         return decision
-    is_recent = membership.account_id in circumstances.recent
-    expected = automatic is Automatic.ALL or (
-        is_recent and automatic in (Automatic.NEW, Automatic.UNASSOCIATED)
+    # An account that was moved has no association for a while, too.
+    expected = automatic in (Automatic.ALL, Automatic.UNASSOCIATED) or (
+        automatic is Automatic.NEW and membership.account_id in circumstances.recent
     )
     due_at = membership.taken_at + circumstances.timing.auto_enable
     if expected and circumstances.now < due_at:

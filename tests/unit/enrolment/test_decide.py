@@ -543,7 +543,7 @@ def automated(kind: Automatic, status: Status = Status.ABSENT) -> Membership:
         (Automatic.ALL, True, TIMING.auto_enable),
         (Automatic.ALL, False, TIMING.auto_enable),
         (Automatic.UNASSOCIATED, True, TIMING.auto_enable),
-        (Automatic.UNASSOCIATED, False, 0),
+        (Automatic.UNASSOCIATED, False, TIMING.auto_enable),
         (Automatic.NONE, True, 0),
         (Automatic.UNKNOWN, True, 0),
     ],
