@@ -89,7 +89,7 @@ class World:
             return {
                 "now": self._state.now(),
                 "memberships": [
-                    self._membership(membership) for membership in self._state.memberships.values()
+                    self._membership(membership) for membership in self._state.memberships
                 ],
                 "invitations": [
                     {

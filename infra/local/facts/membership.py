@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 
 class LocalStatus(StrEnum):
@@ -91,6 +96,11 @@ class Change:
     invitation_id: str | None = None
     disabled_reason: str | None = None
 
+    @property
+    def counts(self) -> bool:
+        """Whether the services' limits count it."""
+        return self.status not in OPEN_TO_CREATION | {LocalStatus.GONE}
+
 
 @dataclass(slots=True)
 class LocalMembership:
@@ -106,3 +116,51 @@ class LocalMembership:
 
     def as_of(self, moment: float) -> Change | None:
         return next((change for change in reversed(self.changes) if change.at <= moment), None)
+
+
+class Memberships:
+    """All there are, found by account or administrator without looking at the others."""
+
+    def __init__(self) -> None:
+        self._all: dict[tuple[str, str, str, str], LocalMembership] = {}
+        self._of_account: dict[str, list[LocalMembership]] = {}
+        self._of_administrator: dict[tuple[str, str, str], list[LocalMembership]] = {}
+        self._counted: Counter[tuple[str, str, str]] = Counter()
+
+    def __iter__(self) -> Iterator[LocalMembership]:
+        return iter(self._all.values())
+
+    def get(
+        self, service: str, region: str, administrator: str, account_id: str
+    ) -> LocalMembership | None:
+        return self._all.get((service, region, administrator, account_id))
+
+    def make(
+        self, service: str, region: str, administrator: str, account_id: str
+    ) -> LocalMembership:
+        """The one that is there, or a new one, which has no history yet."""
+        key = (service, region, administrator, account_id)
+        if key not in self._all:
+            made = self._all[key] = LocalMembership(*key)
+            self._of_account.setdefault(account_id, []).append(made)
+            self._of_administrator.setdefault(key[:3], []).append(made)
+        return self._all[key]
+
+    def record(self, membership: LocalMembership, change: Change) -> None:
+        key = (membership.service, membership.region, membership.administrator)
+        if membership.changes:
+            self._counted[key] -= membership.current.counts
+        self._counted[key] += change.counts
+        membership.changes.append(change)
+
+    def of_account(self, account_id: str) -> Sequence[LocalMembership]:
+        return tuple(self._of_account.get(account_id, ()))
+
+    def of_administrator(
+        self, service: str, region: str, administrator: str
+    ) -> Sequence[LocalMembership]:
+        return tuple(self._of_administrator.get((service, region, administrator), ()))
+
+    def counted(self, service: str, region: str, administrator: str) -> int:
+        """How many the administrator has of those that a limit counts."""
+        return self._counted[service, region, administrator]

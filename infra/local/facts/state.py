@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 from infra.local.facts.agenda import Agenda
+from infra.local.facts.membership import Memberships
 from infra.local.facts.organization import (
     AccountState,
     Creation,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
     from infra.local.facts.central_configuration import FindingAggregator
     from infra.local.facts.clock import Clock
-    from infra.local.facts.membership import LocalMembership
     from infra.local.facts.timings import Amounts
 
 # CreateAccount's default for RoleName.
@@ -165,9 +165,7 @@ class State:
         self.accounts: dict[str, LocalAccount] = {}
         self.organizations: dict[str, LocalOrganization] = {}
         self.installations: dict[tuple[str, str, str], Installation] = {}
-        self.memberships: dict[tuple[str, str, str, str], LocalMembership] = {}
-        # The same by account, of which many are asked about one after the other.
-        self.memberships_of: dict[str, list[LocalMembership]] = {}
+        self.memberships = Memberships()
         self.invitations_sent: Counter[tuple[str, str, str, str]] = Counter()
         self.creations: dict[str, Creation] = {}
         self.handshakes: dict[str, Handshake] = {}

@@ -248,7 +248,7 @@ class Detective(Members):
     def create_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         emails = {one["AccountId"]: one["EmailAddress"] for one in params["Accounts"]}
         added = sum(self.find(who.account_id, who.region, one) is None for one in emails)
-        present = sum(1 for _ in self.memberships(who.region, administrator=who.account_id))
+        present = sum(1 for _ in self.members_of(who.account_id, who.region))
         if added and present + added > self.state.limits["detective"]:
             raise ServiceError(
                 "ServiceQuotaExceededException",
@@ -476,7 +476,7 @@ class Detective(Members):
         return None
 
     def _current(self, who: Caller, account_id: str) -> Change:
-        return self.state.memberships[self.name, who.region, who.account_id, account_id].current
+        return self.membership(who.account_id, who.region, account_id).current
 
     def _volume_known_at(self, membership: LocalMembership) -> float | None:
         detector = self.state.installation(GuardDuty.name, membership.account_id, membership.region)
@@ -501,7 +501,7 @@ class Detective(Members):
 
     def _drop_graph(self, who: Caller) -> None:
         self.state.installations.pop((self.name, who.account_id, who.region), None)
-        for membership in self.memberships(who.region, administrator=who.account_id):
+        for membership in self.members_of(who.account_id, who.region):
             self.become(membership, LocalStatus.GONE)
 
     def _batch(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from copy import deepcopy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -119,6 +120,43 @@ def test_members_have_their_statuses_when_it_starts(example: Built) -> None:
     # Its owner accepts GuardDuty's invitation only.
     partner = [example.statuses(service, "eu-west-1")[PARTNER] for service in MEMBER_SERVICES]
     assert partner == ["Invited", "Enabled", "INVITED"]
+
+
+def calls_to_build(accounts: int, tmp_path: Path) -> int:
+    """How many Python functions are called to build a world of so many members."""
+    members = [str(500000000001 + number) for number in range(accounts)]
+    document = {
+        "organization": {"management": MANAGEMENT},
+        "accounts": [{"id": one} for one in (SECURITY, *members)],
+        "administrators": [
+            {
+                "account": SECURITY,
+                "services": list(MEMBER_SERVICES),
+                "regions": ["eu-west-1", "us-east-1"],
+                "auto_enable": "NEW",
+                "members": members,
+            }
+        ],
+    }
+    file = tmp_path / "world.json"
+    file.write_text(json.dumps(document))
+    world, description, calls = World(ManualClock()), load(file), 0
+
+    def count(_frame: object, event: str, _argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    before = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        build(world, description)
+    finally:
+        sys.setprofile(before)
+    return calls
+
+
+def test_twice_the_accounts_take_twice_the_work(tmp_path: Path) -> None:
+    assert calls_to_build(400, tmp_path) < 2.2 * calls_to_build(200, tmp_path)
 
 
 def test_administrators_are_delegated_with_their_settings(example: Built) -> None:

@@ -217,7 +217,7 @@ class GuardDuty(Members):
         return {}
 
     def delete_detector(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        members = self.memberships(who.region, administrator=who.account_id)
+        members = self.members_of(who.account_id, who.region)
         if any(member.current.status in ASSOCIATED | {LocalStatus.INVITED} for member in members):
             raise ServiceError(
                 _BAD_REQUEST,

@@ -11,7 +11,7 @@ from infra.local.services.organizations import events
 from infra.local.wire.paging import when
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from infra.local.facts.state import State
     from infra.local.services.organizations.view import View
@@ -44,18 +44,17 @@ class OrganizationAccounts:
 
     def list_accounts(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.readable(who)
-        accounts = [self._view.account(organization, one) for one in organization.seats]
-        return self._view.page("Accounts", accounts, params)
+        return self._page(organization, list(organization.seats), params)
 
     def list_accounts_for_parent(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.readable(who)
         self._view.parent(organization, params["ParentId"])
-        accounts = [
-            self._view.account(organization, seat.account_id)
+        placed = [
+            seat.account_id
             for seat in organization.seats.values()
             if seat.parent_id == params["ParentId"]
         ]
-        return self._view.page("Accounts", accounts, params)
+        return self._page(organization, placed, params)
 
     def create_account(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.managed(who)
@@ -152,6 +151,13 @@ class OrganizationAccounts:
 
         self._state.agenda.after(self._state.timings["account_closure"], close)
         return {}
+
+    def _page(
+        self, organization: LocalOrganization, account_ids: Sequence[str], params: dict[str, Any]
+    ) -> dict[str, Any]:
+        answer = self._view.page("Accounts", account_ids, params)
+        accounts = [self._view.account(organization, one) for one in answer["Accounts"]]
+        return answer | {"Accounts": accounts}
 
     def _complete(
         self, organization: LocalOrganization, creation: Creation, email: str, tags: dict[str, str]

@@ -221,7 +221,7 @@ class Associations:
         """What hinders accounts that have members of their own or, inferred, another
         administrator; by account and Region."""
         tied = {}
-        for membership in self._state.memberships.values():
+        for membership in self._state.memberships:
             if (
                 membership.service == self._hubs.name
                 and membership.administrator != administrator

@@ -266,7 +266,7 @@ class SecurityHub(Members):
         return {}
 
     def disable_security_hub(self, who: Caller, _: dict[str, Any]) -> dict[str, Any]:
-        members = self.memberships(who.region, administrator=who.account_id)
+        members = self.members_of(who.account_id, who.region)
         has_members = any(member.current.status in ASSOCIATED for member in members)
         if has_members or self.state.designation(self.name, who.region, who.account_id):
             raise ServiceError(
@@ -357,7 +357,7 @@ class SecurityHub(Members):
             return super().full(administrator, region, organization=True)
         invited = sum(
             not membership.current.organization
-            for membership in self.memberships(region, administrator=administrator)
+            for membership in self.members_of(administrator, region)
         )
         return invited >= self.capacity(organization=False)
 

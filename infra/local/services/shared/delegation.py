@@ -100,10 +100,9 @@ class Delegation:
         self._members.account_changed(account_id)
 
     def account_left(self, organization: LocalOrganization, account_id: str) -> None:
-        for membership in list(self._state.memberships.values()):
+        for membership in self._state.memberships.of_account(account_id):
             if (
                 membership.service == self._members.name
-                and membership.account_id == account_id
                 and membership.administrator in organization.seats
                 and membership.current.organization
                 and membership.current.status is not LocalStatus.GONE
@@ -114,7 +113,7 @@ class Delegation:
         if designation.removing:
             return
         designation.removing = True
-        for membership in self._members.memberships(region, administrator=designation.account_id):
+        for membership in self._members.members_of(designation.account_id, region):
             if membership.current.organization:
                 self._members.become(membership, self._members.when_removed)
         self._members.administrator_ended(designation.account_id, region)

@@ -96,28 +96,25 @@ class Members(LocalService):
         return self.spelling[change.status]
 
     def find(self, administrator: str, region: str, account_id: str) -> LocalMembership | None:
-        membership = self.state.memberships.get((self.name, region, administrator, account_id))
+        membership = self.state.memberships.get(self.name, region, administrator, account_id)
         if membership is None or membership.current.status is LocalStatus.GONE:
             return None
         return membership
 
-    def memberships(
-        self, region: str, *, administrator: str | None = None, account_id: str | None = None
-    ) -> Iterator[LocalMembership]:
-        every = self.state.memberships.values()
-        known = every if account_id is None else self.state.memberships_of.get(account_id, ())
-        for membership in list(known):
-            if (
-                membership.service == self.name
-                and membership.region == region
-                and administrator in (None, membership.administrator)
-                and membership.current.status is not LocalStatus.GONE
-            ):
-                yield membership
+    def members_of(self, administrator: str, region: str) -> Iterator[LocalMembership]:
+        for one in self.state.memberships.of_administrator(self.name, region, administrator):
+            if one.current.status is not LocalStatus.GONE:
+                yield one
+
+    def memberships_of(self, account_id: str, region: str) -> Iterator[LocalMembership]:
+        for one in self.state.memberships.of_account(account_id):
+            here = (one.service, one.region) == (self.name, region)
+            if here and one.current.status is not LocalStatus.GONE:
+                yield one
 
     def association(self, account_id: str, region: str) -> LocalMembership | None:
         """The membership that ties the account to an administrator now."""
-        for membership in self.memberships(region, account_id=account_id):
+        for membership in self.memberships_of(account_id, region):
             if membership.current.status in ASSOCIATED:
                 return membership
         return None
@@ -126,18 +123,17 @@ class Members(LocalService):
         """What member reads show the administrator, by account, lagging by `stale_reads`."""
         seen = self.state.now() - self.state.timings["stale_reads"]
         shown = {}
-        for key, membership in self.state.memberships.items():
-            if key[:3] == (self.name, who.region, who.account_id):
-                change = membership.as_of(seen)
-                if change is not None and change.status is not LocalStatus.GONE:
-                    shown[membership.account_id] = change
+        for one in self.state.memberships.of_administrator(self.name, who.region, who.account_id):
+            change = one.as_of(seen)
+            if change is not None and change.status is not LocalStatus.GONE:
+                shown[one.account_id] = change
         return sorted(shown.items(), key=lambda entry: entry[0])
 
     def invitations(self, who: Caller) -> list[tuple[str, Change]]:
         """Invitations as the invited account sees them: open, accepted and answered ones."""
         shown = {
             membership.administrator: membership.current
-            for membership in self.memberships(who.region, account_id=who.account_id)
+            for membership in self.memberships_of(who.account_id, who.region)
             if membership.current.invitation_id is not None
             and membership.current.status in INVITATION_SHOWN
         }
@@ -239,7 +235,7 @@ class Members(LocalService):
     def accept(self, who: Caller, administrator: str, invitation_id: str) -> None:
         if self.association(who.account_id, who.region):
             raise self.error(Why.ALREADY_ASSOCIATED)
-        members = self.memberships(who.region, administrator=who.account_id)
+        members = self.members_of(who.account_id, who.region)
         if any(
             m.current.status in ASSOCIATED | {LocalStatus.CREATED, LocalStatus.INVITED}
             for m in members
@@ -281,7 +277,7 @@ class Members(LocalService):
     # How a membership changes
 
     def record(self, membership: LocalMembership, change: Change) -> None:
-        membership.changes.append(change)
+        self.state.memberships.record(membership, change)
 
     def become(self, membership: LocalMembership, status: LocalStatus, **values: Any) -> None:
         values.setdefault("disabled_reason", None)
@@ -322,7 +318,7 @@ class Members(LocalService):
 
     def account_changed(self, account_id: str) -> None:
         """Look again at what waits on the account's own facts: its Regions, its owner."""
-        for membership in list(self.state.memberships_of.get(account_id, ())):
+        for membership in self.state.memberships.of_account(account_id):
             if membership.service == self.name:
                 self.reconsider(membership)
 
@@ -368,10 +364,7 @@ class Members(LocalService):
         )
 
     def full(self, administrator: str, region: str, *, organization: bool) -> bool:
-        count = sum(
-            membership.current.status not in OPEN_TO_CREATION
-            for membership in self.memberships(region, administrator=administrator)
-        )
+        count = self.state.memberships.counted(self.name, region, administrator)
         return count >= self.capacity(organization=organization)
 
     def _no_creation(
@@ -408,11 +401,7 @@ class Members(LocalService):
         return not current.organization or current.status is LocalStatus.RESIGNED
 
     def membership(self, administrator: str, region: str, account_id: str) -> LocalMembership:
-        key = (self.name, region, administrator, account_id)
-        if key not in self.state.memberships:
-            made = self.state.memberships[key] = LocalMembership(*key)
-            self.state.memberships_of.setdefault(account_id, []).append(made)
-        return self.state.memberships[key]
+        return self.state.memberships.make(self.name, region, administrator, account_id)
 
     def _send_invitation(self, membership: LocalMembership, email: str | None) -> None:
         now = self.state.now()

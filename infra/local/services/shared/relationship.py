@@ -116,13 +116,13 @@ class Relationship:
     def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         # A string for GuardDuty, a boolean for Security Hub, true for both when left out.
         everyone = str(params.get("OnlyAssociated", True)).casefold() == "false"
-        members = [
-            self._member(who, account_id, change)
+        listed = [
+            (account_id, change)
             for account_id, change in self._members.listed(who)
             if everyone or change.status not in self._shape.not_associated
         ]
-        shown, token = self._members.paged(members, params, PAGE)
-        return {"Members": shown, **token}
+        shown, token = self._members.paged(listed, params, PAGE)
+        return {"Members": [self._member(who, *one) for one in shown], **token}
 
     def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         invitations = [self._invitation(*entry) for entry in self._members.invitations(who)]
