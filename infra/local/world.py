@@ -161,7 +161,7 @@ class World:
         with self._lock:
             self._state.agenda.run_due()
             account = self._state.accounts.get(account_id)
-            return account is None or account.is_open
+            return account is None or self._state.is_open(account)
 
     def can_use(self, account_id: str, region: str) -> bool:
         """Whether the account has the Region; one nobody has described has opted in to none."""
@@ -206,7 +206,7 @@ class World:
             with self._lock:
                 self._state.agenda.run_due()
                 account = self._state.account(who.account_id)
-                if not account.is_open:
+                if not self._state.is_open(account):
                     raise ServiceError(
                         "AccessDeniedException",
                         f"User: arn:aws:iam::{who.account_id}:root is not authorized to perform: "

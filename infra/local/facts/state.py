@@ -21,7 +21,7 @@ from infra.local.facts.organization import (
 )
 from infra.local.facts.rates import Buckets
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
-from infra.local.facts.switches import default_switches
+from infra.local.facts.switches import USABLE, default_switches
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,15 +55,6 @@ class LocalAccount:
     # Seconds until the owner accepts an invitation; a service's own entry wins over "*".
     accepts_after: dict[str, float | None] = field(default_factory=dict)
     regions: dict[str, OptStatus] = field(default_factory=dict)
-
-    @property
-    def is_open(self) -> bool:
-        """Whether AWS takes its calls, and gives out its roles.
-
-        Not one that is suspended, closed or being closed (aws-samples' CCFT access, pull request
-        21; Landing Zone Accelerator, issue 727).
-        """
-        return self.state in (AccountState.ACTIVE, AccountState.PENDING_ACTIVATION)
 
     def opt_status(self, region: str) -> OptStatus:
         if region in OPT_IN_REGIONS:
@@ -197,6 +188,15 @@ class State:
                 account_id, f"account-{account_id}@example.com", f"Account {account_id}"
             )
         return self.accounts[account_id]
+
+    def is_open(self, account: LocalAccount) -> bool:
+        """Whether AWS takes the account's calls, and gives out its roles.
+
+        Organizations User Guide, Monitor the state of your AWS accounts.
+        """
+        if account.state is AccountState.PENDING_CLOSURE:
+            return self.switches["organizations_pending_closure"] == USABLE
+        return account.state is AccountState.ACTIVE
 
     def organization_of(self, account_id: str) -> LocalOrganization | None:
         for organization in self.organizations.values():

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 OFF, ON = "off", "on"
 ABSENT, PRESENT = "absent", "present"
 REFUSED, CUT, TAKEN = "refused", "cut", "taken"
+USABLE, DENIED = "usable", "denied"
 ACCOUNT, RULE, ROLE, CALLER = "account", "rule", "role", "caller"
 
 _VERIFIED = "its statuses include a failed verification of the e-mail address"
@@ -33,6 +34,12 @@ SWITCHES: Mapping[str, Mapping[str, str]] = {
     "organizations_account_status": {
         ABSENT: "documented in the API's model: `Account.Status` is retired since 2026-09-09",
         PRESENT: "what AWS answered until then; that it is gone has not been observed",
+    },
+    "organizations_pending_closure": {
+        USABLE: "documented in the Organizations User Guide: an account that is being closed can "
+        "still be used",
+        DENIED: "observed: no role of such an account can be assumed "
+        "(experimental-programmatic-access-ccft 21)",
     },
     "securityhub_over_fifty": {
         CUT: "observed: the rest is left unprocessed (aws-secure-environment-accelerator 814)",

@@ -300,7 +300,7 @@ def test_an_account_nobody_described_is_one_of_its_own(lab: Lab) -> None:
     )
 
 
-@pytest.mark.parametrize("state", ["SUSPENDED", "PENDING_CLOSURE", "CLOSED"])
+@pytest.mark.parametrize("state", ["PENDING_ACTIVATION", "SUSPENDED", "CLOSED"])
 @pytest.mark.parametrize(
     ("service", "operation"),
     [("securityhub", "DescribeHub"), ("account", "ListRegions")],
@@ -319,6 +319,20 @@ def test_an_account_that_is_not_open_is_denied_everything(
         f"User: arn:aws:iam::{MEMBER}:root is not authorized to perform: {service}:{operation}"
     )
     assert lab.actor(service, MEMBER)(operation)
+
+
+@pytest.mark.parametrize(("switch", "is_open"), [("usable", True), ("denied", False)])
+def test_an_account_that_is_being_closed_can_be_used_as_the_switch_says(
+    lab: Lab, switch: str, *, is_open: bool
+) -> None:
+    lab.do("set_switches", organizations_pending_closure=switch)
+    lab.actor("organizations", MANAGEMENT)("CloseAccount", AccountId=MEMBER)
+
+    assert lab.world.is_open(MEMBER) is is_open
+    if is_open:
+        assert lab.actor("account", MEMBER)("ListRegions")
+    else:
+        assert lab.actor("account", MEMBER).fails("ListRegions").code == "AccessDeniedException"
 
 
 def test_facts_about_an_account_can_be_asked_for_without_making_it(lab: Lab) -> None:
