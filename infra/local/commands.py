@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from functions.enrolment.account import is_account_id
 from infra.local.api import Caller, ServiceError
 from infra.local.facts.organization import AccountState, AutoEnable, Joined, LocalOrganization
 from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
@@ -193,6 +194,8 @@ class Commands:
         organization = self._state.organization_of(account_id)
         if organization is None or organization.management == account_id:
             raise ValueError(f"account_id: {account_id} is not a member of an organization")
+        if organization.is_delegate(account_id):
+            raise ValueError(f"account_id: {account_id} is a delegated administrator")
         self._state.leave(organization, account_id)
         return {}
 
@@ -256,6 +259,11 @@ class Commands:
         administrator = given.account_id("administrator")
         members, account_id, regions = self._target(given)
         given.no_more()
+        for region in regions:
+            if self._state.installation(members.name, administrator, region) is None:
+                raise ValueError(
+                    f"administrator: {administrator} has not enabled {members.label} in {region}"
+                )
         email = self._state.account(account_id).email
         for region in regions:
             who = Caller(administrator, region)
@@ -360,7 +368,7 @@ class _Arguments:
 
     def account_id(self, key: str) -> str:
         value = self.take(key)
-        if not isinstance(value, str) or len(value) != 12 or not value.isdigit():
+        if not isinstance(value, str) or not is_account_id(value):
             raise ValueError(f"{key}: twelve digits, as a string")
         return value
 

@@ -71,9 +71,11 @@ class World:
         with self._lock:
             timings = self._state.timings
             self._state.timings = timings.replaced(dict.fromkeys(timings, 0))
-            yield
-            self._state.agenda.run_due()
-            self._state.timings, self._state.events = timings, []
+            try:
+                yield
+                self._state.agenda.run_due()
+            finally:
+                self._state.timings, self._state.events = timings, []
 
     def make_role(self, role: NewRole) -> None:
         """Make a role in an account; one that is there already stays."""

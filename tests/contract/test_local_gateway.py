@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from functools import partial
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -197,6 +198,29 @@ def refusal(call: Callable[..., Any], **params: Any) -> tuple[str, int]:
         call(**params)
     answer = caught.value.response
     return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"Action=GetCallerIdentity&Version=2011-06-15&Odd=\xff", 200),
+        (b"Action=AssumeRole&Version=2011-06-15&RoleArn=\xff", 403),
+    ],
+)
+def test_a_request_that_is_not_utf8_ends_in_no_traceback(
+    aws: LocalAws, body: bytes, status: int
+) -> None:
+    scope = f"{ADMINISTRATOR}/20261122/{REGION}/sts/aws4_request"
+    headers = {
+        "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=0",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    connection = HTTPConnection(aws.url.removeprefix("http://"), timeout=10)
+    connection.request("POST", "/", body, headers)
+
+    with connection.getresponse() as answer:
+        assert answer.status == status
+    connection.close()
 
 
 def test_an_account_that_is_not_open_is_denied_and_gives_out_no_role(
@@ -646,6 +670,7 @@ def test_faults_clock_and_reset_are_controlled_from_outside(tmp_path: Path) -> N
 
         assert throttled.value.response["Error"]["Code"] == "LimitExceededException"
         assert after - before >= 3600
+        assert aws.control("GET", "clock")["now"] < after
         assert aws.control("GET", "faults") == {"faults": []}
         assert aws.control("GET", "calls") == {"calls": []}
         assert not client(aws, "sqs").list_queues().get("QueueUrls")

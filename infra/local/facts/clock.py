@@ -26,15 +26,22 @@ class WallClock:
     def advance(self, seconds: float) -> None:
         self._ahead += seconds
 
+    def reset(self) -> None:
+        """Back to the real time."""
+        self._origin, self._ahead = time.time(), 0.0
+
 
 class ManualClock:
     """A clock that moves only when told to."""
 
     def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self._now = now
+        self._start = self._now = now
 
     def now(self) -> float:
         return self._now
 
     def advance(self, seconds: float) -> None:
         self._now += seconds
+
+    def reset(self) -> None:
+        self._now = self._start

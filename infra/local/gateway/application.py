@@ -88,12 +88,12 @@ def _head(scope: Message) -> Request:
 
 
 async def _body(receive: Receive) -> bytes:
-    body, more = b"", True
+    parts, more = list[bytes](), True
     while more:
         message = await receive()
-        body += message.get("body", b"")
+        parts.append(message.get("body", b""))
         more = message.get("more_body", False)
-    return body
+    return b"".join(parts)
 
 
 async def _send(send: Send, response: Response) -> None:

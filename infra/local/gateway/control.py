@@ -45,6 +45,10 @@ class World(HasServices, Protocol):
 class AdjustableClock(Clock, Protocol):
     def advance(self, seconds: float) -> None: ...
 
+    def reset(self) -> None:
+        """The time as it would be without any advance."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:
@@ -167,6 +171,7 @@ class Control:
 
     async def _reset(self, _: Request) -> dict[str, Any]:
         await self._reset_rest()
+        self._clock.reset()
         self._world.reset()
         self._faults.clear()
         self._calls.clear()

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
+from functions.enrolment.account import is_account_id
 from infra.local.api import Caller, ServiceError
 from infra.local.gateway.calls import Call
 from infra.local.gateway.faults import CallTarget, error_of
@@ -37,7 +38,7 @@ class HasServices(Protocol):
 
 def twelve_digits(access_key_id: str) -> str | None:
     """The local convention: an access key id of twelve digits is that account's."""
-    return access_key_id if len(access_key_id) == 12 and access_key_id.isdigit() else None
+    return access_key_id if is_account_id(access_key_id) else None
 
 
 class Endpoint:

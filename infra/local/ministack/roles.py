@@ -43,7 +43,7 @@ def _refusing(accounts: KnowsAccounts, handle: Handler) -> Handler:
         query: dict[str, list[str]],
     ) -> Answer:
         form = {key: values[0] for key, values in query.items()}
-        form |= {key: values[0] for key, values in parse_qs(body.decode()).items()}
+        form |= {key: values[0] for key, values in parse_qs(body.decode(errors="replace")).items()}
         if form.get("Action") == "AssumeRole":
             caller: dict[str, Any] = sts._caller_identity(headers, query)
             if not may_assume(accounts, caller, form):
