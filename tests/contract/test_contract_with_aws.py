@@ -18,7 +18,7 @@ import boto3
 import pytest
 
 from functions.enrolment.errors import InvalidInput
-from tests.contract.beliefs.guard import CHANGING, READ_ONLY, CallRefused, Guard
+from tests.contract.beliefs.guard import CHANGING, NO_SUCH_ROLE, READ_ONLY, CallRefused, Guard
 from tests.contract.beliefs.identity import guarded_session
 from tests.contract.beliefs.local import (
     OPT_IN_REGION,
@@ -370,6 +370,36 @@ def test_what_is_not_on_the_list_is_not_sent(
         getattr(made.client(service), operation)(**parameters)
 
 
+@pytest.mark.parametrize(
+    ("role", "sent"),
+    [
+        (NO_SUCH_ROLE, True),
+        ("Admin", False),
+        (f"{NO_SUCH_ROLE}-2", False),
+        (f"a/{NO_SUCH_ROLE}", False),
+    ],
+)
+def test_no_role_is_assumed_but_one_that_does_not_exist(role: str, *, sent: bool) -> None:
+    arn = f"arn:aws:iam::{OURS}:role/{role}"
+
+    with pytest.raises(Sent if sent else CallRefused):
+        watched(Guard([OURS])).client("sts").assume_role(RoleArn=arn, RoleSessionName="test")
+
+
+def test_a_paginator_a_waiter_and_a_second_client_are_guarded() -> None:
+    session: Any = watched(Guard())
+    paginator = session.client("guardduty").get_paginator("list_findings")
+    waiter = session.client("cloudformation").get_waiter("stack_exists")
+
+    for call in (
+        lambda: list(paginator.paginate(DetectorId="0" * 32)),
+        lambda: waiter.wait(StackName="any"),
+        lambda: list(session.resource("s3").buckets.all()),
+    ):
+        with pytest.raises(CallRefused):
+            call()
+
+
 def test_what_is_on_the_list_is_sent() -> None:
     with pytest.raises(Sent):
         watched(Guard()).client("securityhub").get_members(AccountIds=[OURS])
@@ -449,6 +479,17 @@ def test_a_profile_without_credentials_is_refused(
         ("Request ID: 0b7d7b4e-2c5f-4a5e-9d53-0a4f6c1d2e3f", "Request ID: <id>"),
         ("the detector 12abc34d567e8fa901bc2d34e56789f0", "the detector <id>"),
         ("key AKIAIOSFODNN7EXAMPLE from 203.0.113.9", "key <key> from <address>"),
+        ("AROAEXAMPLEEXAMPLE:jane.doe may not", "<key> may not"),
+        (
+            "Encoded authorization failure message: a-B_c1 (x)",
+            "Encoded authorization failure message: <encoded> (x)",
+        ),
+        ('proxy URL: "http://jane:secret@proxy.corp.example:8080"', 'proxy URL: "<address>"'),
+        ('"https://vpce-0a1b.guardduty.eu-west-1.vpce.amazonaws.com/x"', '"<address>"'),
+        (
+            '"https://api.detective.ca-west-1.amazonaws.com/invitations/list"',
+            '"https://api.detective.ca-west-1.amazonaws.com/invitations/list"',
+        ),
         ("1,200 members in eu-west-1", "1,200 members in eu-west-1"),
     ],
 )

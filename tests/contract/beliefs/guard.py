@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     import boto3
     from botocore.model import OperationModel
 
-# sts:AssumeRole is asked only for a role that does not exist; no credentials of it are ever used.
+# The only one that sts:AssumeRole may name: it does not exist, and so gives no credentials.
+NO_SUCH_ROLE = "rollcall-contract-no-such-role"
 READ_ONLY = frozenset(
     {
         "account:ListRegions",
@@ -81,6 +82,8 @@ class Guard:
     def check(self, model: OperationModel, params: dict[str, Any], **_: Any) -> None:
         """Raises CallRefused unless the call only reads, or changes only accounts given."""
         operation = f"{model.service_model.service_name}:{model.name}"
+        if operation == "sts:AssumeRole" and not _role(params).endswith(f":role/{NO_SUCH_ROLE}"):
+            raise CallRefused(f"{operation} names another role than {NO_SUCH_ROLE}")
         if operation in READ_ONLY:
             return
         if operation not in CHANGING or not self._accounts:
@@ -88,6 +91,10 @@ class Guard:
         named = _account_ids(params)
         if not named or not named <= self._accounts:
             raise CallRefused(f"{operation} names an account that is not in the file of accounts")
+
+
+def _role(params: dict[str, Any]) -> str:
+    return str(params["body"]["RoleArn"])
 
 
 def _account_ids(params: dict[str, Any]) -> set[str]:

@@ -18,13 +18,13 @@ from tests.contract.beliefs.expectations import (
     Present,
     Refused,
 )
+from tests.contract.beliefs.guard import NO_SUCH_ROLE
 from tests.contract.beliefs.needs import ACCOUNT_MANAGEMENT, UNKNOWN_ACCOUNTS
 
 if TYPE_CHECKING:
     from functions.services.record import ServiceRecord
 
 _DIRECTORY = "functions/aws/directory.py"
-_NO_ROLE = "rollcall-contract-no-such-role"
 
 
 def _own_account(name: str, expected: Expectation) -> Belief:
@@ -173,7 +173,7 @@ _OTHERS = (
         service="sts",
         operation="AssumeRole",
         parameters=lambda site: {
-            "RoleArn": f"arn:{site.partition}:iam::{site.caller}:role/{_NO_ROLE}",
+            "RoleArn": f"arn:{site.partition}:iam::{site.caller}:role/{NO_SUCH_ROLE}",
             "RoleSessionName": "rollcall-contract",
         },
         expected=Refused(("AccessDenied",), ("is not authorized to perform: sts:AssumeRole",)),

@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 _LONGEST_CELL = 300
 # The type of the resource is kept: arn:aws:iam::<caller>:role/…
 _ARN = re.compile(r"(arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:\d{0,12}:[a-z-]+[:/])[^\s\"',)]+")
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s\"'<>]+", re.IGNORECASE)
+# Others name a proxy, a VPC endpoint or a host of the reader's own.
+_PUBLIC = re.compile(
+    r"https://(?!\S*\.vpce\.)[\w.-]+\.(?:amazonaws\.com(?:\.cn)?|api\.aws)(?:/\S*)?"
+)
 _ACCOUNT_ID = re.compile(r"(?<![0-9A-Za-z])\d{12}(?![0-9A-Za-z])")
 _HIDDEN = (
-    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
+    (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE), "<id>"),
+    (re.compile(r"(authorization failure message: )\S+", re.IGNORECASE), r"\1<encoded>"),
     (re.compile(r"\b[0-9a-f]{20,}\b"), "<id>"),
-    (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{8,}\b"), "<key>"),
+    # With the name of a session, if there is one.
+    (re.compile(r"\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{8,}\b(?::[\w+=,.@-]+)?"), "<key>"),
     (re.compile(r"\b(o|r|ou)-[0-9a-z]{4,}(?:-[0-9a-z]{8,})?\b"), r"\1-…"),
     (re.compile(r"\b\d{1,3}(?:\.\d{1,3}){3}(?::\d+)?\b"), "<address>"),
 )
@@ -36,6 +43,7 @@ class Names:
         self._names = dict(known)
 
     def hide(self, text: str) -> str:
+        text = _URL.sub(lambda url: url[0] if _PUBLIC.fullmatch(url[0]) else "<address>", text)
         text = _ARN.sub(r"\1…", redact(text))
         text = _ACCOUNT_ID.sub(lambda found: self._name(found[0]), text)
         for pattern, replacement in _HIDDEN:
