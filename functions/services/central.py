@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 
 _LABEL = "Security Hub CSPM"
 _NOT_FOUND = "ResourceNotFoundException"
-_SELF_MANAGED = "SELF_MANAGED_SECURITY_HUB"
+SELF_MANAGED = "SELF_MANAGED_SECURITY_HUB"
+# Inferred: an account to which no policy applies is left out, or named with one of these codes.
+NO_POLICY = (_NOT_FOUND, "404")
 _LONGEST_MESSAGE = 200
 PERMISSIONS = (
     "securityhub:ListFindingAggregators",
@@ -117,7 +119,7 @@ def _home_region(client: SecurityHubClient) -> str:
 
 def _by_policy(association: Association, enables: Callable[[str], bool]) -> Automation:
     policy_id = association.get("ConfigurationPolicyId", "")
-    if policy_id == _SELF_MANAGED:
+    if policy_id == SELF_MANAGED:
         return Automation(Automatic.NONE, "self-managed in the central configuration")
     status = association.get("AssociationStatus", "")
     message = one_line(association.get("AssociationStatusMessage", ""), _LONGEST_MESSAGE)
@@ -129,8 +131,7 @@ def _by_policy(association: Association, enables: Callable[[str], bool]) -> Auto
 
 def _without_association(unprocessed: Unprocessed | None) -> Automation:
     code = "" if unprocessed is None else unprocessed.get("ErrorCode", "")
-    # Inferred: an account to which no policy applies is left out, or named with one of these codes.
-    if unprocessed is None or code in ("404", _NOT_FOUND):
+    if unprocessed is None or code in NO_POLICY:
         return Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
     return _unreadable(f"{code} {unprocessed.get('ErrorReason', '')}")
 

@@ -91,6 +91,7 @@ def organize(aws: LocalAws, first: int) -> LocalOrganization:
         aws.client(service, made.declining, REGION).decline_invitations(
             AccountIds=[made.administrator]
         )
+    _configure_centrally(aws, made)
     return made
 
 
@@ -131,6 +132,28 @@ def _create(administrator: Any, service: str, account_id: str) -> None:
     if service == "guardduty":
         details["DetectorId"] = administrator.list_detectors()["DetectorIds"][0]
     administrator.create_members(**details)
+
+
+def _configure_centrally(aws: LocalAws, made: LocalOrganization) -> None:
+    """A policy of Security Hub's that leaves the member as it is, in REGION alone."""
+    hub = aws.client("securityhub", made.administrator, REGION)
+    hub.create_finding_aggregator(RegionLinkingMode="NO_REGIONS")
+    hub.update_organization_configuration(
+        AutoEnable=False, OrganizationConfiguration={"ConfigurationType": "CENTRAL"}
+    )
+    _later(aws)
+    enabled = {
+        "ServiceEnabled": True,
+        "EnabledStandardIdentifiers": [],
+        "SecurityControlsConfiguration": {"DisabledSecurityControlIdentifiers": []},
+    }
+    policy = hub.create_configuration_policy(
+        Name="enabled", ConfigurationPolicy={"SecurityHub": enabled}
+    )
+    hub.start_configuration_policy_association(
+        ConfigurationPolicyIdentifier=policy["Id"], Target={"AccountId": made.member}
+    )
+    _later(aws)
 
 
 def _later(aws: LocalAws) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.services.central import SELF_MANAGED
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
 from tests.contract.beliefs.expectations import MemberApi
 
@@ -135,7 +136,7 @@ def manages_accounts(site: Site) -> str | None:
     )
     if site.caller not in delegates.values("DelegatedAdministrators[].Id"):
         return f"the caller is not the delegated administrator of {ACCOUNT_MANAGEMENT}"
-    return None if other_account(site) else "the organisation has no other active account"
+    return another(site)
 
 
 def manages_no_accounts(site: Site) -> str | None:
@@ -154,6 +155,45 @@ def other_account(site: Site) -> str | None:
         if account["Id"] not in passed_over and account.get("State", "ACTIVE") == "ACTIVE"
     ]
     return active[0] if active else None
+
+
+def central(site: Site) -> str | None:
+    """The caller configures Security Hub centrally, and this is the home Region."""
+    if administers(SECURITYHUB)(site):
+        return "the caller does not administer the organisation here"
+    found = site.read("securityhub", "DescribeOrganizationConfiguration")
+    if "CENTRAL" not in found.values("OrganizationConfiguration.ConfigurationType"):
+        return "the organisation has no central configuration of Security Hub"
+    arns = site.read("securityhub", "ListFindingAggregators").values(
+        "FindingAggregators[].FindingAggregatorArn"
+    )
+    here = any(f":{site.region}:" in arn for arn in arns)
+    return None if here or not arns else "the home Region of Security Hub is another"
+
+
+def association_of(account_id: str) -> Mapping[str, Any]:
+    """The parameter that names the account's association with a configuration policy."""
+    return {"ConfigurationPolicyAssociationIdentifiers": [{"Target": {"AccountId": account_id}}]}
+
+
+def another(site: Site) -> str | None:
+    return None if other_account(site) else "the organisation has no other active account"
+
+
+def configuration_policy(site: Site) -> str | None:
+    """A policy, not self-management, with which the other account is associated."""
+    account_id = other_account(site)
+    if account_id is None:
+        return None
+    associated = site.read(
+        "securityhub", "BatchGetConfigurationPolicyAssociations", **association_of(account_id)
+    )
+    found = associated.values("ConfigurationPolicyAssociations[].ConfigurationPolicyId")
+    return str(found[0]) if found and found[0] != SELF_MANAGED else None
+
+
+def has_policy(site: Site) -> str | None:
+    return None if configuration_policy(site) else "no policy applies to the other account"
 
 
 def not_opted_in(site: Site) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import CredentialsRefused
+from functions.services.central import NO_POLICY
 from functions.services.guardduty import NO_DETECTOR
 from functions.services.organization import NOT_DELEGATED
 from tests.contract.beliefs import needs
@@ -13,6 +14,7 @@ from tests.contract.beliefs.expectations import (
     Either,
     Expectation,
     Lacks,
+    Matches,
     MemberApi,
     NoMember,
     Present,
@@ -27,6 +29,7 @@ from tests.contract.beliefs.needs import (
     GUARDDUTY_API,
     SECURITYHUB_API,
     UNKNOWN_ACCOUNTS,
+    association_of,
     resource,
 )
 
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from tests.contract.beliefs.belief import Parameters
 
 _ADAPTER = {api.record.name: f"functions/services/{api.record.name}.py" for api in APIS}
+_POLICIES = "functions/services/central.py"
 _BATCHES = "functions/services/batches.py"
 _INVITATIONS = "functions/services/invitations.py"
 _ORGANIZATION = "functions/services/organization.py"
@@ -265,6 +269,66 @@ _AS_ADMINISTRATOR = (
     ),
 )
 
+_CENTRAL = (
+    Belief(
+        id="securityhub.list-finding-aggregators.arn",
+        service="securityhub",
+        operation="ListFindingAggregators",
+        expected=Matches(
+            "FindingAggregators[].FindingAggregatorArn",
+            "arn:…:securityhub:Region:…",
+            r"arn:[a-z-]+:securityhub:[a-z0-9-]+:\d{12}:.+",
+        ),
+        source=Source.READ,
+        used_in=(_POLICIES,),
+        needs=(needs.central,),
+    ),
+    Belief(
+        id="securityhub.configuration-policy-associations.fields",
+        service="securityhub",
+        operation="BatchGetConfigurationPolicyAssociations",
+        parameters=lambda site: association_of(needs.other_account(site) or ""),
+        expected=Present(
+            (
+                "ConfigurationPolicyAssociations[].TargetId",
+                "ConfigurationPolicyAssociations[].ConfigurationPolicyId",
+            )
+        ),
+        source=Source.READ,
+        used_in=(_POLICIES,),
+        needs=(needs.central, needs.another),
+    ),
+    Belief(
+        id="securityhub.configuration-policy-associations.none",
+        service="securityhub",
+        operation="BatchGetConfigurationPolicyAssociations",
+        parameters=lambda _: association_of(UNKNOWN_ACCOUNTS[0]),
+        expected=Either(
+            (
+                Lacks("UnprocessedConfigurationPolicyAssociations[]"),
+                Matches(
+                    "UnprocessedConfigurationPolicyAssociations[].ErrorCode",
+                    " or ".join(NO_POLICY),
+                    f".*({'|'.join(NO_POLICY)}).*",
+                ),
+            )
+        ),
+        source=Source.INFERRED,
+        used_in=(_POLICIES,),
+        needs=(needs.central,),
+    ),
+    Belief(
+        id="securityhub.configuration-policy.enables",
+        service="securityhub",
+        operation="GetConfigurationPolicy",
+        parameters=lambda site: {"Identifier": needs.configuration_policy(site)},
+        expected=Present(("ConfigurationPolicy.SecurityHub.ServiceEnabled",)),
+        source=Source.READ,
+        used_in=(_POLICIES,),
+        needs=(needs.central, needs.another, needs.has_policy),
+    ),
+)
+
 _AS_MEMBER = (
     *(_invitations(api) for api in APIS),
     *(_invitation_status(api) for api in APIS),
@@ -299,4 +363,4 @@ _REGIONS = (
     *(_region(api, there=False) for api in APIS if api.record.not_offered),
 )
 
-SERVICE_READINGS = (*_MEMBERS, *_AS_ADMINISTRATOR, *_AS_MEMBER, *_REGIONS)
+SERVICE_READINGS = (*_MEMBERS, *_AS_ADMINISTRATOR, *_CENTRAL, *_AS_MEMBER, *_REGIONS)
