@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.enrolment.account import is_account_id
 from functions.enrolment.document import Document, a_boolean, a_list, a_map, one_of
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.text import MOST_OF_AN_EMAIL, is_email
+from functions.enrolment.text import MOST_OF_AN_EMAIL, is_email, printable_key
 from infra.local.described.description import (
     DescribedAccount,
     DescribedAdministrator,
@@ -44,7 +45,11 @@ def load(path: Path) -> Description:
         InvalidInput: it is not JSON, or a value is invalid; the message names its path.
     """
     try:
-        value = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+        value = json.loads(
+            path.read_bytes(),
+            parse_constant=_refuse_constant,
+            object_pairs_hook=_refuse_repeated_keys,
+        )
     except RecursionError:
         raise InvalidInput("input", "is nested too deeply") from None
     except ValueError as error:
@@ -233,3 +238,13 @@ _a_policy = _matching(
 
 def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not a number")
+
+
+def _refuse_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Python's reader keeps the last of them without a word."""
+    document = dict(pairs)
+    for key, count in Counter(key for key, _ in pairs).items():
+        if count > 1:
+            message = f"has the key {printable_key(key)} {count} times in one object"
+            raise InvalidInput("input", message)
+    return document

@@ -531,8 +531,12 @@ def test_what_does_not_fit_together_is_refused_with_its_path(
         (b"\xff", "input: is not JSON ("),
         (b"[" * 100_000, "input: is nested too deeply"),
         (b"[]", "input: takes a JSON object"),
+        (
+            b'{"accounts": [{"id": "111111111111", "id": "222222222222"}]}',
+            "input: has the key id 2 times in one object",
+        ),
     ],
-    ids=["empty", "NaN", "no UTF-8", "deep", "list"],
+    ids=["empty", "NaN", "no UTF-8", "deep", "list", "a key twice"],
 )
 def test_a_file_that_is_no_json_object_is_refused(
     content: bytes, message: str, tmp_path: Path
