@@ -309,7 +309,7 @@ _CENTRAL = (
                 Matches(
                     "UnprocessedConfigurationPolicyAssociations[].ErrorCode",
                     " or ".join(NO_POLICY),
-                    f".*({'|'.join(NO_POLICY)}).*",
+                    "|".join(NO_POLICY),
                 ),
             )
         ),
