@@ -87,7 +87,7 @@ def make_plan(
     settled = []
     for target in targets:
         for account in accounts:
-            ended = _not_enrolled(account, target, facts, configuration)
+            ended = not_enrolled(account, target, facts, configuration)
             if ended is not None:
                 outcome, code, said = ended
                 membership = Membership(account.id, target, account.mode)
@@ -129,7 +129,7 @@ def _account(index: int, request: OnboardingRequest, facts: Facts) -> Account:
     return Account(requested.id, requested.email, Mode.INVITATION)
 
 
-def _not_enrolled(
+def not_enrolled(
     account: Account, target: Target, facts: Facts, configuration: Configuration
 ) -> tuple[Outcome, ReasonCode, str] | None:
     """Outcome and reason if an account is not to be enrolled at a target."""

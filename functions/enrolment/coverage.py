@@ -1,0 +1,170 @@
+"""The coverage of an organisation: every account at every target, and what a run would do there.
+
+It uses the rules of the runs: ``not_enrolled`` says which memberships are not to be, ``decide``
+what a run that starts now would do next.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from functions.enrolment.account import Account, AccountId, Mode
+from functions.enrolment.decide import RECENT_SECONDS, Circumstances, decide
+from functions.enrolment.explain import explain
+from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
+from functions.enrolment.plan import not_enrolled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from functions.enrolment.automation import Automation
+    from functions.enrolment.configuration import Configuration
+    from functions.enrolment.plan import Facts
+    from functions.enrolment.reason import Reason
+    from functions.enrolment.target import Target
+
+
+class State(StrEnum):
+    """Where an account stands at a target.
+
+    ``ENABLED``: it is a member, and is to be. ``LEFT_OUT``: it is not to be enrolled, or its
+    service leaves it out. ``GAP``: it is to be a member and is not Enabled. ``UNREAD``: the target
+    could not be read.
+    """
+
+    ENABLED = "enabled"
+    LEFT_OUT = "left out"
+    GAP = "gap"
+    UNREAD = "unread"
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What a target's service lists: the members by account.
+
+    An account that is not listed is no member. ``automations`` are what the service does by itself
+    about accounts that are not Enabled, as far as it was read. ``problem`` says why the target
+    could not be read, and nothing else is known of it then.
+    """
+
+    target: Target
+    members: Mapping[AccountId, Observation] = field(default_factory=lambda: MappingProxyType({}))
+    automations: Mapping[AccountId, Automation] = field(
+        default_factory=lambda: MappingProxyType({})
+    )
+    problem: Reason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One account at one target.
+
+    ``raw`` is the status in the service's own words, "" if unread. ``action`` is what a run that
+    starts now would do first: ``STOP`` if it would end the membership at once, None if there is
+    nothing to do. ``reason`` is why it would end it, or why the target is unread.
+    """
+
+    account_id: AccountId
+    target: Target
+    state: State
+    raw: str
+    action: Action | None = None
+    reason: Reason | None = None
+
+
+def cells(
+    facts: Facts, listings: Iterable[Listing], configuration: Configuration, now: float
+) -> Iterator[Cell]:
+    """Every account of the organisation at every listed target, by target and account."""
+    accounts = [
+        Account(
+            known.id,
+            known.email,
+            Mode.ORGANIZATION,
+            facts.regions.get(known.id) is not None,
+            known.joined_at,
+        )
+        for known in sorted(facts.directory.values(), key=lambda known: known.id)
+    ]
+    recent = frozenset(a.id for a in accounts if (a.joined_at or 0) >= now - RECENT_SECONDS)
+    for listing in listings:
+        circumstances = Circumstances(
+            now=now,
+            timing=configuration.timing,
+            accepts=configuration.invitation.member_role is not None,
+            opted_in=frozenset(a.id for a in accounts if a.regions_known),
+            recent=recent,
+        )
+        for account in accounts:
+            yield _cell(account, listing, facts, configuration, circumstances)
+
+
+def strangers(facts: Facts, listings: Iterable[Listing]) -> Iterator[tuple[Target, Observation]]:
+    """Members that the services list and that are not accounts of the organisation.
+
+    They were invited, or have left the organisation.
+    """
+    for listing in listings:
+        for account_id, observation in listing.members.items():
+            if account_id not in facts.directory:
+                yield listing.target, observation
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """Counts of the cells: by target and state, and of those left out or in a gap by reason."""
+
+    states: Mapping[Target, Mapping[State, int]]
+    reasons: Mapping[Target, Mapping[str, int]]
+
+
+def coverage(found: Iterable[Cell]) -> Coverage:
+    """Count the cells; an empty gap's reason is what a run would do, such as ``create``."""
+    states: dict[Target, Counter[State]] = {}
+    reasons: dict[Target, Counter[str]] = {}
+    for cell in found:
+        states.setdefault(cell.target, Counter())[cell.state] += 1
+        why = reasons.setdefault(cell.target, Counter())
+        if cell.reason is not None:
+            why[cell.reason.code] += 1
+        elif cell.action is not None:
+            why[cell.action] += 1
+    return Coverage(states, reasons)
+
+
+def _cell(
+    account: Account,
+    listing: Listing,
+    facts: Facts,
+    configuration: Configuration,
+    circumstances: Circumstances,
+) -> Cell:
+    target, now = listing.target, circumstances.now
+    seen = listing.members.get(account.id)
+    raw = seen.raw if seen else Status.ABSENT
+    membership = Membership(account.id, target, account.mode)
+    excluded = not_enrolled(account, target, facts, configuration)
+    if excluded is not None:
+        outcome, code, said = excluded
+        reason = explain(code, membership, now, said)
+        return Cell(account.id, target, _state(outcome), raw, Action.STOP, reason)
+    if listing.problem is not None:
+        return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)
+    if seen is not None and seen.status is Status.ENABLED:
+        return Cell(account.id, target, State.ENABLED, raw)
+    observation = seen or Observation(account.id, Status.ABSENT, Status.ABSENT)
+    membership = membership.seen(observation, now)
+    automation = listing.automations.get(account.id)
+    if automation is not None:
+        membership = membership.told(automation)
+    decision = decide(membership, circumstances)
+    return Cell(account.id, target, _state(decision.outcome), raw, decision.action, decision.reason)
+
+
+def _state(outcome: Outcome | None) -> State:
+    """What is skipped is not to be enrolled; what fails, or has no outcome yet, is a gap."""
+    return State.LEFT_OUT if outcome is Outcome.SKIPPED else State.GAP

@@ -1,0 +1,164 @@
+"""The coverage says of each account and target what a run would find and do."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functions.enrolment.account import AccountId, AccountState, Mode, OrganizationAccount
+from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.coverage import Cell, Listing, State, cells, coverage, strangers
+from functions.enrolment.decide import RECENT_SECONDS, Circumstances
+from functions.enrolment.explain import explain
+from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
+from functions.enrolment.plan import Facts, make_plan
+from functions.enrolment.reason import ReasonCode
+from functions.enrolment.request import OnboardingRequest, RequestedAccount
+from functions.enrolment.scope import Scope
+from functions.enrolment.target import Target
+from functions.enrolment.turn import take_turn
+from functions.services import registry
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, OTHER, a_configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.enrolment.configuration import Configuration
+
+REGIONS = ("eu-west-1", "ap-northeast-3", "me-south-1")
+THIRD = AccountId("666677778888")
+ACCOUNTS = (ACCOUNT, OTHER, THIRD, ADMINISTRATOR)
+CONFIGURATION = a_configuration(regions=REGIONS, scope=Scope(exclude_accounts=(THIRD,)))
+NONE = Automation(Automatic.NONE, "auto-enable NONE")
+
+accounts = st.builds(
+    lambda account, state, joined: OrganizationAccount(
+        account, "root@example.com", state, "o-a/r-b/", joined_at=joined
+    ),
+    st.sampled_from(ACCOUNTS),
+    st.sampled_from(AccountState),
+    st.sampled_from([None, NOW - 60, NOW - RECENT_SECONDS - 60]),
+)
+facts = st.builds(
+    lambda found, delegated, regions: Facts(
+        ADMINISTRATOR,
+        MANAGEMENT,
+        {account.id: account for account in found},
+        dict(zip(registry.SERVICES, delegated, strict=True)),
+        dict.fromkeys(ACCOUNTS, regions),
+    ),
+    st.lists(accounts, max_size=4, unique_by=lambda account: account.id),
+    st.lists(st.sampled_from([True, False, None]), min_size=3, max_size=3),
+    st.sampled_from([None, frozenset[str](), frozenset({"me-south-1"})]),
+)
+listings = st.builds(
+    lambda target, statuses, kinds: Listing(
+        target,
+        {a: Observation(a, s, str(s)) for a, s in statuses.items()},
+        {a: Automation(kind, "what it does") for a, kind in kinds.items()},
+    ),
+    st.sampled_from(CONFIGURATION.targets),
+    st.dictionaries(st.sampled_from(ACCOUNTS), st.sampled_from(Status)),
+    st.dictionaries(st.sampled_from(ACCOUNTS), st.sampled_from(Automatic)),
+)
+
+
+def run_of(
+    account: AccountId, listing: Listing, known: Facts, configuration: Configuration
+) -> Membership:
+    """The membership after the planning and the first turn of a run by hand that starts now."""
+    target = listing.target
+    request = OnboardingRequest(
+        (RequestedAccount(account),),
+        source="manual",
+        automatic=False,
+        services=(target.service,),
+        regions=(target.region,),
+    )
+    plan = make_plan(request, known, configuration, NOW)
+    if plan.settled:
+        return plan.settled[0]
+    joined = known.directory[account].joined_at
+    circumstances = Circumstances(
+        NOW,
+        configuration.timing,
+        accepts=False,
+        opted_in=frozenset(a.id for a in plan.accounts if a.regions_known),
+        recent=frozenset({account} if (joined or 0) >= NOW - RECENT_SECONDS else ()),
+    )
+    seen = listing.members.get(account, Observation(account, Status.ABSENT, "Absent"))
+    automation = listing.automations.get(account)
+    turn = take_turn(
+        plan.covered,
+        [seen],
+        circumstances=circumstances,
+        automations={account: automation} if automation else {},
+    )
+    return turn.memberships[0]
+
+
+@settings(max_examples=400, deadline=None)
+@given(facts, listings)
+def test_a_cell_says_what_a_run_of_the_account_would_do(known: Facts, listing: Listing) -> None:
+    found = {cell.account_id: cell for cell in cells(known, [listing], CONFIGURATION, NOW)}
+
+    assert set(found) == set(known.directory)
+    for account, cell in found.items():
+        run = run_of(account, listing, known, CONFIGURATION)
+        if run.outcome is Outcome.ALREADY_ENABLED:
+            assert (cell.state, cell.action) == (State.ENABLED, None)
+        elif run.outcome is not None:
+            left_out = run.outcome is Outcome.SKIPPED
+            assert cell.state is (State.LEFT_OUT if left_out else State.GAP)
+            assert (cell.action, cell.reason) == (Action.STOP, run.reason)
+        else:
+            assert cell.state is State.GAP
+            assert cell.action is (run.due or Action.WAIT)
+            assert cell.reason is None
+
+
+def organization(*ids: AccountId) -> Facts:
+    directory = {a: OrganizationAccount(a, "root@example.com", AccountState.ACTIVE) for a in ids}
+    return Facts(ADMINISTRATOR, MANAGEMENT, directory, {}, {})
+
+
+def members(statuses: Mapping[AccountId, Status]) -> dict[AccountId, Observation]:
+    return {a: Observation(a, status, str(status)) for a, status in statuses.items()}
+
+
+def test_a_target_that_cannot_be_read_is_unread_and_not_a_gap() -> None:
+    target = Target(registry.GUARDDUTY, "eu-west-1")
+    membership = Membership(ACCOUNT, target, Mode.ORGANIZATION)
+    problem = explain(ReasonCode.ADMINISTRATOR_NOT_READY, membership, NOW, "no detector")
+    listing = Listing(target, problem=problem)
+
+    (cell,) = cells(organization(ACCOUNT), [listing], a_configuration(), NOW)
+
+    assert cell == Cell(ACCOUNT, target, State.UNREAD, "", reason=problem)
+
+
+def test_the_counts_are_those_of_the_cells_with_what_a_run_would_do_or_say() -> None:
+    here = Target(registry.GUARDDUTY, "eu-west-1")
+    listing = Listing(
+        here,
+        members({ACCOUNT: Status.ENABLED, OTHER: Status.RESIGNED}),
+        dict.fromkeys((OTHER, THIRD), NONE),
+    )
+    configuration = a_configuration()
+
+    counted = coverage(cells(organization(ACCOUNT, OTHER, THIRD), [listing], configuration, NOW))
+
+    assert counted.states == {here: Counter({State.GAP: 2, State.ENABLED: 1})}
+    assert counted.reasons == {here: Counter({"resigned": 1, "create": 1})}
+
+
+def test_members_outside_the_organisation_are_named() -> None:
+    target = Target(registry.SECURITYHUB, "eu-west-1")
+    listing = Listing(target, members({ACCOUNT: Status.ENABLED, OTHER: Status.INVITED}))
+
+    found = list(strangers(organization(ACCOUNT), [listing]))
+
+    assert found == [(target, Observation(OTHER, Status.INVITED, "Invited"))]
