@@ -9,14 +9,16 @@ from functions.aws.calls import calling
 from functions.enrolment.account import AccountId, OrganizationAccount
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_account import AccountClient
     from mypy_boto3_organizations import OrganizationsClient
+    from mypy_boto3_organizations.type_defs import AccountTypeDef
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "organization": ("organizations:DescribeOrganization",),
     "find": ("organizations:DescribeAccount",),
+    "accounts": ("organizations:ListAccounts",),
     "is_delegated": ("organizations:ListDelegatedAdministrators",),
     "tags": ("organizations:ListTagsForResource",),
     "enabled_regions": ("account:ListRegions",),
@@ -65,17 +67,23 @@ class Directory:
                 exceptions.AWSOrganizationsNotInUseException,
             ):
                 return None
-        # Status was retired on 9 September 2026 in favour of State (botocore, Account).
-        state = found.get("State") or found.get("Status") or ""
-        path = next(iter(found.get("Paths") or ()), None)
-        joined = found.get("JoinedTimestamp")
-        return OrganizationAccount(
-            account_id,
-            found.get("Email", ""),
-            state,
-            path,
-            joined_at=None if joined is None else joined.timestamp(),
+        return _read_account(account_id, found)
+
+    def accounts(self) -> Iterator[OrganizationAccount]:
+        """All accounts of the organisation, in whatever state; each page is read when needed.
+
+        Raises the errors of the call while iterating, ``ServiceRefused`` also if this account
+        belongs to no organisation. A list that ended with an error is not complete.
+        """
+        # An empty page may have a NextToken (botocore, ListAccounts): the paginator goes on.
+        pages = self._organizations.get_paginator("list_accounts").paginate(
+            PaginationConfig={"PageSize": 20}
         )
+        with calling("Organizations", "ListAccounts"):
+            for page in pages:
+                for found in page["Accounts"]:
+                    if "Id" in found:
+                        yield _read_account(AccountId(found["Id"]), found)
 
     def tags(self, account_id: AccountId) -> dict[str, str]:
         """An account's tags in Organizations."""
@@ -130,3 +138,17 @@ class Directory:
                 )
             except (exceptions.AccessDeniedException, exceptions.ValidationException):
                 return None
+
+
+def _read_account(account_id: AccountId, found: AccountTypeDef) -> OrganizationAccount:
+    # Status was retired on 9 September 2026 in favour of State (botocore, Account).
+    state = found.get("State") or found.get("Status") or ""
+    path = next(iter(found.get("Paths") or ()), None)
+    joined = found.get("JoinedTimestamp")
+    return OrganizationAccount(
+        account_id,
+        found.get("Email", ""),
+        state,
+        path,
+        joined_at=None if joined is None else joined.timestamp(),
+    )

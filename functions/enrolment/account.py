@@ -45,9 +45,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class OrganizationAccount:
-    """An account as Organizations returns it (``DescribeAccount``). ``state`` is the raw value.
+    """An account as Organizations returns it (``DescribeAccount``, ``ListAccounts``).
 
-    ``joined_at`` (``JoinedTimestamp``, epoch seconds) changes if the account leaves and rejoins.
+    ``state`` is the raw value. ``joined_at`` (``JoinedTimestamp``, epoch seconds) changes if the
+    account leaves and rejoins.
     """
 
     id: AccountId

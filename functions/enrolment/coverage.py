@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances, decide
-from functions.enrolment.explain import explain
+from functions.enrolment.explain import as_found, explain
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import not_enrolled
 
@@ -65,7 +65,8 @@ class Cell:
 
     ``raw`` is the status in the service's own words, "" if unread. ``action`` is what a run that
     starts now would do first: ``STOP`` if it would end the membership at once, None if there is
-    nothing to do. ``reason`` is why it would end it, or why the target is unread.
+    nothing to do. ``reason`` is why it would end it, or why the target is unread. ``automation``:
+    what the service does about the account by itself, if it was read.
     """
 
     account_id: AccountId
@@ -74,6 +75,7 @@ class Cell:
     raw: str
     action: Action | None = None
     reason: Reason | None = None
+    automation: Automation | None = None
 
 
 def cells(
@@ -146,23 +148,26 @@ def _cell(
     target, now = listing.target, circumstances.now
     seen = listing.members.get(account.id)
     raw = seen.raw if seen else Status.ABSENT
-    membership = Membership(account.id, target, account.mode)
     excluded = not_enrolled(account, target, facts, configuration)
     if excluded is not None:
         outcome, code, said = excluded
-        reason = explain(code, membership, now, said)
-        return Cell(account.id, target, _state(outcome), raw, Action.STOP, reason)
+        why = explain(code, Membership(account.id, target, account.mode), now, said)
+        return Cell(account.id, target, _state(outcome), raw, Action.STOP, why)
     if listing.problem is not None:
         return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)
     if seen is not None and seen.status is Status.ENABLED:
         return Cell(account.id, target, State.ENABLED, raw)
     observation = seen or Observation(account.id, Status.ABSENT, Status.ABSENT)
+    membership = Membership(account.id, target, account.mode, taken_at=now)
     membership = membership.seen(observation, now)
     automation = listing.automations.get(account.id)
     if automation is not None:
-        membership = membership.told(automation)
+        membership = membership.told(automation, now)
     decision = decide(membership, circumstances)
-    return Cell(account.id, target, _state(decision.outcome), raw, decision.action, decision.reason)
+    reason = as_found(decision.reason.code, membership) if decision.reason else None
+    return Cell(
+        account.id, target, _state(decision.outcome), raw, decision.action, reason, automation
+    )
 
 
 def _state(outcome: Outcome | None) -> State:

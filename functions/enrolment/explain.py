@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
@@ -79,6 +80,12 @@ def waiting_for(
     contradiction = _contradicting_fact(code) if healed else ""
     said = contradiction or _detail(code, membership, awaited, now)
     return explain(code, membership, now, said)
+
+
+def as_found(code: ReasonCode, membership: Membership) -> Reason:
+    """The reason for a status of which one reading is known, and not since when it lasts."""
+    said = _detail(code, membership, None, 0)
+    return explain(code, replace(membership, transitions=()), 0, said)
 
 
 def refused(membership: Membership, answer: Answer, now: float) -> Reason:

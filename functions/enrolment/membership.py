@@ -103,10 +103,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """The status of one account from GetMembers; ``raw`` is the service's own spelling.
+    """The status of one account from GetMembers or ListMembers, ``raw`` in the service's spelling.
 
     ``detail`` is further information, for example Detective's ``DisabledReason``. An account that
-    the service does not return is ``ABSENT``.
+    GetMembers does not return is ``ABSENT``.
     """
 
     account_id: AccountId

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import redacted_line
-from functions.enrolment.account import MOST_ACCOUNTS
+from functions.enrolment.account import MOST_ACCOUNTS, AccountId
 from functions.enrolment.errors import AccessDenied, RollcallError, ServiceUnavailable, Throttled
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.enrolment.reason import ReasonCode
@@ -16,7 +16,6 @@ from functions.services.statuses import read_status
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
-    from functions.enrolment.account import AccountId
     from functions.services.record import ServiceRecord
 
 
@@ -66,17 +65,23 @@ def one_by_one(
     return given
 
 
+def observation(
+    service: ServiceRecord, account: str, raw: str, detail: str | None = None
+) -> Observation:
+    """What a service says of a member, in its own spelling, in the one vocabulary."""
+    return Observation(AccountId(account), read_status(service, raw), raw, detail)
+
+
 def observations(
     service: ServiceRecord,
     accounts: Sequence[AccountId],
-    members: Mapping[str, tuple[str, str | None]],
+    members: Iterable[Observation],
     unprocessed: Mapping[str, str],
 ) -> tuple[Observation, ...]:
-    """An observation for each account; ``members`` holds (status, detail) by account."""
+    """An observation for each account, of the ``members`` that the service returned or without."""
+    returned = {member.account_id: member for member in members}
     return tuple(
-        Observation(account, read_status(service, members[account][0]), *members[account])
-        if account in members
-        else _not_returned(service, account, unprocessed.get(account))
+        returned.get(account) or _not_returned(service, account, unprocessed.get(account))
         for account in accounts
     )
 

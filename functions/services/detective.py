@@ -29,6 +29,7 @@ from functions.services.answers import (
 from functions.services.batches import (
     answers,
     check_size,
+    observation,
     observations,
     one_by_one,
     without_usable_email,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from mypy_boto3_detective.type_defs import (
         AccountTypeDef,
         CreateMembersRequestTypeDef,
+        ListMembersRequestTypeDef,
         MemberDetailTypeDef,
         UnprocessedAccountTypeDef,
     )
@@ -75,14 +77,20 @@ class Detective:
         check_size(accounts)
         with self._calling("GetMembers"):
             response = self._client.get_members(GraphArn=resource, AccountIds=list(accounts))
-        members = {
-            member["AccountId"]: (member.get("Status", ""), member.get("DisabledReason"))
-            for member in response.get("MemberDetails", [])
-            if "AccountId" in member
-        }
+        members = _read_members(response.get("MemberDetails", []))
         return observations(
             DETECTIVE, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        request: ListMembersRequestTypeDef = {"GraphArn": resource, "MaxResults": 200}
+        with self._calling("ListMembers"):
+            while True:  # botocore has no paginator here
+                page = self._client.list_members(**request)
+                yield from _read_members(page.get("MemberDetails", []))
+                if not (token := page.get("NextToken")):
+                    return
+                request["NextToken"] = token
 
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
@@ -206,6 +214,13 @@ def _accepted_before(invitations: Iterable[MemberDetailTypeDef]) -> Answer | Non
     return None
 
 
+def _read_members(members: Iterable[MemberDetailTypeDef]) -> Iterator[Observation]:
+    for member in members:
+        if "AccountId" in member:
+            status, detail = member.get("Status", ""), member.get("DisabledReason")
+            yield observation(DETECTIVE, member["AccountId"], status, detail)
+
+
 def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
     return {
         account["AccountId"]: account.get("Reason", "")
@@ -256,6 +271,7 @@ DETECTIVE = ServiceRecord(
     ),
     permissions={
         "observe": ("detective:ListGraphs", "detective:GetMembers"),
+        "list": ("detective:ListGraphs", "detective:ListMembers"),
         "automation": ("detective:DescribeOrganizationConfiguration",),
         "create": ("detective:CreateMembers",),
         "invite": (),

@@ -19,6 +19,7 @@ from functions.services.answers import HUB_AND_DETECTOR
 from functions.services.batches import (
     answers,
     check_size,
+    observation,
     observations,
     without_usable_email,
 )
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         AccountDetailTypeDef,
         DetectorFeatureConfigurationTypeDef,
         InviteMembersRequestTypeDef,
+        MemberTypeDef,
         UnprocessedAccountTypeDef,
     )
 
@@ -82,13 +84,19 @@ class GuardDuty:
         check_size(accounts)
         with self._calling("GetMembers"):
             response = self._client.get_members(DetectorId=resource, AccountIds=list(accounts))
-        members = {
-            member["AccountId"]: (member.get("RelationshipStatus", ""), None)
-            for member in response.get("Members", [])
-        }
+        members = _read_members(response.get("Members", []))
         return observations(
             GUARDDUTY, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        # A string; what GuardDuty lists without it is not documented.
+        pages = self._client.get_paginator("list_members").paginate(
+            DetectorId=resource, OnlyAssociated="false", PaginationConfig={"PageSize": 50}
+        )
+        with self._calling("ListMembers"):
+            for page in pages:
+                yield from _read_members(page.get("Members", []))
 
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
@@ -292,6 +300,11 @@ def _needs_of_accepting(invitation: Invitation) -> MemberNeeds:
     )
 
 
+def _read_members(members: Iterable[MemberTypeDef]) -> Iterator[Observation]:
+    for member in members:
+        yield observation(GUARDDUTY, member["AccountId"], member.get("RelationshipStatus", ""))
+
+
 def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
     return {account["AccountId"]: account["Result"] for account in unprocessed}
 
@@ -323,6 +336,7 @@ GUARDDUTY = ServiceRecord(
     texts=HUB_AND_DETECTOR,
     permissions={
         "observe": ("guardduty:ListDetectors", "guardduty:GetMembers"),
+        "list": ("guardduty:ListDetectors", "guardduty:ListMembers"),
         "automation": ("guardduty:DescribeOrganizationConfiguration",),
         "create": ("guardduty:CreateMembers",),
         "invite": ("guardduty:InviteMembers",),

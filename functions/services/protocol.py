@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.automation import Automation
@@ -26,7 +26,7 @@ class SecurityService(Protocol):
 
         Raises:
             AdministratorNotReady: the service is not set up here; the message names the call that
-                sets it up. Security Hub raises it only from :meth:`observe`.
+                sets it up. Security Hub raises it only from the other methods.
         """
         ...
 
@@ -35,6 +35,19 @@ class SecurityService(Protocol):
 
         If the service's text does not say whether the account is a member, the status is
         ``UNKNOWN`` with the text as detail.
+        """
+        ...
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        """All accounts that ListMembers returns, associated or not; a page is read when needed.
+
+        An account that is not listed is not a member. Security Hub, GuardDuty and Macie list those
+        that are or were members, also if they were never invited or are disassociated by now;
+        Detective lists those that its administrator has invited or enabled, or tried to, and none
+        that was removed (botocore, ListMembers; Macie user guide).
+
+        Raises the errors of the call while iterating; a list that ended with an error is not
+        complete. Inferred: an account may be yielded twice if members change between two pages.
         """
         ...
 

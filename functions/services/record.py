@@ -36,9 +36,10 @@ class ServiceRecord(Service):
     makes the administrator's adapter from a boto3 client in one Region, the settings of invitations
     and a function that gives the client in another Region; ``invitee`` makes the member's.
     ``statuses`` maps its spelling of statuses, ``texts`` parts of its texts about one account, the
-    most specific first. ``permissions`` are the IAM actions of ``observe`` (including
-    ``administrator_resource``), ``automation``, ``create``, ``invite`` and ``restart``;
-    ``accepting`` is what the member's ``accept`` needs with these settings.
+    most specific first. ``permissions`` are the IAM actions of ``observe`` and ``list`` (both
+    including ``administrator_resource``), ``automation``, ``create``, ``invite`` and ``restart``;
+    ``list`` is for the adapter's ``members``. ``accepting`` is what the member's ``accept`` needs
+    with these settings.
     """
 
     principal: str = field(compare=False, repr=False)

@@ -17,7 +17,7 @@ from functions.enrolment.errors import (
 )
 from functions.enrolment.membership import Answer, Status, Verdict
 from functions.services.answers import HUB_AND_DETECTOR, RETRY
-from functions.services.batches import answers, check_size, observations
+from functions.services.batches import answers, check_size, observation, observations
 from functions.services.central import PERMISSIONS as CENTRAL_PERMISSIONS
 from functions.services.central import central_automation
 from functions.services.invitations import (
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_securityhub import SecurityHubClient
-    from mypy_boto3_securityhub.type_defs import AccountDetailsTypeDef, ResultTypeDef
+    from mypy_boto3_securityhub.type_defs import (
+        AccountDetailsTypeDef,
+        MemberTypeDef,
+        ResultTypeDef,
+    )
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.automation import Automation
@@ -67,15 +71,19 @@ class SecurityHub:
                 raise
             rest = [account for account in accounts if account not in absent]
             seen = self.observe(resource, rest) if rest else ()
-            return (*observations(SECURITYHUB, absent, {}, {}), *seen)
-        members = {
-            member["AccountId"]: (member.get("MemberStatus", ""), None)
-            for member in response.get("Members", [])
-            if "AccountId" in member
-        }
+            return (*observations(SECURITYHUB, absent, (), {}), *seen)
+        members = _read_members(response.get("Members", []))
         return observations(
             SECURITYHUB, accounts, members, _texts(response.get("UnprocessedAccounts", []))
         )
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        pages = self._client.get_paginator("list_members").paginate(
+            OnlyAssociated=False, PaginationConfig={"PageSize": 50}
+        )
+        with self._calling("ListMembers"):
+            for page in pages:
+                yield from _read_members(page.get("Members", []))
 
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
@@ -263,6 +271,12 @@ def _needs_of_accepting(invitation: Invitation) -> MemberNeeds:
     )
 
 
+def _read_members(members: Iterable[MemberTypeDef]) -> Iterator[Observation]:
+    for member in members:
+        if "AccountId" in member:
+            yield observation(SECURITYHUB, member["AccountId"], member.get("MemberStatus", ""))
+
+
 def _texts(unprocessed: Iterable[ResultTypeDef]) -> dict[str, str]:
     return {
         result["AccountId"]: result.get("ProcessingResult", "")
@@ -299,6 +313,7 @@ SECURITYHUB = ServiceRecord(
     ),
     permissions={
         "observe": ("securityhub:GetMembers",),
+        "list": ("securityhub:ListMembers",),
         "automation": ("securityhub:DescribeOrganizationConfiguration", *CENTRAL_PERMISSIONS),
         "create": ("securityhub:CreateMembers",),
         "invite": ("securityhub:InviteMembers",),

@@ -43,7 +43,9 @@ NEEDS = Needs(
         ),
         *actions_of(ownership.ACTIONS, "take"),
     ),
-    organization=actions_of(directory.ACTIONS, *directory.ACTIONS),
+    organization=actions_of(
+        directory.ACTIONS, "organization", "find", "is_delegated", "tags", "enabled_regions"
+    ),
     executions=actions_of(executions.ACTIONS, "ended"),
 )
 

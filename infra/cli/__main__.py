@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli import redrive
+from infra.cli import redrive, status
 from infra.cli.local import verb as local
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def _add(name: str, run: Callable[..., int], examples: str) -> None:
 
 _add("local", local.run, local.EXAMPLES)
 _add("redrive", redrive.run, redrive.EXAMPLES)
+_add("status", status.run, status.EXAMPLES)
 
 
 def _print_version(wanted: bool) -> None:

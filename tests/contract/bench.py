@@ -19,6 +19,8 @@ from tests.support.macie.local import Macie
 from tests.support.macie.record import MACIE
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from functions.enrolment.membership import Answer, Observation
     from functions.services.protocol import Invitee, SecurityService
     from functions.services.record import ServiceRecord
@@ -107,6 +109,9 @@ class Bench:
 
     def observe(self, *accounts: AccountId) -> tuple[Observation, ...]:
         return self.administrator.observe(self.resource, accounts)
+
+    def members(self) -> Iterator[Observation]:
+        return self.administrator.members(self.resource)
 
     def create(self, *accounts: AccountId) -> dict[AccountId, Answer]:
         emails = {account: email_of(account) for account in accounts}

@@ -43,6 +43,8 @@ VERIFIES_EMAIL = (GUARDDUTY, DETECTIVE, MACIE)
 ONE_ADMINISTRATOR_ONLY = (SECURITYHUB, GUARDDUTY, MACIE)
 NEEDS_ITS_OWN = (SECURITYHUB, GUARDDUTY, MACIE)
 TAKEN = Answer(Verdict.TAKEN)
+# The most members that a service lists in a page (botocore).
+PAGE = {"securityhub": 50, "guardduty": 50, "detective": 200, "macie2": 25}
 
 
 @pytest.fixture(params=SERVICES, ids=str)
@@ -65,6 +67,68 @@ def test_no_account_is_a_member_at_first(bench: Bench) -> None:
         (MEMBER, Status.ABSENT, "Absent"),
         (OTHER, Status.ABSENT, "Absent"),
     ]
+
+
+def test_members_are_listed_as_they_are_observed_whether_associated_or_not(bench: Bench) -> None:
+    enabled, removed, never, invited, created = (
+        AccountId(f"{number:012}") for number in range(700, 705)
+    )
+    for account in (enabled, removed, never):
+        bench.add(account, organization=MANAGEMENT)
+    for account in (invited, created):
+        bench.add(account)
+    bench.create(enabled, removed, created)
+    bench.invite(invited)
+    bench.later()
+    bench.world.apply({"do": "remove_account", "account_id": removed})
+
+    listed = list(bench.members())
+
+    expected = {enabled: Status.ENABLED, invited: Status.INVITED}
+    if bench.service == DETECTIVE:  # it invites whom it creates, and drops whom it removes
+        expected |= {created: Status.INVITED}
+    else:
+        expected |= {created: Status.CREATED, removed: Status.REMOVED}
+    assert {one.account_id: one.status for one in listed} == expected
+    seen = bench.observe(enabled, removed, never, invited, created)
+    assert listed == [one for one in seen if one.status is not Status.ABSENT]
+
+
+def many_members(bench: Bench) -> list[AccountId]:
+    """Enabled members for two full pages and a part of a third."""
+    count = 2 * PAGE[bench.service.name] + 20
+    accounts = [AccountId(f"{number:012}") for number in range(700, 700 + count)]
+    for account in accounts:
+        bench.add(account, organization=MANAGEMENT)
+    for start in range(0, count, 50):
+        bench.create(*accounts[start : start + 50])
+    bench.later()
+    bench.calls.clear()
+    return accounts
+
+
+def test_many_members_are_listed_each_once_in_full_pages(bench: Bench) -> None:
+    accounts = many_members(bench)
+
+    listed = list(bench.members())
+
+    pages = [call for call in bench.calls.read() if call.operation == "ListMembers"]
+    assert [one.account_id for one in listed] == accounts
+    assert {one.status for one in listed} == {Status.ENABLED}
+    assert len(pages) == 3
+
+
+def test_a_list_that_is_throttled_on_its_way_is_not_taken_for_complete(bench: Bench) -> None:
+    accounts = many_members(bench)
+    page = PAGE[bench.service.name]
+    members = bench.members()
+    first = [next(members).account_id for _ in range(page)]
+    bench.fail(FaultKind.THROTTLING, "ListMembers")
+
+    with pytest.raises(Throttled, match=rf"^{bench.service.label} ListMembers: "):
+        next(members)
+
+    assert first == accounts[:page]
 
 
 def test_an_account_of_the_organisation_is_enabled_without_an_invitation(bench: Bench) -> None:
@@ -244,6 +308,7 @@ def each_call(bench: Bench) -> list[Callable[[], object]]:
     resource, service = bench.resource, bench.service
     calls: list[Callable[[], object]] = [
         lambda: bench.administrator.observe(resource, [MEMBER, OTHER]),
+        lambda: list(bench.administrator.members(resource)),
         lambda: bench.administrator.create(resource, {MEMBER: email_of(MEMBER)}),
     ]
     if not service.create_invites:
@@ -308,14 +373,17 @@ def test_an_invitation_that_was_sent_and_then_failed_is_not_sent_again(bench: Be
     assert bench.invitations_sent() == 1
 
 
+@pytest.mark.parametrize(
+    "read", [lambda it: it.observe(MEMBER), lambda it: list(it.members())], ids=["observe", "list"]
+)
 @pytest.mark.parametrize("service", SERVICES, ids=str)
 def test_an_administrator_without_set_up_is_told_the_call_that_sets_it_up(
-    service: ServiceRecord,
+    service: ServiceRecord, read: Callable[[Bench], object]
 ) -> None:
     bench = Bench(service, set_up=False)
 
     with pytest.raises(AdministratorNotReady, match=rf"eu-west-1.*: call {service} [A-Z]"):
-        bench.observe(MEMBER)
+        read(bench)
 
     assert not bench.is_on(ADMINISTRATOR)
 
@@ -729,6 +797,8 @@ def test_the_permissions_named_are_the_calls_made(bench: Bench, invitation: Invi
     resource = bench.resource
     bench.administrator.observe(resource, [MEMBER])
     note("observe")
+    list(bench.members())
+    note("list")
     bench.administrator.automation(resource, [MEMBER])
     note("automation")
     emails = {MEMBER: email_of(MEMBER), OTHER: email_of(OTHER)}
@@ -751,5 +821,5 @@ def test_the_permissions_named_are_the_calls_made(bench: Bench, invitation: Invi
         **bench.service.permissions,
         "accept": bench.service.accepting(invitation).permissions,
     }
-    for verb in ("observe", "create", "invite", "restart", "accept"):
+    for verb in ("observe", "list", "create", "invite", "restart", "accept"):
         assert called.get(verb, set()) == set(permitted[verb]), verb

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling, code_of
@@ -17,6 +18,7 @@ from functions.services.answers import HUB_AND_DETECTOR
 from functions.services.batches import (
     answers,
     check_size,
+    observation,
     observations,
     one_by_one,
     without_usable_email,
@@ -26,7 +28,7 @@ from functions.services.organization import not_delegated
 from functions.services.record import MemberNeeds, ServiceRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.automation import Automation
@@ -46,21 +48,26 @@ class Macie:
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
         check_size(accounts)
-        members: dict[str, tuple[str, str | None]] = {}
+        members: list[Observation] = []
         unread: dict[str, str] = {}
         for account in accounts:
             try:
-                with calling(MACIE.label, "GetMember"):
+                with self._calling("GetMember"):
                     member = self._client.get_member(id=account)
-                members[account] = member["relationshipStatus"], None
-            except AccessDenied as error:
-                if "Macie is not enabled" not in str(error):
-                    raise
-                raise self._not_ready() from error
+                members.append(observation(MACIE, account, member["relationshipStatus"]))
             except ServiceRefused as error:
                 if code_of(error) != "ResourceNotFoundException":
                     unread[account] = str(error)
         return observations(MACIE, accounts, members, unread)
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        pages = self._client.get_paginator("list_members").paginate(
+            onlyAssociated="false", PaginationConfig={"PageSize": 25}
+        )
+        with self._calling("ListMembers"):
+            for page in pages:
+                for member in page["members"]:
+                    yield observation(MACIE, member["accountId"], member["relationshipStatus"])
 
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
@@ -98,11 +105,18 @@ class Macie:
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         raise NotImplementedError
 
-    def _not_ready(self) -> AdministratorNotReady:
-        return AdministratorNotReady(
-            f"Macie is not enabled in {self._client.meta.region_name} of the administrator"
-            " account: call macie2 EnableMacie there"
-        )
+    @contextmanager
+    def _calling(self, operation: str) -> Iterator[None]:
+        try:
+            with calling(MACIE.label, operation):
+                yield
+        except AccessDenied as error:
+            if "Macie is not enabled" not in str(error):
+                raise
+            raise AdministratorNotReady(
+                f"Macie is not enabled in {self._client.meta.region_name} of the administrator"
+                " account: call macie2 EnableMacie there"
+            ) from error
 
 
 class MacieInvitee:
@@ -181,6 +195,7 @@ MACIE = ServiceRecord(
     texts=HUB_AND_DETECTOR,
     permissions={
         "observe": ("macie2:GetMember",),
+        "list": ("macie2:ListMembers",),
         "automation": ("macie2:DescribeOrganizationConfiguration",),
         "create": ("macie2:CreateMember",),
         "invite": ("macie2:CreateInvitations",),

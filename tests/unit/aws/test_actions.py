@@ -112,6 +112,12 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"Account": {"Id": ACCOUNT}},
         lambda clients: directory_of(clients).find(ACCOUNT),
     ),
+    "accounts": (
+        "organizations",
+        "list_accounts",
+        {"Accounts": []},
+        lambda clients: list(directory_of(clients).accounts()),
+    ),
     "is_delegated": (
         "organizations",
         "list_delegated_administrators",

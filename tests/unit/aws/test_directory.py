@@ -10,7 +10,7 @@ from botocore.stub import Stubber
 
 from functions.aws.directory import Directory, Organization
 from functions.enrolment.account import AccountState, OrganizationAccount
-from functions.enrolment.errors import AccessDenied, RollcallError, Throttled
+from functions.enrolment.errors import AccessDenied, RollcallError, ServiceRefused, Throttled
 from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, NOW, OTHER
 from tests.unit.aws.support import REGION, a_session
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PRINCIPAL = "guardduty.amazonaws.com"
+PATH = "o-exampleorgid/r-abcd/ou-abcd-11111111/"
 FIRST_PAGE = {"ServicePrincipal": PRINCIPAL, "MaxResults": 20}
 REGIONS_ASKED = {
     "AccountId": ACCOUNT,
@@ -65,13 +66,12 @@ def test_an_account_may_belong_to_no_organization(aws: Stubbed) -> None:
 
 
 def test_an_account_is_found_with_its_path_and_when_it_joined(aws: Stubbed) -> None:
-    path = "o-exampleorgid/r-abcd/ou-abcd-11111111/"
-    answer = account(Paths=[path], JoinedTimestamp=datetime.fromtimestamp(NOW + 0.5, UTC))
+    answer = account(Paths=[PATH], JoinedTimestamp=datetime.fromtimestamp(NOW + 0.5, UTC))
     aws.organizations.add_response("describe_account", answer, {"AccountId": ACCOUNT})
 
     found = aws.directory.find(ACCOUNT)
 
-    assert found == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", path, joined_at=NOW + 0.5)
+    assert found == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", PATH, joined_at=NOW + 0.5)
 
 
 def test_state_is_believed_over_the_retired_status(aws: Stubbed) -> None:
@@ -109,6 +109,45 @@ def test_what_cannot_be_looked_up_is_an_error(
 
     with pytest.raises(error, match=code):
         aws.directory.find(ACCOUNT)
+
+
+def test_accounts_are_listed_page_after_page_also_after_an_empty_one(aws: Stubbed) -> None:
+    joined = datetime.fromtimestamp(NOW + 0.5, UTC)
+    one = {"Id": ACCOUNT, "Email": EMAIL, "State": "ACTIVE", "Status": "SUSPENDED"}
+    two = {"Id": OTHER, "Status": "SUSPENDED"}
+    pages: list[tuple[dict[str, Any], dict[str, Any]]] = [
+        ({}, {"Accounts": [one | {"Paths": [PATH], "JoinedTimestamp": joined}], "NextToken": "a"}),
+        ({"NextToken": "a"}, {"Accounts": [], "NextToken": "b"}),
+        ({"NextToken": "b"}, {"Accounts": [two]}),
+    ]
+    for request, response in pages:
+        aws.organizations.add_response("list_accounts", response, {"MaxResults": 20} | request)
+
+    assert list(aws.directory.accounts()) == [
+        OrganizationAccount(ACCOUNT, EMAIL, AccountState.ACTIVE, PATH, joined_at=NOW + 0.5),
+        OrganizationAccount(OTHER, "", AccountState.SUSPENDED),
+    ]
+
+
+def test_a_page_of_accounts_is_read_when_it_is_needed(aws: Stubbed) -> None:
+    first = {"Accounts": [{"Id": ACCOUNT}], "NextToken": "more"}
+    aws.organizations.add_response("list_accounts", first)
+    accounts = aws.directory.accounts()
+
+    assert next(accounts).id == ACCOUNT
+
+    aws.organizations.add_client_error("list_accounts", "TooManyRequestsException")
+    with pytest.raises(Throttled, match=r"^Organizations ListAccounts: TooManyRequests"):
+        next(accounts)
+
+
+def test_without_an_organization_there_is_no_list_that_could_be_taken_for_complete(
+    aws: Stubbed,
+) -> None:
+    aws.organizations.add_client_error("list_accounts", "AWSOrganizationsNotInUseException")
+
+    with pytest.raises(ServiceRefused, match="AWSOrganizationsNotInUseException"):
+        list(aws.directory.accounts())
 
 
 @pytest.mark.parametrize(("delegate", "expected"), [(ACCOUNT, True), (OTHER, False)])

@@ -42,8 +42,9 @@ class Spelling:
     """How a service spells what all of them say.
 
     ``keys`` are those of an account to create, of its address, of the members, and of a member's
-    status; ``named`` how the resource is named. ``words`` are the service's own about one account,
-    ``off`` what it answers where the administrator has not set it up, ``to_do`` what is to be done.
+    status; ``named`` how the resource is named; ``listing`` what else every page of members is
+    asked for with. ``words`` are the service's own about one account, ``off`` what it answers where
+    the administrator has not set it up, ``to_do`` what is to be done.
     """
 
     service: ServiceRecord
@@ -52,6 +53,7 @@ class Spelling:
     words: tuple[str, Verdict]
     off: tuple[tuple[str, str], ...]
     to_do: str
+    listing: Mapping[str, Any]
     named: Mapping[str, str] = field(default_factory=dict)
     creating: Mapping[str, Any] = field(default_factory=dict)
     member: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +76,7 @@ SECURITYHUB, GUARDDUTY, DETECTIVE = SPELLINGS = (
         (("InvalidAccessException", "Account 1 is not subscribed to AWS Security Hub"),),
         "Security Hub CSPM is not enabled in eu-west-1 of the administrator account: "
         "call securityhub EnableSecurityHub there",
+        {"OnlyAssociated": False, "MaxResults": 50},
     ),
     Spelling(
         registry.GUARDDUTY,
@@ -86,6 +89,7 @@ SECURITYHUB, GUARDDUTY, DETECTIVE = SPELLINGS = (
         ),
         "GuardDuty has no detector in eu-west-1 of the administrator account: "
         "call guardduty CreateDetector there",
+        {"OnlyAssociated": "false", "MaxResults": 50},
         named={"DetectorId": DETECTOR},
         member={"MasterId": ADMINISTRATOR, "Email": EMAIL, "UpdatedAt": "2026-11-21T10:00:00.000Z"},
     ),
@@ -98,6 +102,7 @@ SECURITYHUB, GUARDDUTY, DETECTIVE = SPELLINGS = (
         "Detective has no behavior graph in eu-west-1 of the administrator account: "
         "call detective CreateGraph there, or detective EnableOrganizationAdminAccount from the "
         "management account",
+        {"MaxResults": 200},
         named={"GraphArn": GRAPH},
         creating={"DisableEmailNotification": True},
     ),
@@ -156,6 +161,45 @@ def test_every_account_is_observed_once_in_the_order_asked(spelling: Spelling) -
         Observation(THREE, Status.UNKNOWN, "Unknown", "Internal error: (e-mail)"),
         Observation(FOUR, Status.ABSENT, "Absent"),
     )
+
+
+@every_service
+def test_members_are_listed_page_after_page(spelling: Spelling) -> None:
+    _, _, members, status = spelling.keys
+
+    def page(token: str | None, following: str | None, **statuses: str) -> Exchange:
+        request = {**spelling.named, **spelling.listing} | ({"NextToken": token} if token else {})
+        shown = [{**spelling.member, "AccountId": a, status: s} for a, s in statuses.items()]
+        response = {members: shown} | ({"NextToken": following} if following else {})
+        return asked("list_members", request, **response)
+
+    with stubbed(
+        spelling.service.name,
+        page(None, "a", **{TWO: "Enabled", ONE: "Sleeping"}),
+        page("a", "b"),
+        # The accounts have moved on by one between the pages.
+        page("b", None, **{ONE: "Invited"}),
+    ) as client:
+        listed = list(adapter(spelling, client).members(spelling.resource))
+
+    assert listed == [
+        Observation(TWO, Status.ENABLED, "Enabled"),
+        Observation(ONE, Status.UNKNOWN, "Sleeping"),
+        Observation(ONE, Status.INVITED, "Invited"),
+    ]
+
+
+@every_service
+def test_no_page_is_read_ahead(spelling: Spelling) -> None:
+    _, _, members, status = spelling.keys
+    member = {**spelling.member, "AccountId": ONE, status: "Enabled"}
+    first = asked(
+        "list_members", {**spelling.named, **spelling.listing}, **{members: [member]}, NextToken="a"
+    )
+    with stubbed(spelling.service.name, first) as client:
+        listed = adapter(spelling, client).members(spelling.resource)
+
+        assert next(listed) == Observation(ONE, Status.ENABLED, "Enabled")
 
 
 def creating(spelling: Spelling, *accounts: AccountId) -> dict[str, Any]:
@@ -229,18 +273,24 @@ def test_a_call_carries_1_to_50_accounts(spelling: Spelling, count: int) -> None
 @every_service
 def test_a_service_that_is_not_set_up_is_told_apart_from_a_refusal(spelling: Spelling) -> None:
     words = ("ValidationException", "words")
-    for operation in calls(spelling, adapter(spelling, None), [ONE]):
+
+    def every_call(client: Any) -> dict[str, Callable[[], object]]:
+        service = adapter(spelling, client)
+        listing = {"list_members": lambda: list(service.members(spelling.resource))}
+        return calls(spelling, service, [ONE]) | listing
+
+    for operation in every_call(None):
         name = "".join(map(str.capitalize, operation.split("_")))
         refusal = f"{spelling.service.label} {name}: ValidationException: words"
         for error, message in (
             *((each, spelling.to_do) for each in spelling.off),
             (words, refusal),
         ):
-            with stubbed(spelling.service.name, refused(operation, *error)) as client:
-                call = calls(spelling, adapter(spelling, client), [ONE])[operation]
-
-                with pytest.raises(Permanent) as caught:
-                    call()
+            with (
+                stubbed(spelling.service.name, refused(operation, *error)) as client,
+                pytest.raises(Permanent) as caught,
+            ):
+                every_call(client)[operation]()
             kind = ServiceRefused if error is words else AdministratorNotReady
             assert (type(caught.value), str(caught.value)) == (kind, message)
 

@@ -112,7 +112,7 @@ def test_one_by_one_there_are_1_to_50_accounts_too(count: int) -> None:
 def test_only_words_that_say_so_make_an_account_absent(
     text: str, status: Status, detail: str
 ) -> None:
-    seen = observations(GUARDDUTY, [ONE], {}, {ONE: text})
+    seen = observations(GUARDDUTY, [ONE], (), {ONE: text})
 
     assert seen == (Observation(ONE, status, str(status), detail),)
 

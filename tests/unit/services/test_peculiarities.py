@@ -112,10 +112,16 @@ def test_detective_says_why_a_member_is_disabled() -> None:
     disabled = {"Status": "ACCEPTED_BUT_DISABLED", "DisabledReason": "VOLUME_UNKNOWN"}
     request = {"GraphArn": GRAPH, "AccountIds": [ONE]}
     members = [{"AccountId": ONE, **disabled}]
-    with stubbed("detective", asked("get_members", request, MemberDetails=members)) as client:
+    with stubbed(
+        "detective",
+        asked("get_members", request, MemberDetails=members),
+        asked("list_members", {"GraphArn": GRAPH, "MaxResults": 200}, MemberDetails=members),
+    ) as client:
         (seen,) = Detective(client, SILENT).observe(GRAPH, [ONE])
+        (listed,) = Detective(client, SILENT).members(GRAPH)
 
     assert (seen.status, seen.detail) == (Status.ACCEPTED_BUT_DISABLED, "VOLUME_UNKNOWN")
+    assert listed == seen
 
 
 def test_detective_restarts_members_one_by_one() -> None:

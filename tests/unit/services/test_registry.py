@@ -14,7 +14,7 @@ from functions.services import registry
 if TYPE_CHECKING:
     from functions.services.record import ServiceRecord
 
-VERBS = ("observe", "automation", "create", "invite", "restart")
+VERBS = ("observe", "list", "automation", "create", "invite", "restart")
 EVERYTHING = Invitation(standards=("pci-dss/v/4.0.1",), detector_features=DETECTOR_FEATURES)
 
 

@@ -113,6 +113,10 @@ class Service:
         found = {account: self.statuses.get(account, Status.ABSENT) for account in accounts}
         return tuple(Observation(each, status, str(status)) for each, status in found.items())
 
+    def members(self, resource: str) -> Iterator[Observation]:
+        seen = self.observe(resource, list(self.statuses))
+        return (one for one in seen if one.status is not Status.ABSENT)
+
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
     ) -> Mapping[AccountId, Automation]:
@@ -173,13 +177,13 @@ class Known(Directory):
 
     def __init__(self) -> None:
         self.founded = True
-        self.accounts: list[AccountId] = []
+        self.account_ids: list[AccountId] = []
 
     def organization(self) -> Organization | None:
         return Organization("o-exampleorgid", MANAGEMENT) if self.founded else None
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
-        if account_id not in self.accounts:
+        if account_id not in self.account_ids:
             return None
         return OrganizationAccount(account_id, EMAIL, AccountState.ACTIVE, joined_at=NOW)
 

@@ -71,7 +71,7 @@ def plan(wiring: Wired, given: object, now: float = LATER) -> dict[str, Any]:
 def an_organization(*rows: Any, record: OnboardingRecord = HOLDER) -> Wired:
     """The account belongs to it, and another run has these memberships."""
     wiring = wired()
-    wiring.known.accounts.append(ACCOUNT)
+    wiring.known.account_ids.append(ACCOUNT)
     wiring.ledger.open(record)
     if rows:
         assert not wiring.ledger.write(rows, NOW)
@@ -155,7 +155,7 @@ def test_a_persons_start_waits_for_an_account_that_organizations_may_come_to_kno
     for now in moments:
         wiring = wired()
         wiring.known.founded = founded
-        wiring.known.accounts = [ACCOUNT] if known else []
+        wiring.known.account_ids = [ACCOUNT] if known else []
         outcome_of_planning(wiring, given | {"accounts": [account]}, AT_FIRST)
         outcome = outcome_of_planning(wiring, given | {"accounts": [account]}, now)
 
@@ -187,7 +187,7 @@ class Asked(Known):
     def __init__(self) -> None:
         super().__init__()
         self.asked: list[str] = []
-        self.accounts = [ACCOUNT, ADMINISTRATOR]
+        self.account_ids = [ACCOUNT, ADMINISTRATOR]
         self.management = MANAGEMENT
         self.state = AccountState.ACTIVE
         self.joined_at = NOW
@@ -198,7 +198,7 @@ class Asked(Known):
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
         self.asked.append(f"find {account_id}")
-        if account_id not in self.accounts:
+        if account_id not in self.account_ids:
             return None
         return OrganizationAccount(account_id, EMAIL, self.state, joined_at=self.joined_at)
 

@@ -1,0 +1,137 @@
+"""``rollcall status`` on the local AWS: what people see, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+REGIONS = ["eu-west-1", "us-east-1"]
+
+if TYPE_CHECKING:
+    from infra.local.process import LocalAws
+
+
+class User:
+    """Someone with the administrator's credentials and a cdk.json."""
+
+    def __init__(self, aws: LocalAws, administrator: str, config: Path) -> None:
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "AWS_ENDPOINT_URL": aws.url,
+            "AWS_ACCESS_KEY_ID": administrator,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_DEFAULT_REGION": REGIONS[0],
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        self._config = config
+
+    def status(self, *arguments: str) -> tuple[int, str, str]:
+        command = [sys.executable, "-m", "infra.cli", "status", "--config", str(self._config)]
+        done = subprocess.run(  # noqa: S603  # our own command
+            [*command, *arguments],
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def accounts() -> dict[str, str]:
+    names = ("management", "administrator", "enabled", "missing", "invited")
+    return {name: f"7700000000{number:02}" for number, name in enumerate(names)}
+
+
+@pytest.fixture(scope="module")
+def user(aws: LocalAws, accounts: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> User:
+    """One account is a member everywhere, one nowhere; one outside is invited to one service."""
+    management, administrator = accounts["management"], accounts["administrator"]
+    aws.world(do="create_organization", management=management)
+    for name in ("administrator", "enabled", "missing"):
+        aws.world(do="add_account", account_id=accounts[name], organization=management)
+    aws.world(do="add_account", account_id=accounts["invited"], email="x@example.com")
+    for service in ("securityhub", "guardduty", "detective"):
+        place: dict[str, Any] = {"service": service, "regions": REGIONS}
+        aws.world(do="designate", account_id=administrator, **place)
+        member = {"administrator": administrator, "account_id": accounts["enabled"]}
+        aws.world(do="set_account", account_id=accounts["enabled"], volume="known")
+        aws.world(do="invite", **place, **member)
+    invited = {"administrator": administrator, "account_id": accounts["invited"]}
+    aws.world(do="invite", service="guardduty", regions=REGIONS[:1], **invited)
+    aws.control("POST", "clock", {"advance": 60})
+    config = tmp_path_factory.mktemp("status") / "cdk.json"
+    rollcall = {"regions": REGIONS, "scope": {"exclude_accounts": [management]}}
+    config.write_text(json.dumps({"context": {"rollcall": rollcall}}))
+    return User(aws, administrator, config)
+
+
+def test_each_target_has_a_line_and_each_gap_with_what_a_run_would_do(
+    user: User, accounts: dict[str, str]
+) -> None:
+    status, output, _ = user.status("--gaps")
+
+    assert status == 1
+    lines = output.splitlines()
+    assert lines[0].startswith("4 accounts, as of ")
+    targets = [line.split() for line in lines[3:9]]
+    # Left out: the administrator itself and the management account.
+    assert {tuple(line[-3:]) for line in targets} == {("1", "2", "1")}
+    missing = [line for line in lines if line.startswith(accounts["missing"])]
+    assert len(missing) == 6
+    assert all(line.endswith("Absent  a run would create") for line in missing)
+    assert lines[-1] == "6 gaps, 0 targets not read, 1 member outside the organisation"
+    assert max(map(len, lines[:9])) <= 80
+
+
+def test_the_document_has_the_same(user: User, accounts: dict[str, str]) -> None:
+    status, output, errors = user.status("--json", "--service", "guardduty")
+
+    document = json.loads(output)
+    assert (status, errors) == (1, "")
+    assert [(one["region"], one["states"]) for one in document["targets"]] == [
+        (region, {"enabled": 1, "left out": 2, "gap": 1}) for region in REGIONS
+    ]
+    assert {one["account_id"] for one in document["gaps"]} == {accounts["missing"]}
+    assert [(one["account_id"], one["region"]) for one in document["outside"]] == [
+        (accounts["invited"], REGIONS[0])
+    ]
+
+
+def test_an_account_that_is_enabled_everywhere_has_no_gap(
+    user: User, accounts: dict[str, str]
+) -> None:
+    status, output, _ = user.status("--account", accounts["enabled"])
+
+    assert status == 0
+    assert "0 gaps, 0 targets not read" in output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--account", "4"), "takes an account id of 12 digits"),
+        (("--service", "macie2"), "--service: takes one of detective, guardduty, securityhub"),
+        (("--region", "eu-west-9"), "--region: takes one of eu-west-1, us-east-1"),
+        (("--config", "nowhere.json"), "--config: takes a cdk.json with context.rollcall"),
+        (("--profile", "nobody"), "nobody"),
+    ],
+)
+def test_what_is_not_valid_is_refused_in_one_line(
+    user: User, arguments: tuple[str, str], message: str
+) -> None:
+    status, output, errors = user.status(*arguments)
+
+    assert (status, output) == (2, "")
+    assert len(errors.splitlines()) == 1
+    assert message in errors
