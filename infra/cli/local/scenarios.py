@@ -39,6 +39,7 @@ TIMING = {
     "longest_wait": "2s",
     "longest_slow_wait": "2s",
     "grace": "10s",
+    "auto_enable": "5s",
     "organization_deadline": "60s",
     "invitation_deadline": "60s",
     "volume_deadline": "60s",
