@@ -217,15 +217,17 @@ def resigned_from_the_organisation(rollcall: Rollcall) -> None:
 # Members that were removed, or begun by hand
 
 
-@pytest.mark.parametrize("service", ["securityhub", "guardduty"])
+@pytest.mark.parametrize(
+    ("service", "left_as"), [("securityhub", "Deleted"), ("guardduty", "Removed")]
+)
 def test_an_account_that_left_the_organisation_is_created_and_invited(
-    rollcall: Rollcall, service: str
+    rollcall: Rollcall, service: str, left_as: str
 ) -> None:
     rollcall.found_organization()
     rollcall.add_account(ACCOUNT, email=email(ACCOUNT))
     create(rollcall, service, ACCOUNT)
     rollcall.world.apply({"do": "remove_account", "account_id": ACCOUNT})
-    assert status(rollcall, service, ACCOUNT) == "Removed"
+    assert status(rollcall, service, ACCOUNT) == left_as
 
     enrolled_again_as_an_outside_account(rollcall, service)
 

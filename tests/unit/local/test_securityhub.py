@@ -602,10 +602,12 @@ def test_only_the_administrator_configures_the_organisation(lab: Lab) -> None:
     assert error.message == f"Account {MEMBER} is not an administrator for this organization"
 
 
-def test_an_account_that_leaves_the_organisation_is_removed(lab: Lab, admin: Actor) -> None:
+def test_an_account_that_leaves_the_organisation_is_listed_as_deleted(
+    lab: Lab, admin: Actor
+) -> None:
     create(admin, MEMBER)
     lab.pass_seconds(1)
 
     lab.do("remove_account", account_id=MEMBER)
 
-    assert lab.status(SERVICE, MEMBER) == "Removed"
+    assert lab.status(SERVICE, MEMBER) == "Deleted"

@@ -44,6 +44,8 @@ class SecurityHub(Members):
     name = "securityhub"
     label = "Security Hub CSPM"
     principal = "securityhub.amazonaws.com"
+    # User guide, "securityhub-data-retention".
+    when_left = LocalStatus.DELETED
     wording = Wording(
         throttling="LimitExceededException",
         server_error="InternalException",

@@ -107,7 +107,8 @@ class Delegation:
                 and membership.current.organization
                 and membership.current.status is not LocalStatus.GONE
             ):
-                self._members.become(membership, self._members.when_removed)
+                left = self._members.when_left or self._members.when_removed
+                self._members.become(membership, left)
 
     def _end(self, organization: LocalOrganization, region: str, designation: Designation) -> None:
         if designation.removing:

@@ -48,7 +48,9 @@ class Members(LocalService):
     # Whether an account may have only one administrator.
     exclusive: ClassVar[bool] = True
     first_in_organization: ClassVar[LocalStatus] = LocalStatus.CREATED
+    # When the administrator, or the organisation, loses the account.
     when_removed: ClassVar[LocalStatus] = LocalStatus.REMOVED
+    when_left: ClassVar[LocalStatus | None] = None  # as when removed
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
