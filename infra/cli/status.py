@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -159,8 +160,8 @@ def _survey(
 
         return by_name[name].adapter(client_in(target.region), configuration.invitation, client_in)
 
-    errors = Console(stderr=True, highlight=False)
-    with errors.status(f"Reading {len(targets)} targets") if not quiet else errors:
+    progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
+    with nullcontext() if quiet else progress:
         return make_survey(
             targets,
             configuration,
