@@ -68,3 +68,8 @@ def auto_enable(setting: str) -> Automation:
     if setting not in kinds:
         return Automation(Automatic.UNKNOWN, f"its auto-enable setting {setting} is not known")
     return Automation(kinds[setting], f"auto-enable {setting}")
+
+
+def unreadable(error: Exception) -> Automation:
+    """The automation where it cannot be read."""
+    return Automation(Automatic.UNKNOWN, f"what it does by itself could not be read: {error}")

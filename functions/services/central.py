@@ -10,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
+from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.errors import Permanent, ServiceRefused
 from functions.enrolment.text import one_line
@@ -60,7 +61,13 @@ def central_automation(
 
 
 def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[AccountId, Automation]:
-    associations, unprocessed = _associations(home, accounts)
+    associations: dict[str, Association] = {}
+    unprocessed: dict[str, Unprocessed] = {}
+    # Botocore's model gives the list no maximum; it is kept to that of the member operations.
+    for begin in range(0, len(accounts), MOST_ACCOUNTS):
+        found, unread = _associations(home, accounts[begin : begin + MOST_ACCOUNTS])
+        associations |= found
+        unprocessed |= unread
 
     @cache
     def enables(policy_id: str) -> bool:

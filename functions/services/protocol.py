@@ -54,7 +54,7 @@ class SecurityService(Protocol):
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
     ) -> Mapping[AccountId, Automation]:
-        """What the service does by itself about accounts of the organisation.
+        """What the service does by itself about accounts of the organisation, of any number.
 
         DescribeOrganizationConfiguration; where Security Hub is configured centrally, also the
         configuration policies that apply to the accounts.

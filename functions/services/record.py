@@ -51,3 +51,13 @@ class ServiceRecord(Service):
     texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)
     permissions: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
     accepting: Callable[[Invitation], MemberNeeds] = field(compare=False, repr=False)
+
+    def adapter_in(
+        self, region: str, clients: Callable[[str, str], Any], invitation: Invitation
+    ) -> SecurityService:
+        """The administrator's adapter in a Region; ``clients`` takes a service and a Region."""
+
+        def client_in(region: str) -> Any:
+            return clients(self.name, region)
+
+        return self.adapter(client_in(region), invitation, client_in)

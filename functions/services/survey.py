@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import MOST_ACCOUNTS, AccountId, Mode
-from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import unreadable
 from functions.enrolment.coverage import Listing
 from functions.enrolment.errors import Permanent, Retryable
 from functions.enrolment.explain import explain, reason_code_of
@@ -48,13 +48,11 @@ def make_survey(
     adapter_of: Callable[[Target], SecurityService],
     *,
     now: float,
-    told: Callable[[Listing], None] = lambda _: None,
 ) -> Survey:
     """Read the organisation's accounts, and list the members of every target.
 
-    A target that cannot be read has its ``problem`` in its listing; ``told`` is given each listing
-    as it is read. Enabled Regions are looked up for accounts that lack a membership in an opt-in
-    Region, and tags where the scope has tags.
+    A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
+    for accounts that lack a membership in an opt-in Region, and tags where the scope has tags.
 
     Raises:
         Throttled, ServiceUnavailable, AccessDenied, ServiceRefused: of Organizations.
@@ -63,9 +61,7 @@ def make_survey(
     with ThreadPoolExecutor(_AT_ONCE) as pool:
 
         def read(target: Target, service: SecurityService) -> Listing:
-            listing = list_target(target, service, accounts, now)
-            told(listing)
-            return listing
+            return list_target(target, service, accounts, now)
 
         listings = tuple(pool.map(read, targets, map(adapter_of, targets)))
         unknown = _without_membership(listings, accounts)
@@ -103,23 +99,12 @@ def list_target(
         return _unread(target, reason_code_of(error, target.region), error, now)
     except Retryable as error:
         return _unread(target, ReasonCode.UNAVAILABLE, error, now)
-    listing = Listing(target, members)
     missing = [account for account in accounts if not _is_enabled(members.get(account))]
     try:
-        return replace(listing, automations=_automations(service, resource, missing))
+        automations = service.automation(resource, missing) if missing else {}
     except (Permanent, Retryable) as error:
-        said = f"what {target.service.label} does by itself could not be read: {error}"
-        unknown = Automation(Automatic.UNKNOWN, said)
-        return replace(listing, automations=dict.fromkeys(missing, unknown))
-
-
-def _automations(
-    service: SecurityService, resource: str, accounts: Sequence[AccountId]
-) -> dict[AccountId, Automation]:
-    found: dict[AccountId, Automation] = {}
-    for begin in range(0, len(accounts), MOST_ACCOUNTS):
-        found |= service.automation(resource, accounts[begin : begin + MOST_ACCOUNTS])
-    return found
+        automations = dict.fromkeys(missing, unreadable(error))
+    return Listing(target, members, automations)
 
 
 def _without_membership(

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import ledger
-from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.automation import unreadable
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import AdministratorNotReady, Permanent, RollcallError
 from functions.enrolment.explain import reason_code_of
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.automation import Automation
     from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Membership, Observation
     from functions.enrolment.target import Target
@@ -130,8 +131,7 @@ def _automations(
     try:
         return wiring.service(loop.target).automation(resource, accounts)
     except Permanent as error:
-        said = f"what it does by itself could not be read: {error}"
-        return dict.fromkeys(accounts, Automation(Automatic.UNKNOWN, said))
+        return dict.fromkeys(accounts, unreadable(error))
 
 
 def _observe(

@@ -96,14 +96,8 @@ class Wiring:
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""
-        name = target.service.name
-
-        def client_in(region: str) -> Any:
-            return self.clients.client(name, region)
-
-        return self.record(target).adapter(
-            client_in(target.region), self.configuration.invitation, client_in
-        )
+        invitation = self.configuration.invitation
+        return self.record(target).adapter_in(target.region, self.clients.client, invitation)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         """The adapter of a target, called as a member account through its member role.

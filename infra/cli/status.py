@@ -88,10 +88,10 @@ def run(
         targets = _targets(configuration, service, region)
         now = time.time()
         survey = _survey(configuration, targets, profile, now, quiet=as_json)
+        wanted = _wanted(account, survey)
     except (InvalidInput, RollcallError, BotoCoreError, ClientError) as error:
         print(f"rollcall status: {error}", file=sys.stderr)
         return 2
-    wanted = frozenset(account or ())
     found = [
         cell
         for cell in cells(survey.facts, survey.listings, configuration, now)
@@ -129,12 +129,22 @@ def _targets(
         for word in wanted or ():
             if word not in known:
                 raise InvalidInput(option, f"takes one of {', '.join(sorted(known))}")
-    return [
+    chosen = [
         target
         for target in targets
         if (not services or str(target.service) in services)
         and (not regions or target.region in regions)
     ]
+    if not chosen:
+        raise InvalidInput("--region", "takes a Region in which a selected service is configured")
+    return chosen
+
+
+def _wanted(ids: list[str] | None, survey: Survey) -> frozenset[str]:
+    for account in ids or ():
+        if account not in survey.facts.directory:
+            raise InvalidInput("--account", f"takes accounts of the organisation, not {account}")
+    return frozenset(ids or ())
 
 
 def _survey(
@@ -150,15 +160,11 @@ def _survey(
     with calling("STS", "GetCallerIdentity"):
         administrator = clients.client("sts", configuration.regions[0]).get_caller_identity()
     directory = Directory(clients.client("organizations", home), clients.client("account", home))
-    by_name = {record.name: record for record in SERVICES}
+    records = {record.name: record for record in SERVICES}
 
     def adapter_of(target: Target) -> SecurityService:
-        name = target.service.name
-
-        def client_in(region: str) -> Any:
-            return clients.client(name, region)
-
-        return by_name[name].adapter(client_in(target.region), configuration.invitation, client_in)
+        record = records[target.service.name]
+        return record.adapter_in(target.region, clients.client, configuration.invitation)
 
     progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
     with nullcontext() if quiet else progress:

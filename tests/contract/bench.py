@@ -75,10 +75,10 @@ class Bench:
         self.world.apply(command | {"email": email_of(account)} | facts)
 
     def adapter_of(self, account: str) -> SecurityService:
-        def client_in(region: str) -> Any:
-            return local_client(self._endpoint, self.service.name, account, region)
+        def clients(service: str, region: str) -> Any:
+            return local_client(self._endpoint, service, account, region)
 
-        return self.service.adapter(client_in(self.region), DEFAULTS, client_in)
+        return self.service.adapter_in(self.region, clients, DEFAULTS)
 
     def invitee_of(
         self, account: str, invitation: Invitation = DEFAULTS, *, attempts: int = 1

@@ -121,6 +121,7 @@ def test_an_account_that_is_enabled_everywhere_has_no_gap(
     ("arguments", "message"),
     [
         (("--account", "4"), "takes an account id of 12 digits"),
+        (("--account", "999999999998"), "--account: takes accounts of the organisation"),
         (("--service", "macie2"), "--service: takes one of detective, guardduty, securityhub"),
         (("--region", "eu-west-9"), "--region: takes one of eu-west-1, us-east-1"),
         (("--config", "nowhere.json"), "--config: takes a cdk.json with context.rollcall"),

@@ -204,11 +204,11 @@ class Play:
         return self.clock.now()
 
     def service(self, target: Target) -> SecurityService:
-        def client_in(region: str) -> Any:
-            return client(target.service.name, ADMINISTRATOR, region)
+        def clients(service: str, region: str) -> Any:
+            return client(service, ADMINISTRATOR, region)
 
         invitation = self.configuration.invitation
-        return self.record(target).adapter(client_in(target.region), invitation, client_in)
+        return self.record(target).adapter_in(target.region, clients, invitation)
 
     def invitee(self, target: Target, account_id: AccountId) -> Invitee:
         members = client(target.service.name, account_id, target.region)

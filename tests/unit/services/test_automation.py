@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.enrolment.account import AccountId
 from functions.enrolment.automation import Automatic
 from functions.enrolment.configuration import Invitation
 from functions.enrolment.errors import AccessDenied, Permanent, Throttled
@@ -13,7 +14,6 @@ from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
 from tests.unit.services.stubs import ADMINISTRATOR, ONE, THREE, TWO, asked, refused, stubbed
 
 if TYPE_CHECKING:
-    from functions.enrolment.account import AccountId
     from functions.enrolment.automation import Automation
     from functions.services.record import ServiceRecord
     from tests.unit.services.stubs import Exchange
@@ -278,3 +278,36 @@ def test_policies_that_may_be_read_later_are_an_error() -> None:
             central,
             refused("list_finding_aggregators", "LimitExceededException", "Rate exceeded"),
         )
+
+
+def test_policies_are_asked_for_by_the_fifty_and_each_is_read_once() -> None:
+    accounts = tuple(AccountId(f"{number:012}") for number in range(1, 61))
+    central = described(
+        SECURITYHUB,
+        AutoEnable=False,
+        OrganizationConfiguration={"ConfigurationType": "CENTRAL", "Status": "ENABLED"},
+    )
+
+    def batch(some: tuple[AccountId, ...]) -> Exchange:
+        targets = [{"Target": {"AccountId": account}} for account in some]
+        return asked(
+            "batch_get_configuration_policy_associations",
+            {"ConfigurationPolicyAssociationIdentifiers": targets},
+            ConfigurationPolicyAssociations=[
+                {"TargetId": account, "ConfigurationPolicyId": POLICY} for account in some
+            ],
+        )
+
+    found = automation(
+        SECURITYHUB,
+        central,
+        asked("list_finding_aggregators", {}, FindingAggregators=[]),
+        batch(accounts[:50]),
+        batch(accounts[50:]),
+        policy(POLICY, enabled=False),
+        accounts=accounts,
+    )
+
+    assert {account: each.kind for account, each in found.items()} == dict.fromkeys(
+        accounts, Automatic.LEFT_OUT
+    )

@@ -60,13 +60,13 @@ def listing_of(service: Lists) -> Any:
     return list_target(HERE, cast("SecurityService", service), DIRECTORY, NOW)
 
 
-def test_the_members_are_listed_and_the_rest_asked_about_by_the_fifty() -> None:
+def test_the_members_are_listed_and_the_rest_asked_about_at_once() -> None:
     service = Lists(*MANY[:10])
 
     listing = listing_of(service)
 
     assert set(listing.members) == set(MANY[:10])
-    assert service.asked == [50, 50, 10]
+    assert service.asked == [110]
     assert set(listing.automations) == set(MANY[10:])
 
 

@@ -1,0 +1,31 @@
+"""Which targets ``rollcall status`` reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from functions.enrolment.errors import InvalidInput
+from functions.services.registry import DETECTIVE, GUARDDUTY
+from infra.cli.status import _targets
+from tests.support.builders import a_configuration
+
+# Detective is not offered in the second Region.
+CONFIGURATION = a_configuration(
+    regions=("eu-west-1", "ap-northeast-3"), services=(GUARDDUTY, DETECTIVE)
+)
+
+
+def test_targets_that_aws_does_not_offer_are_not_read() -> None:
+    found = [(str(one.service), one.region) for one in _targets(CONFIGURATION, None, None)]
+
+    assert found == [
+        ("guardduty", "eu-west-1"),
+        ("detective", "eu-west-1"),
+        ("guardduty", "ap-northeast-3"),
+    ]
+
+
+def test_a_selection_without_any_target_is_refused() -> None:
+    """Not reported as free of gaps."""
+    with pytest.raises(InvalidInput, match=r"^--region: takes a Region in which a selected"):
+        _targets(CONFIGURATION, ["detective"], ["ap-northeast-3"])
