@@ -33,7 +33,7 @@ def main(service: str, operation: str, *options: str) -> None:
     except ClientError as error:
         sys.exit(f"\n{error}")
     result = jmespath.search(query, answer) if query else answer
-    print(as_text(result) if output == "text" else json.dumps(result, default=str))  # noqa: T201
+    print(as_text(result) if output == "text" else json.dumps(result, default=str))  # noqa: T201  # its output
 
 
 def as_text(result: Any) -> str:
