@@ -1,4 +1,4 @@
-"""The archive of complete results, including those too large for an event or a message."""
+"""The bucket of documents: complete results, and what surveys found."""
 
 from __future__ import annotations
 
@@ -12,25 +12,32 @@ if TYPE_CHECKING:
 
     from mypy_boto3_s3 import S3Client
 
-PREFIX = "onboardings/"
+# Results of onboardings, results of reconciles, and what surveys found. The last is kept for
+# ``SURVEY_DAYS`` only.
+ONBOARDINGS = "onboardings/"
+RECONCILES = "reconciles/"
+SURVEYS = "surveys/"
+SURVEY_DAYS = 30
 
-ACTIONS: Mapping[str, tuple[str, ...]] = {"persist": ("s3:PutObject",)}
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "persist": ("s3:PutObject",),
+    "read": ("s3:GetObject",),
+}
 
 
 class Archive:
-    """Stores documents in one bucket, given by name."""
+    """Stores JSON documents in one bucket, given by name. They contain no e-mail addresses.
+
+    Both methods raise ``Throttled``, ``ServiceUnavailable``, ``Conflict``, ``AccessDenied`` or
+    ``ServiceRefused``, the last also if the bucket does not exist.
+    """
 
     def __init__(self, s3: S3Client, bucket: str) -> None:
         self._s3 = s3
         self._bucket = bucket
 
     def persist(self, key: str, document: Mapping[str, Any]) -> str:
-        """Store the document as JSON, replacing an existing object; return its ``s3://`` URI.
-
-        Raises:
-            Throttled, ServiceUnavailable, Conflict, AccessDenied, ServiceRefused: the last also
-                if the bucket does not exist.
-        """
+        """Store the document as JSON, replacing an existing object; return its ``s3://`` URI."""
         text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
         # A lone surrogate, which UTF-8 cannot encode, becomes its JSON escape.
         body = text.encode(errors="backslashreplace")
@@ -40,7 +47,31 @@ class Archive:
             )
         return f"s3://{self._bucket}/{key}"
 
+    def read(self, key: str) -> dict[str, Any] | None:
+        """A stored document, None if there is none.
+
+        Without s3:ListBucket S3 answers AccessDenied for a missing object (S3 API reference,
+        GetObject), which is raised: steps read only what is known to be stored.
+        """
+        with calling("S3", "GetObject"):
+            try:
+                body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
+            except self._s3.exceptions.NoSuchKey:
+                return None
+        document: dict[str, Any] = json.loads(body)
+        return document
+
 
 def result_key(onboarding_id: str, name: str) -> str:
     """The key of one of an onboarding's documents."""
-    return f"{PREFIX}{onboarding_id}/{name}.json"
+    return f"{ONBOARDINGS}{onboarding_id}/{name}.json"
+
+
+def survey_key(reconcile_id: str, name: str) -> str:
+    """The key of a document of a reconcile's survey, such as ``plan`` or ``batches/7``."""
+    return f"{SURVEYS}{reconcile_id}/{name}.json"
+
+
+def reconcile_key(reconcile_id: str, name: str) -> str:
+    """The key of one of a reconcile's results."""
+    return f"{RECONCILES}{reconcile_id}/{name}.json"

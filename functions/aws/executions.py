@@ -1,9 +1,10 @@
-"""The state of other executions of the state machine."""
+"""The executions of the state machines: how they ended, and starting them."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling
 
@@ -12,7 +13,10 @@ if TYPE_CHECKING:
 
     from mypy_boto3_stepfunctions import SFNClient
 
-ACTIONS: Mapping[str, tuple[str, ...]] = {"ended": ("states:DescribeExecution",)}
+ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "ended": ("states:DescribeExecution",),
+    "start": ("states:StartExecution",),
+}
 
 STOPPED = frozenset({"ABORTED", "TIMED_OUT"})
 
@@ -52,3 +56,19 @@ class Executions:
         if "stopDate" not in found:
             return None
         return Ended(found["status"], found["stopDate"].timestamp())
+
+    def start(self, machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
+        """Start an execution with a name; False if the machine had one with that name before.
+
+        Names are unique for 90 days (Step Functions API, StartExecution). A second call with the
+        same name and input while the first execution runs is answered as if it had started it.
+        """
+        exists = self._states.exceptions.ExecutionAlreadyExists
+        with calling("Step Functions", "StartExecution"):
+            try:
+                self._states.start_execution(
+                    stateMachineArn=machine_arn, name=name, input=json.dumps(document)
+                )
+            except exists:
+                return False
+        return True

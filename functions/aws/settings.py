@@ -28,6 +28,7 @@ class Settings:
     bus_name: str = ""
     topic_arn: str = ""
     results_bucket_name: str = ""
+    onboarding_machine_arn: str = ""
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], services: Sequence[Service]) -> Settings:
@@ -47,6 +48,7 @@ class Settings:
             bus_name=environ.get("ROLLCALL_BUS", ""),
             topic_arn=environ.get("ROLLCALL_TOPIC", ""),
             results_bucket_name=environ.get("ROLLCALL_RESULTS_BUCKET", ""),
+            onboarding_machine_arn=environ.get("ROLLCALL_ONBOARDING_MACHINE", ""),
         )
 
     @property
@@ -68,6 +70,11 @@ class Settings:
     def results_bucket(self) -> str:
         """The name of the bucket of results; raises ``InvalidInput`` in a step that has none."""
         return _given("ROLLCALL_RESULTS_BUCKET", self.results_bucket_name)
+
+    @property
+    def onboarding_machine(self) -> str:
+        """The ARN of the machine of onboardings; raises ``InvalidInput`` in a step without it."""
+        return _given("ROLLCALL_ONBOARDING_MACHINE", self.onboarding_machine_arn)
 
 
 def _given(variable: str, value: str) -> str:

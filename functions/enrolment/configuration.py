@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,9 @@ RECORD_RETENTION_DAYS = 400
 # 14 days: until then its record must say that it is closed.
 LEAST_RECORD_RETENTION_DAYS = 30
 MOST_RECORD_RETENTION_DAYS = 3650
+_SCHEDULE = re.compile(
+    r"rate\([1-9][0-9]{0,4} (minute|hour|day)s?\)|cron\([A-Za-z0-9*?,/#L -]{9,80}\)", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,38 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class Reconcile:
+    """How the gaps of the whole organisation are closed.
+
+    ``schedule`` is an expression of EventBridge Scheduler, ``OFF`` if reconciles are started by
+    hand only. ``services`` (names) and ``regions`` are the configured ones where None. A reconcile
+    that would create or invite more than ``most_changes`` accounts does nothing, unless it was
+    started with a higher number. ``rates`` are the requests per second that a survey sends to a
+    service (by name) in a Region, for those that differ from the service's own rate.
+    """
+
+    schedule: str = "rate(1 day)"
+    services: tuple[str, ...] | None = None
+    regions: tuple[str, ...] | None = None
+    most_changes: int = 100
+    rates: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+    def to_json(self) -> dict[str, Any]:
+        """What differs from the defaults."""
+        return {
+            each.name: _plain(value)
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != getattr(Reconcile(), each.name)
+        }
+
+
+# ``Reconcile.schedule`` for none.
+OFF = "off"
+MOST_CHANGES = 50_000
+MOST_RATE = 1000
+
+
+@dataclass(frozen=True, slots=True)
 class Configuration:
     """The configuration that the steps use; ``services`` are in the order of enrolment.
 
@@ -119,6 +155,7 @@ class Configuration:
         default_factory=lambda: MappingProxyType({})
     )
     record_retention_days: int = RECORD_RETENTION_DAYS
+    reconcile: Reconcile = Reconcile()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -148,6 +185,7 @@ class Configuration:
             "timing": durations,
             "scope": self.scope.to_json(),
             "record_retention_days": self.record_retention_days,
+            "reconcile": self.reconcile.to_json(),
         } | self._service_regions_to_json()
 
     def _service_regions_to_json(self) -> dict[str, Any]:
@@ -183,6 +221,7 @@ def read_configuration(document: Document, services: Sequence[Service]) -> Confi
         record_retention_days=document.optional(
             "record_retention_days", _record_retention, RECORD_RETENTION_DAYS
         ),
+        reconcile=document.optional("reconcile", _reconcile(wanted, regions), Reconcile()),
     )
 
 
@@ -220,6 +259,54 @@ def _invitation(value: object, path: str) -> Invitation:
         if getattr(invitation, key) is not None and not invitation.member_role:
             raise InvalidInput(document.path("member_role"), f"is required where {key} is given")
     return invitation
+
+
+def _reconcile(
+    services: Sequence[str], regions: Sequence[str]
+) -> Callable[[object, str], Reconcile]:
+    a_service = one_of({name: name for name in services})
+    a_configured_region = one_of({region: region for region in regions})
+
+    def read(value: object, path: str) -> Reconcile:
+        document = Document(value, path)
+        reconcile = Reconcile(
+            schedule=document.optional("schedule", _schedule, Reconcile().schedule),
+            services=document.optional("services", a_list(a_service, len(services)), None),
+            regions=document.optional("regions", a_list(a_configured_region, len(regions)), None),
+            most_changes=document.optional(
+                "most_changes", a_whole_number(0, MOST_CHANGES), Reconcile().most_changes
+            ),
+            rates=document.optional("rates", _rates(services), MappingProxyType({})),
+        )
+        document.close()
+        return reconcile
+
+    return read
+
+
+def _schedule(value: object, path: str) -> str:
+    # EventBridge Scheduler user guide, "Schedule types"; the rest is checked by AWS.
+    if value == OFF or (isinstance(value, str) and _SCHEDULE.fullmatch(value)):
+        return value
+    raise InvalidInput(path, f"takes rate(…) or cron(…) as EventBridge Scheduler does, or {OFF}")
+
+
+def _rates(services: Sequence[str]) -> Callable[[object, str], Mapping[str, int]]:
+    def read(value: object, path: str) -> Mapping[str, int]:
+        document = Document(value, path)
+        given = {
+            name: document.optional(name, a_whole_number(1, MOST_RATE), None) for name in services
+        }
+        document.close()
+        return MappingProxyType({name: rate for name, rate in given.items() if rate is not None})
+
+    return read
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    return dict(value) if isinstance(value, MappingProxyType) else value
 
 
 def _record_retention(value: object, path: str) -> int:

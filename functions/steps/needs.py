@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-Verb = Literal["observe", "automation", "create", "invite", "restart"]
+Verb = Literal["observe", "list", "automation", "create", "invite", "restart"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
     """``timeout`` in seconds, ``memory`` in MB, and the IAM actions by what they are done on.
 
-    ``services`` are what the step does at every service, as its administrator. ``publishes``: it
-    puts events on the bus, messages on the topic and documents into the bucket. A step with actions
-    on the ``member_role`` is not there where no such role is configured.
+    ``executions`` are done on executions of the machine of onboardings, ``reconciles`` on those of
+    the machine of reconciles; ``starts`` on the machine of onboardings itself. ``services`` are
+    what the step does at every service, as its administrator. ``surveys`` are done on the bucket's
+    documents of surveys. ``publishes``: it puts events on the bus, messages on the topic and
+    documents into the bucket. A step with actions on the ``member_role`` is not there where no such
+    role is configured.
     """
 
     timeout: int
@@ -25,6 +28,9 @@ class Needs:
     table: tuple[str, ...] = ()
     organization: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
+    reconciles: tuple[str, ...] = ()
+    starts: tuple[str, ...] = ()
+    surveys: tuple[str, ...] = ()
     services: tuple[Verb, ...] = ()
     publishes: bool = False
     member_role: tuple[str, ...] = ()

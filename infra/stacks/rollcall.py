@@ -282,11 +282,13 @@ class RollcallStack(cdk.Stack):
     def _allow_publishing(self, step: Step) -> None:
         step.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
         step.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
-        step.allow(archive.ACTIONS["persist"], self.results.arn_for_objects(f"{archive.PREFIX}*"))
+        step.allow(
+            archive.ACTIONS["persist"], self.results.arn_for_objects(f"{archive.ONBOARDINGS}*")
+        )
         name, _ = self.resolve(self.results.bucket_arn)["Fn::GetAtt"]
         acknowledge(
             step,
-            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{archive.PREFIX}*]",
+            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{archive.ONBOARDINGS}*]",
             "Each run has keys of its own under this prefix",
         )
 

@@ -332,8 +332,8 @@ REFUSED: dict[str, tuple[object, str]] = {
     "an unknown key": (
         config(concurency=7),
         "rollcall.concurency: is not known here; known are bus, invitation,"
-        " log_retention_days, name, notifications, organization, record_retention_days, regions,"
-        " retry, scope, service_regions, services, tags, timing",
+        " log_retention_days, name, notifications, organization, reconcile, record_retention_days,"
+        " regions, retry, scope, service_regions, services, tags, timing",
     ),
 }
 

@@ -154,6 +154,14 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"stateMachineArn": MACHINE, "status": "RUNNING", "executionArn": MACHINE, "startDate": 0},
         lambda clients: Executions(clients.client("stepfunctions", REGION)).ended(MACHINE),
     ),
+    "start": (
+        "stepfunctions",
+        "start_execution",
+        {"executionArn": MACHINE, "startDate": 0},
+        lambda clients: Executions(clients.client("stepfunctions", REGION)).start(
+            MACHINE, "one", {}
+        ),
+    ),
     "as_member": (
         "sts",
         "assume_role",

@@ -9,7 +9,7 @@ import pytest
 from botocore.stub import Stubber
 from moto import mock_aws
 
-from functions.aws.archive import ACTIONS, PREFIX, Archive, result_key
+from functions.aws.archive import ACTIONS, ONBOARDINGS, Archive, result_key
 from functions.aws.sessions import Clients
 from functions.enrolment.errors import AccessDenied, RollcallError, ServiceRefused, Throttled
 from tests.unit.aws.support import a_session, watch
@@ -68,7 +68,7 @@ def test_keeping_again_replaces(s3: S3Client) -> None:
 
 def test_keys_are_sorted_by_onboarding() -> None:
     assert result_key("one", "result") == KEY
-    assert KEY.startswith(PREFIX)
+    assert KEY.startswith(ONBOARDINGS)
 
 
 def test_a_missing_bucket_is_a_refusal(s3: S3Client) -> None:
@@ -97,3 +97,16 @@ def test_its_actions_are_those_of_its_calls(s3: S3Client) -> None:
 
     assert set(made) == set(ACTIONS["persist"])
     assert set(ACTIONS) == {name for name in vars(Archive) if not name.startswith("_")}
+
+
+def test_a_kept_document_is_read_again(s3: S3Client) -> None:
+    archive = Archive(s3, BUCKET)
+    archive.persist(KEY, DOCUMENT)
+    made = watch(s3)
+
+    assert archive.read(KEY) == DOCUMENT
+    assert set(made) == set(ACTIONS["read"])
+
+
+def test_a_document_that_was_never_kept(s3: S3Client) -> None:
+    assert Archive(s3, BUCKET).read("surveys/none/plan.json") is None

@@ -90,3 +90,14 @@ def test_what_cannot_be_looked_up_is_an_error(
 
     with pytest.raises(error, match=f"^Step Functions DescribeExecution: {code}"):
         Executions(states).ended(EXECUTION)
+
+
+def test_an_execution_is_started_with_its_name(states: SFNClient, stubber: Stubber) -> None:
+    machine = f"arn:aws:states:{REGION}:111122223333:stateMachine:Rollcall"
+    asked = {"stateMachineArn": machine, "name": "one", "input": '{"accounts": []}'}
+    answer = {"executionArn": EXECUTION, "startDate": datetime.fromtimestamp(NOW, UTC)}
+    stubber.add_response("start_execution", answer, asked)
+    stubber.add_client_error("start_execution", "ExecutionAlreadyExists", expected_params=asked)
+
+    assert Executions(states).start(machine, "one", {"accounts": []})
+    assert not Executions(states).start(machine, "one", {"accounts": []})

@@ -1,0 +1,199 @@
+"""What a survey found, as JSON: to go on with it later, and to hand it to the runs it starts.
+
+A batch is the part that concerns the accounts and the targets of one run. The documents contain no
+e-mail addresses: accounts that are read from them have none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from functions.enrolment.account import AccountId, OrganizationAccount
+from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.coverage import Listing
+from functions.enrolment.membership import Observation, Status
+from functions.enrolment.plan import Facts
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.target import read_target
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from functions.enrolment.service import Service
+    from functions.enrolment.target import Target
+
+# How long a run acts on what a survey read without reading it again.
+VALID_SECONDS = 1800
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What a survey found at ``surveyed_at`` (epoch seconds) about the accounts of one run.
+
+    The run is to enrol every account of ``facts.directory`` at the target of every listing.
+    ``execution_arn`` is the reconcile's execution.
+    """
+
+    reconcile_id: str
+    number: int
+    surveyed_at: float
+    execution_arn: str
+    facts: Facts
+    listings: tuple[Listing, ...]
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The targets, in the order of enrolment."""
+        return tuple(listing.target for listing in self.listings)
+
+    def is_valid(self, now: float) -> bool:
+        """Whether what the survey read may still be acted on."""
+        return now - self.surveyed_at <= VALID_SECONDS
+
+
+def onboarding_id(reconcile_id: str, number: int) -> str:
+    """The name of the execution for a batch: the same each time the batch is started.
+
+    A name has at most 80 characters (Step Functions API, StartExecution).
+    """
+    return f"{reconcile_id[:72]}-{number}"
+
+
+def batch_to_json(batch: Batch) -> dict[str, Any]:
+    """The batch; what the listings say of other accounts is left out."""
+    return {
+        "reconcile_id": batch.reconcile_id,
+        "number": batch.number,
+        "surveyed_at": batch.surveyed_at,
+        "execution_arn": batch.execution_arn,
+        "facts": facts_to_json(batch.facts),
+        "listings": [listing_to_json(each, batch.facts.directory) for each in batch.listings],
+    }
+
+
+def batch_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> Batch:
+    """Read a batch.
+
+    Raises:
+        ValueError: a service is not one of ``services``.
+    """
+    return Batch(
+        reconcile_id=document["reconcile_id"],
+        number=document["number"],
+        surveyed_at=document["surveyed_at"],
+        execution_arn=document["execution_arn"],
+        facts=facts_from_json(document["facts"], services),
+        listings=tuple(listing_from_json(each, services) for each in document["listings"]),
+    )
+
+
+def facts_to_json(facts: Facts) -> dict[str, Any]:
+    """The facts, without e-mail addresses."""
+    return {
+        "administrator_id": facts.administrator_id,
+        "management_id": facts.management_id,
+        "accounts": [
+            {"id": each.id, "state": each.state, "path": each.path, "joined_at": each.joined_at}
+            for each in facts.directory.values()
+        ],
+        "delegated": {service.name: known for service, known in facts.delegated.items()},
+        "regions": {
+            account: None if regions is None else sorted(regions)
+            for account, regions in facts.regions.items()
+        },
+        "tags": {account: dict(tags) for account, tags in facts.tags.items()},
+    }
+
+
+def facts_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> Facts:
+    """Read facts; a service that this version does not know is left out."""
+    by_name = {service.name: service for service in services}
+    return Facts(
+        administrator_id=AccountId(document["administrator_id"]),
+        management_id=document["management_id"],
+        directory={
+            AccountId(each["id"]): OrganizationAccount(
+                AccountId(each["id"]), "", each["state"], each["path"], each["joined_at"]
+            )
+            for each in document["accounts"]
+        },
+        delegated={
+            by_name[name]: known for name, known in document["delegated"].items() if name in by_name
+        },
+        regions={
+            AccountId(account): None if regions is None else frozenset(regions)
+            for account, regions in document["regions"].items()
+        },
+        tags={AccountId(account): tags for account, tags in document["tags"].items()},
+    )
+
+
+def listing_to_json(
+    listing: Listing, accounts: Collection[AccountId] | None = None
+) -> dict[str, Any]:
+    """A listing, of these accounts only if given; accounts in the same situation are in one group.
+
+    An account in none of the groups of ``members`` is not listed.
+    """
+    members = [
+        ((str(seen.status), seen.raw, seen.detail), account)
+        for account, seen in listing.members.items()
+        if accounts is None or account in accounts
+    ]
+    automations = [
+        ((str(each.kind), each.said), account)
+        for account, each in listing.automations.items()
+        if accounts is None or account in accounts
+    ]
+    problem = listing.problem
+    return {
+        "service": listing.target.service.name,
+        "region": listing.target.region,
+        "members": [
+            {"status": status, "raw": raw, "detail": detail, "accounts": ids}
+            for (status, raw, detail), ids in _grouped(members)
+        ],
+        "automations": [
+            {"kind": kind, "said": said, "accounts": ids}
+            for (kind, said), ids in _grouped(automations)
+        ],
+        "problem": None if problem is None else {"code": problem.code, "text": problem.text},
+    }
+
+
+def listing_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> Listing:
+    """Read a listing.
+
+    Raises:
+        ValueError: its service is not one of ``services``.
+    """
+    problem = document["problem"]
+    return Listing(
+        read_target(services, document["service"], document["region"]),
+        MappingProxyType(
+            {
+                AccountId(account): Observation(
+                    AccountId(account), Status(group["status"]), group["raw"], group["detail"]
+                )
+                for group in document["members"]
+                for account in group["accounts"]
+            }
+        ),
+        MappingProxyType(
+            {
+                AccountId(account): Automation(Automatic(group["kind"]), group["said"])
+                for group in document["automations"]
+                for account in group["accounts"]
+            }
+        ),
+        None if problem is None else Reason(ReasonCode(problem["code"]), problem["text"]),
+    )
+
+
+def _grouped(pairs: Iterable[tuple[Any, AccountId]]) -> list[tuple[Any, list[AccountId]]]:
+    groups: dict[Any, list[AccountId]] = {}
+    for key, account in pairs:
+        groups.setdefault(key, []).append(account)
+    return list(groups.items())
