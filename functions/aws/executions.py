@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ended": ("states:DescribeExecution",),
+    "is_over": ("states:DescribeExecution",),
     "start": ("states:StartExecution",),
 }
 
@@ -47,15 +49,23 @@ class Executions:
 
     def ended(self, execution_arn: str) -> Ended | None:
         """How an execution ended; None while it runs, or if Step Functions does not know it."""
+        found = self._describe(execution_arn)
+        if found is None or "stopDate" not in found:
+            return None
+        return Ended(found["status"], found["stopDate"].timestamp())
+
+    def is_over(self, execution_arn: str) -> bool:
+        """Whether an execution has ended, or Step Functions does not know it (any more)."""
+        found = self._describe(execution_arn)
+        return found is None or "stopDate" in found
+
+    def _describe(self, execution_arn: str) -> DescribeExecutionOutputTypeDef | None:
         unknown = self._states.exceptions.ExecutionDoesNotExist
         with calling("Step Functions", "DescribeExecution"):
             try:
-                found = self._states.describe_execution(executionArn=execution_arn)
+                return self._states.describe_execution(executionArn=execution_arn)
             except unknown:
                 return None
-        if "stopDate" not in found:
-            return None
-        return Ended(found["status"], found["stopDate"].timestamp())
 
     def start(self, machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
         """Start an execution with a name; False if the machine had one with that name before.

@@ -10,6 +10,7 @@ One table with the keys ``pk`` and ``sk``::
                                                         a membership of a dry run, or one that
                                                         another run took after this run ended it
     administrator     resource#<service>#<region>       its detector id or behavior graph ARN
+    reconcile…                                          see functions.aws.reconciles
 
 The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
 time-to-live attribute. Only the items of runs expire: a run's record the retention period after the
@@ -56,7 +57,7 @@ BY_TIME = "by-time"
 EXPIRES_AT = "expires_at"
 _DAY = 86400
 # In place of a retention of 0, for ever.
-_MOST_DAYS = 365_000
+MOST_DAYS = 365_000
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
@@ -124,7 +125,7 @@ class Ledger:
     ) -> None:
         self._rows = Rows(table)
         self._services = services
-        self._retention = (retention_days or _MOST_DAYS) * _DAY
+        self._retention = (retention_days or MOST_DAYS) * _DAY
 
     def open(self, record: OnboardingRecord) -> OnboardingRecord:
         """Begin a run and return its record: the stored one if the run was begun before.

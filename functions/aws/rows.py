@@ -34,7 +34,8 @@ class Write:
 
 
 class Rows:
-    """The items of a table with the keys ``pk`` and ``sk``. Reads are strongly consistent.
+    """The items of a table with the keys ``pk`` and ``sk``. Reads are strongly consistent,
+    unless said otherwise.
 
     The unprocessed part of a batch is retried at once, up to ``MOST_TRIES`` requests; then
     ``Throttled`` is raised and the step is retried later.
@@ -53,16 +54,18 @@ class Rows:
         with calling("DynamoDB", "PutItem"):
             self._table.put_item(Item=to_dynamodb(item))
 
-    def put_if(self, item: Item, condition: str, values: Mapping[str, Any]) -> bool:
-        """Write one item if a condition holds, replacing an existing one; return whether it did."""
+    def put_if(self, item: Item, condition: str, values: Mapping[str, Any] | None) -> bool:
+        """Write one item if a condition holds, replacing an existing one; return whether it did.
+
+        ``values`` are those of the condition, None if it has none: DynamoDB refuses an empty map.
+        """
         refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        request: dict[str, Any] = {"Item": to_dynamodb(item), "ConditionExpression": condition}
+        if values is not None:
+            request["ExpressionAttributeValues"] = to_dynamodb(values)
         with calling("DynamoDB", "PutItem"):
             try:
-                self._table.put_item(
-                    Item=to_dynamodb(item),
-                    ConditionExpression=condition,
-                    ExpressionAttributeValues=to_dynamodb(values),
-                )
+                self._table.put_item(**request)
             except refusal:
                 return False
         return True
@@ -132,6 +135,26 @@ class Rows:
         while True:
             with calling("DynamoDB", "Query"):
                 page = self._table.query(**request)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
+            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def scan(self, segment: int, total: int, only: ConditionBase) -> Iterable[Item]:
+        """The items of one of ``total`` segments of the table that meet a condition.
+
+        Eventually consistent. Segments can be read by several threads at once.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._table.name,
+            "Segment": segment,
+            "TotalSegments": total,
+            "FilterExpression": only,
+        }
+        while True:
+            with calling("DynamoDB", "Scan"):
+                # The client of a resource, unlike the resource, can be used by several threads.
+                page = self._table.meta.client.scan(**request)
             yield from page["Items"]
             if "LastEvaluatedKey" not in page:
                 return

@@ -11,8 +11,10 @@ import json
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar, cast
+from zlib import crc32
 
 from functions.aws.ledger import Ledger
+from functions.aws.reconciles import Reconciles
 from functions.aws.rows import Rows
 from functions.enrolment.errors import ServiceRefused
 from functions.services import registry
@@ -32,6 +34,13 @@ Items = dict[Key, str]
 
 _MOST_TRANSACTED = 100
 _SORTED_BY = {"by-time": "started_at"}
+
+
+def reconciles_on(rows: Rows) -> Reconciles:
+    """Reconciles on other rows than a table's."""
+    reconciles = Reconciles(cast("Table", None), registry.SERVICES)
+    reconciles._rows = rows
+    return reconciles
 
 
 def ledger_on(rows: Rows) -> Ledger:
@@ -61,9 +70,9 @@ class MemoryRows(Rows):
     def put(self, item: Item) -> None:
         self.access(lambda items: _put(items, item))
 
-    def put_if(self, item: Item, condition: str, values: Mapping[str, Any]) -> bool:
+    def put_if(self, item: Item, condition: str, values: Mapping[str, Any] | None) -> bool:
         def do(items: Items) -> bool:
-            held = _holds(condition, _item(items.get(_key(item))) or {}, values)
+            held = _holds(condition, _item(items.get(_key(item))) or {}, values or {})
             if held:
                 _put(items, item)
             return held
@@ -110,6 +119,15 @@ class MemoryRows(Rows):
             if only is None or _meets(item, only):
                 yield item
             found = self.access(_next(condition, after=read))
+
+    def scan(self, segment: int, total: int, only: ConditionBase) -> Iterator[Item]:
+        keys = self.access(
+            lambda items: [k for k in items if crc32(k[0].encode()) % total == segment]
+        )
+        for key in keys:
+            item = _item(self.access(_reading(key))) or {}
+            if _meets(item, only):
+                yield item
 
     def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
         order = _SORTED_BY[index]
@@ -202,6 +220,8 @@ def _is_true(term: str, item: Item, values: Mapping[str, Any]) -> bool:
         return (there[2] in item) is not bool(there[1])
     if less := re.fullmatch(r"(\w+) < (:\w+)", term):
         return less[1] in item and bool(item[less[1]] < values[less[2]])
+    if same := re.fullmatch(r"(\w+) = (:\w+)", term):
+        return same[1] in item and bool(item[same[1]] == values[same[2]])
     raise NotImplementedError(term)
 
 

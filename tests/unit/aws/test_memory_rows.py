@@ -64,6 +64,11 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
     ),
     "put": lambda it, _: it.put(FIRST | {"n": 1, "half": 0.5, "deep": {"list": [1, "x", None]}}),
     "put_if less": lambda it, _: it.put_if(FIRST | {"n": 9}, "n < :n", {":n": 3}),
+    "put_if same": lambda it, _: it.put_if(FIRST | {"n": 8}, "n = :n", {":n": 4}),
+    "put_if new": lambda it, _: it.put_if(SECOND, "attribute_not_exists(pk)", None),
+    "scan": lambda it, _: in_order(
+        item for n in range(3) for item in it.scan(n, 3, Attr("pk").begins_with("account#"))
+    ),
     "put_all": lambda it, _: it.put_all([FIRST | {"n": 2}, SECOND | {"n": 3}]),
     "put_all twice": lambda it, _: it.put_all([FIRST, FIRST]),
     "query": lambda it, _: list(it.query(Key("pk").eq("a"))),
@@ -95,7 +100,7 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
 
 
 def in_order(items: Any) -> list[Any]:
-    return sorted(items, key=lambda item: str(item["sk"]))
+    return sorted(items, key=lambda item: (str(item["pk"]), str(item["sk"])))
 
 
 def answer(operation: str, rows: Rows, ledger: Ledger) -> object:

@@ -1,0 +1,398 @@
+"""Decides a reconcile: what is done about every gap of an organisation, and by which runs. Pure.
+
+Whether a run would act on a gap is said by its cell, which rests on the rules of the runs. Here is
+only what the table adds: who is working on it, and what was tried before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from functions.enrolment.account import MOST_ACCOUNTS, Mode
+from functions.enrolment.automation import Automatic
+from functions.enrolment.coverage import Coverage, Listing, State, coverage
+from functions.enrolment.explain import waiting_for
+from functions.enrolment.handover import Batch
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Action, Status
+from functions.enrolment.ownership import Claim, Standing, standing
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.turn import is_slow
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from functions.enrolment.account import AccountId
+    from functions.enrolment.coverage import Cell
+    from functions.enrolment.membership import Membership, MembershipKey, Observation
+    from functions.enrolment.plan import Facts
+    from functions.enrolment.records import OnboardingRecord
+    from functions.enrolment.target import Target
+
+V = TypeVar("V")
+
+# How long a gap that a run has failed to close is left alone if nothing about it has changed.
+LATELY_SECONDS = 6 * 3600
+# The most calls that a run makes within seconds at one target: the administrator's resource, what
+# the service does by itself, create, and two readings.
+CALLS_OF_A_BATCH = 5
+# Requests per second that every service takes in a Region, unless its rate is configured. Inferred:
+# AWS documents no rate for GuardDuty and Detective.
+RATE = 5
+# The longest time a run may be told to wait before it plans.
+MOST_BEGIN_AFTER = 3600
+# The most accounts of one target that are named among the members only in the services.
+MOST_NAMED = 100
+
+# A run would fail again until somebody outside Rollcall has changed something.
+HOPELESS = frozenset(
+    {
+        ReasonCode.RESIGNED,
+        ReasonCode.OTHER_ADMINISTRATOR,
+        ReasonCode.DECLINED,
+        ReasonCode.NOT_VERIFIED,
+        ReasonCode.WRONG_EMAIL,
+        ReasonCode.EMAIL_UNUSABLE,
+        # To be removed by a person first, which changes the status.
+        ReasonCode.REMOVED,
+        ReasonCode.LEFT_HALF_WAY,
+    }
+)
+
+
+class Disposition(StrEnum):
+    """What a reconcile does about a gap.
+
+    ``RUN``: a run is to close it. ``IN_PROGRESS``: another run is working on it. ``HOPELESS``: a
+    run failed for a reason that only people can remove, and nothing has changed since.
+    ``LATELY_TRIED``: a run failed less than ``LATELY_SECONDS`` ago, and nothing has changed since.
+    ``NOTHING``: a run would end it at once.
+    """
+
+    RUN = "run"
+    IN_PROGRESS = "in progress"
+    HOPELESS = "hopeless"
+    LATELY_TRIED = "lately tried"
+    NOTHING = "nothing"
+
+
+class Verdict(StrEnum):
+    """What follows from a survey.
+
+    ``START``: runs. ``NOTHING``: no run would help. ``CONFIRM``: more accounts would be changed
+    than a person has allowed. ``REPORT``: a report was all that was asked for.
+    """
+
+    START = "start"
+    NOTHING = "nothing"
+    CONFIRM = "confirm"
+    REPORT = "report"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How a reconcile decides.
+
+    ``most_changes``: the most accounts that may be created or invited. ``retry_failed``: gaps that
+    would be hopeless or lately tried get a run. ``report_only``: no runs. ``rates`` are requests
+    per second by the service's name, ``RATE`` for the others.
+    """
+
+    most_changes: int
+    retry_failed: bool = False
+    report_only: bool = False
+    rates: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap and what is done about it.
+
+    ``reason``: why no run is started for it. ``run`` is the run that is working on it, or whose
+    failure the reason tells.
+    """
+
+    cell: Cell
+    disposition: Disposition
+    reason: Reason | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """A membership that a run had ended Enabled at ``enabled_at`` and that is a gap now."""
+
+    cell: Cell
+    enabled_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A membership in progress that waits for people or slow work since ``since``.
+
+    ``reason`` says what for, and whom to ask.
+    """
+
+    membership: Membership
+    since: float
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecorded:
+    """Members that a service lists as Enabled and that no run has enrolled.
+
+    ``accounts`` are the first ``MOST_NAMED`` of ``count``.
+    """
+
+    target: Target
+    count: int
+    accounts: tuple[AccountId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The accounts and targets of one run, which begins after ``begin_after`` seconds."""
+
+    accounts: tuple[AccountId, ...]
+    targets: tuple[Target, ...]
+    begin_after: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcilePlan:
+    """What a survey found and what is done about it.
+
+    ``before`` counts the cells. ``changes`` is how many accounts the runs would create or invite.
+    ``shares`` are the runs, none unless the verdict is ``START``. ``only_in_table`` are memberships
+    that a run had ended Enabled and that the service does not list any more, although nothing is to
+    be enrolled there; ``outside`` are members that are no accounts of the organisation.
+    """
+
+    verdict: Verdict
+    before: Coverage
+    changes: int
+    gaps: tuple[Gap, ...]
+    shares: tuple[Share, ...]
+    drift: tuple[Drift, ...]
+    waiting: tuple[Waiting, ...]
+    only_in_table: tuple[Membership, ...]
+    only_in_services: tuple[Unrecorded, ...]
+    outside: tuple[tuple[Target, Observation], ...]
+
+
+def decide_reconcile(
+    found: Sequence[Cell],
+    outside: Iterable[tuple[Target, Observation]],
+    facts: Facts,
+    rows: Mapping[MembershipKey, Membership],
+    holders: Mapping[str, OnboardingRecord],
+    settings: Settings,
+    now: float,
+) -> ReconcilePlan:
+    """What to do about the gaps among the cells that were found.
+
+    ``outside`` are the members that are not accounts of the organisation. ``rows`` are the rows of
+    memberships, read before the cells, ``holders`` the records of the runs that own those without
+    an outcome, read after them. Targets are taken in the order of the cells.
+    """
+    strangers = tuple(outside)
+    by_key = {(cell.account_id, cell.target): cell for cell in found}
+    targets = tuple(dict.fromkeys(cell.target for cell in found))
+    gaps = tuple(
+        _gap(cell, rows.get((cell.account_id, cell.target)), holders, facts, settings, now)
+        for cell in found
+        if cell.state is State.GAP
+    )
+    changing = {
+        gap.cell.account_id
+        for gap in gaps
+        if gap.disposition is Disposition.RUN and gap.cell.action in (Action.CREATE, Action.INVITE)
+    }
+    verdict = _verdict(gaps, len(changing), settings)
+    return ReconcilePlan(
+        verdict=verdict,
+        before=coverage(found),
+        changes=len(changing),
+        gaps=gaps,
+        shares=_shares(gaps, targets, settings) if verdict is Verdict.START else (),
+        drift=tuple(_drift(gaps, rows)),
+        waiting=tuple(_waiting(by_key, targets, rows, now)),
+        only_in_table=tuple(_only_in_table(by_key, strangers, rows)),
+        only_in_services=tuple(_only_in_services(found, rows)),
+        outside=strangers,
+    )
+
+
+def batches(
+    plan: ReconcilePlan,
+    facts: Facts,
+    listings: Iterable[Listing],
+    *,
+    reconcile_id: str,
+    execution_arn: str,
+    surveyed_at: float,
+) -> Iterable[Batch]:
+    """What the survey found about the accounts and targets of each share, for the run."""
+    by_target = {listing.target: listing for listing in listings}
+    for number, share in enumerate(plan.shares):
+        yield Batch(
+            reconcile_id=reconcile_id,
+            number=number,
+            surveyed_at=surveyed_at,
+            execution_arn=execution_arn,
+            facts=replace(
+                facts,
+                directory=_only(share.accounts, facts.directory),
+                regions=_only(share.accounts, facts.regions),
+                tags=_only(share.accounts, facts.tags),
+            ),
+            listings=tuple(
+                Listing(
+                    target,
+                    _only(share.accounts, by_target[target].members),
+                    _only(share.accounts, by_target[target].automations),
+                )
+                for target in share.targets
+            ),
+        )
+
+
+def _gap(
+    cell: Cell,
+    row: Membership | None,
+    holders: Mapping[str, OnboardingRecord],
+    facts: Facts,
+    settings: Settings,
+    now: float,
+) -> Gap:
+    joined_at = facts.directory[cell.account_id].joined_at
+    if row is not None:
+        claim = Claim("", now, Mode.ORGANIZATION, joined_at=joined_at)
+        holder = holders.get(row.onboarding_id)
+        if standing(row, holder, claim, now) is Standing.IN_PROGRESS:
+            why = waiting_for(row, now)
+            return Gap(cell, Disposition.IN_PROGRESS, why, row.onboarding_id)
+        if _failed(row, cell, joined_at) and not settings.retry_failed:
+            if row.reason is not None and row.reason.code in HOPELESS:
+                return Gap(cell, Disposition.HOPELESS, row.reason, row.onboarding_id)
+            lately = now - (row.settled_at or 0) < LATELY_SECONDS
+            if lately and cell.action is not Action.STOP:
+                return Gap(cell, Disposition.LATELY_TRIED, row.reason, row.onboarding_id)
+    if cell.action is Action.STOP:
+        return Gap(cell, Disposition.NOTHING, cell.reason)
+    return Gap(cell, Disposition.RUN)
+
+
+def _failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
+    """Whether a run has failed to enrol the account, and nothing has changed since."""
+    if row.outcome not in UNSUCCESSFUL or row.settled_at is None:
+        return False
+    same_status = row.status is None or row.raw == cell.raw
+    joined_since = joined_at is not None and joined_at > row.settled_at
+    return same_status and _same_automation(row, cell) and not joined_since
+
+
+def _same_automation(row: Membership, cell: Cell) -> bool:
+    """Whether the service does the same by itself, as far as both readings say."""
+    kinds = {each.kind for each in (row.automation, cell.automation) if each is not None}
+    return len(kinds - {Automatic.UNKNOWN}) <= 1
+
+
+def _verdict(gaps: Iterable[Gap], changes: int, settings: Settings) -> Verdict:
+    if settings.report_only:
+        return Verdict.REPORT
+    if all(gap.disposition is not Disposition.RUN for gap in gaps):
+        return Verdict.NOTHING
+    return Verdict.CONFIRM if changes > settings.most_changes else Verdict.START
+
+
+def _shares(
+    gaps: Iterable[Gap], targets: Iterable[Target], settings: Settings
+) -> tuple[Share, ...]:
+    """Accounts with the same targets are enrolled together, so that no run reads one in vain."""
+    order = {target: number for number, target in enumerate(targets)}
+    wanted: dict[AccountId, list[Target]] = {}
+    for gap in gaps:
+        if gap.disposition is Disposition.RUN:
+            wanted.setdefault(gap.cell.account_id, []).append(gap.cell.target)
+    groups: dict[tuple[Target, ...], list[AccountId]] = {}
+    for account in sorted(wanted):
+        theirs = tuple(sorted(wanted[account], key=order.__getitem__))
+        groups.setdefault(theirs, []).append(account)
+    slowest = min(
+        (settings.rates.get(each.service.name, RATE) for theirs in groups for each in theirs),
+        default=RATE,
+    )
+    chunks = [
+        (tuple(accounts[start : start + MOST_ACCOUNTS]), theirs)
+        for theirs, accounts in sorted(
+            groups.items(), key=lambda group: [order[target] for target in group[0]]
+        )
+        for start in range(0, len(accounts), MOST_ACCOUNTS)
+    ]
+    return tuple(
+        Share(accounts, theirs, min(int(n * CALLS_OF_A_BATCH / slowest), MOST_BEGIN_AFTER))
+        for n, (accounts, theirs) in enumerate(chunks)
+    )
+
+
+def _drift(gaps: Iterable[Gap], rows: Mapping[MembershipKey, Membership]) -> Iterable[Drift]:
+    for gap in gaps:
+        row = rows.get((gap.cell.account_id, gap.cell.target))
+        if row is not None and row.outcome in ENABLED and row.settled_at is not None:
+            yield Drift(gap.cell, row.settled_at)
+
+
+def _waiting(
+    cells: Mapping[MembershipKey, Cell],
+    targets: Iterable[Target],
+    rows: Mapping[MembershipKey, Membership],
+    now: float,
+) -> Iterable[Waiting]:
+    """The memberships that wait for people, unless the service lists them as Enabled by now."""
+    read = frozenset(targets)
+    for row in _sorted(row for row in rows.values() if row.outcome is None and is_slow(row)):
+        cell = cells.get(row.key)
+        enabled = cell is not None and cell.state is State.ENABLED
+        if row.target in read and row.transitions and not enabled:
+            yield Waiting(row, row.transitions[-1].at, waiting_for(row, now))
+
+
+def _only_in_table(
+    cells: Mapping[MembershipKey, Cell],
+    outside: Iterable[tuple[Target, Observation]],
+    rows: Mapping[MembershipKey, Membership],
+) -> Iterable[Membership]:
+    """Memberships that ended Enabled and are not listed, without those that are drift."""
+    read = {cell.target for cell in cells.values() if cell.state is not State.UNREAD}
+    listed = {(seen.account_id, target) for target, seen in outside}
+
+    def is_missing(row: Membership) -> bool:
+        cell = cells.get(row.key)
+        if cell is None:
+            return row.target in read and row.key not in listed
+        return cell.state is State.LEFT_OUT and cell.raw == Status.ABSENT
+
+    yield from _sorted(r for r in rows.values() if r.outcome in ENABLED and is_missing(r))
+
+
+def _sorted(rows: Iterable[Membership]) -> list[Membership]:
+    return sorted(rows, key=lambda row: (row.account_id, row.target))
+
+
+def _only_in_services(
+    found: Iterable[Cell], rows: Mapping[MembershipKey, Membership]
+) -> Iterable[Unrecorded]:
+    unrecorded: dict[Target, list[AccountId]] = {}
+    for cell in found:
+        if cell.state is State.ENABLED and (cell.account_id, cell.target) not in rows:
+            unrecorded.setdefault(cell.target, []).append(cell.account_id)
+    for target, accounts in unrecorded.items():
+        yield Unrecorded(target, len(accounts), tuple(accounts[:MOST_NAMED]))
+
+
+def _only(accounts: Iterable[AccountId], known: Mapping[AccountId, V]) -> dict[AccountId, V]:
+    return {account: known[account] for account in accounts if account in known}
