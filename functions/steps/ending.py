@@ -10,7 +10,6 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 from functions.aws import ledger
 from functions.aws.archive import result_key
 from functions.aws.publisher import COMPLETED, WAITING
-from functions.enrolment.errors import Permanent, RollcallError
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.results import (
@@ -22,6 +21,7 @@ from functions.enrolment.results import (
 )
 from functions.enrolment.turn import fail
 from functions.steps.needs import actions_of
+from functions.steps.publishing import EVENT, Publication, publish_once
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 ENDING = actions_of(
     ledger.ACTIONS, "findings", "record", "persist_dry_run", "end", "mark_published", "close"
 )
-EVENT, MESSAGE = "event", "message"
 _MOST_ROUNDS = 5
 
 
@@ -116,62 +115,27 @@ def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str,
 
     A failure of one channel is reported on the other.
     """
-    uri, unkept = _keep_complete(result, wiring, last=last)
-    problems: list[str] = []
-    said: dict[str, int] = {}
-    heals: RollcallError | None = None
-    for channel in (EVENT, MESSAGE):
-        try:
-            _publish_on(channel, channel, (*unkept, *problems), result, uri, wiring)
-        except RollcallError as error:
-            if last or isinstance(error, Permanent):
-                problems.append(f"the {channel} could not be published: {error}")
-            else:
-                heals = heals or error
-        else:
-            said[channel] = len(problems)
-    if heals is not None:
-        raise heals
-    for channel in [channel for channel, count in said.items() if count < len(problems)]:
-        try:
-            _publish_on("again", channel, (*unkept, *problems), result, uri, wiring)
-        except RollcallError as error:
-            if not (last or isinstance(error, Permanent)):
-                raise
-    return tuple(problems)
+    record, prefix = result.onboarding, "" if result.final else "interim_"
 
+    def keep() -> str:
+        # An older run may have had the same id.
+        name = f"{int(record.started_at)}-{'result' if result.final else 'interim'}"
+        return wiring.archive.persist(result_key(record.id, name), result_document(result))
 
-def _publish_on(
-    mark: str,
-    channel: str,
-    notes: tuple[str, ...],
-    result: Result,
-    uri: str | None,
-    wiring: Wiring,
-) -> None:
-    """Publish on one channel and record it as ``mark``; does nothing if it is recorded already."""
-    record = result.onboarding
-    mark = mark if result.final else f"interim_{mark}"
-    if mark in record.published:
-        return
-    wiring.ledger.mark_published(record.id, mark, _send(channel, result, notes, uri, wiring))
-    if mark == EVENT:
-        _count(result)
+    def send(channel: str, notes: tuple[str, ...], uri: str | None) -> str:
+        return _send(channel, result, notes, uri, wiring)
 
+    def mark(name: str, message_id: str) -> None:
+        wiring.ledger.mark_published(record.id, f"{prefix}{name}", message_id)
+        if result.final and name == EVENT:
+            _count(result)
 
-def _keep_complete(
-    result: Result, wiring: Wiring, *, last: bool
-) -> tuple[str | None, tuple[str, ...]]:
-    """Persist the complete document; returns its URI, or None and why it could not be persisted."""
-    # An older run may have had the same id.
-    name = f"{int(result.onboarding.started_at)}-{'result' if result.final else 'interim'}"
-    key = result_key(result.onboarding.id, name)
-    try:
-        return wiring.archive.persist(key, result_document(result)), ()
-    except RollcallError as error:
-        if not (last or isinstance(error, Permanent)):
-            raise
-        return None, (f"the complete document could not be kept: {error}",)
+    published = {
+        name.removeprefix(prefix): sent
+        for name, sent in record.published.items()
+        if name.startswith(prefix)
+    }
+    return publish_once(Publication(published, keep, send, mark), last=last)
 
 
 def _send(
