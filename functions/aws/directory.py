@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from mypy_boto3_organizations import OrganizationsClient
     from mypy_boto3_organizations.type_defs import AccountTypeDef
 
+# Accounts in a page of ListAccounts (botocore).
+MOST_LISTED = 20
+
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "organization": ("organizations:DescribeOrganization",),
     "find": ("organizations:DescribeAccount",),
@@ -77,7 +80,7 @@ class Directory:
         """
         # An empty page may have a NextToken (botocore, ListAccounts): the paginator goes on.
         pages = self._organizations.get_paginator("list_accounts").paginate(
-            PaginationConfig={"PageSize": 20}
+            PaginationConfig={"PageSize": MOST_LISTED}
         )
         with calling("Organizations", "ListAccounts"):
             for page in pages:

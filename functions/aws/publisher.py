@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SOURCE = "rollcall"
 COMPLETED = "Onboarding Completed"
 WAITING = "Onboarding Waiting"
+RECONCILED = "Reconcile Completed"
 MOST_BYTES = 256 * 1024
 MOST_SUBJECT = 99  # "less than 100 characters" (botocore, sns Publish)
 

@@ -51,6 +51,9 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 
 # The state machine's timeout (two days), and a day in which its end is reported.
 LONGEST_RECONCILE_DAYS = 3
+# Inferred: DescribeExecution, which is eventually consistent, may not know an execution that began
+# less than this ago.
+RECENT_SECONDS = 60
 SEGMENTS = 8
 MOST_ROUNDS = 10
 _DAY = 86400
@@ -160,9 +163,11 @@ class Reconciles:
             if held is None:
                 taken = self._rows.put_if(item, "attribute_not_exists(pk)", None)
             else:
-                arn = held["execution_arn"]
-                if arn != wanted.execution_arn and "released_at" not in held and not is_over(arn):
-                    return Lock(held["holder"], arn, float(held["taken_at"]))
+                arn, taken_at = held["execution_arn"], float(held["taken_at"])
+                other = arn != wanted.execution_arn and "released_at" not in held
+                recent = wanted.taken_at < taken_at + RECENT_SECONDS
+                if other and (recent or not is_over(arn)):
+                    return Lock(held["holder"], arn, taken_at)
                 taken = self._rows.put_if(item, "execution_arn = :seen", {":seen": arn})
             if taken:
                 return None

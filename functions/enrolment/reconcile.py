@@ -91,6 +91,14 @@ class Verdict(StrEnum):
     REPORT = "report"
 
 
+class Next(StrEnum):
+    """``next`` of what the steps of a reconcile return: what the state machine goes by."""
+
+    START = "start"
+    WAIT = "wait"
+    PUBLISH = "publish"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """How a reconcile decides.

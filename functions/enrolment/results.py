@@ -112,7 +112,7 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "notes": list(result.all_notes),
     }
     empty = {**document, "memberships": [], "omitted": len(entries)}
-    fitting = _as_many_as_fit(entries, None if most_bytes is None else most_bytes - _size(empty))
+    fitting = as_many_as_fit(entries, None if most_bytes is None else most_bytes - size_of(empty))
     return {**document, "memberships": fitting, "omitted": len(entries) - len(fitting)}
 
 
@@ -236,17 +236,19 @@ def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
     }
 
 
-def _as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dict[str, Any]]:
+def as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dict[str, Any]]:
+    """The first entries of a JSON list that take no more than ``room`` bytes, None for any."""
     if room is None:
         return entries
     fitting = []
     for entry in entries:
-        room -= _size(entry) + len(", ")
+        room -= size_of(entry) + len(", ")
         if room < 0:
             break
         fitting.append(entry)
     return fitting
 
 
-def _size(value: object) -> int:
+def size_of(value: object) -> int:
+    """The bytes of a value as JSON."""
     return len(json.dumps(value).encode())

@@ -53,11 +53,8 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 
 def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     status = detail["status"]
-    if status == "FAILED":
-        failure = reason_of({"Error": detail.get("error"), "Cause": detail.get("cause")})
-    else:
-        failure = f"the execution was {'aborted' if status == 'ABORTED' else 'timed out'}"
-    given = _input(detail)
+    failure = failure_of(detail)
+    given = input_of(detail)
     execution_arn = detail["executionArn"]
     # Inferred: a Map Run's children emit it too, as ...:execution:<machine>/<label>:<name>.
     if "/" in execution_arn.split(":")[6]:
@@ -108,7 +105,14 @@ def _unopened(run: Run, wiring: Wiring) -> OnboardingRecord:
     )
 
 
-def _input(detail: dict[str, Any]) -> object:
+def failure_of(detail: dict[str, Any]) -> str:
+    """What ended an execution, in one line, from Step Functions' event about it."""
+    if detail["status"] == "FAILED":
+        return reason_of({"Error": detail.get("error"), "Cause": detail.get("cause")})
+    return f"the execution was {'aborted' if detail['status'] == 'ABORTED' else 'timed out'}"
+
+
+def input_of(detail: dict[str, Any]) -> object:
     """The execution's input, if the event contains it."""
     try:
         return json.loads(detail.get("input") or "null")

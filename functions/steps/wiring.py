@@ -15,6 +15,7 @@ from functions.aws.directory import Directory
 from functions.aws.executions import Executions
 from functions.aws.ledger import Ledger
 from functions.aws.publisher import Publisher
+from functions.aws.reconciles import Reconciles
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
@@ -67,6 +68,15 @@ class Wiring:
         )
 
     @property
+    def reconciles(self) -> Reconciles:
+        """The reconciles of the table."""
+        return Reconciles(
+            self.clients.table(self.settings.table, self.home_region),
+            self.services,
+            self.configuration.record_retention_days,
+        )
+
+    @property
     def directory(self) -> Directory:
         """Organizations and Account Management."""
         region = _GLOBAL_REGIONS.get(self.settings.partition, self.home_region)
@@ -91,7 +101,7 @@ class Wiring:
 
     @property
     def executions(self) -> Executions:
-        """The executions of this machine."""
+        """The executions of the state machines."""
         return Executions(self.clients.client("stepfunctions", self.home_region))
 
     def service(self, target: Target) -> SecurityService:

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from functions.aws import directory, executions, ownership, publisher, sessions
+from functions.aws import directory, executions, ownership, publisher, reconciles, sessions
 from functions.aws.directory import Directory
 from functions.aws.executions import Executions
 from functions.aws.ledger import ACTIONS as LEDGER_ACTIONS
 from functions.aws.ledger import Ledger
 from functions.aws.ownership import take
 from functions.aws.publisher import Publisher
+from functions.aws.reconciles import Lock, Reconciles
 from functions.aws.sessions import Clients
 from functions.enrolment.account import Account, Mode
 from functions.enrolment.ownership import Claim
 from functions.enrolment.plan import Plan
+from functions.enrolment.reconcile_record import ReconcileRecord
+from functions.services import registry
 from tests.support.builders import ACCOUNT, NOW, TARGET, a_membership
 from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding, watch
 
@@ -62,6 +65,21 @@ LEDGER: dict[str, Callable[[Ledger], object]] = {
     "record": lambda it: it.record([a_membership()], NOW),
 }
 
+RECONCILE = ReconcileRecord("one", "manual", NOW, "arn:one")
+LOCK = Lock("one", "arn:one", NOW)
+# Each on a table where "one" was begun and holds the lock.
+RECONCILES: dict[str, Callable[[Reconciles], object]] = {
+    "open": lambda it: it.open(RECONCILE),
+    "reconcile": lambda it: it.reconcile("one"),
+    "surveyed": lambda it: it.surveyed("one", NOW),
+    "begin_runs": lambda it: it.begin_runs("one", [1], NOW, NOW),
+    "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
+    "close": lambda it: it.close("one", "complete", NOW),
+    "lock": lambda it: it.lock(LOCK, lambda _: False),
+    "release": lambda it: it.release("arn:one", NOW),
+    "memberships": lambda it: it.memberships(),
+}
+
 
 def used(made: list[str]) -> set[str]:
     """The IAM actions that these calls need."""
@@ -78,6 +96,18 @@ def test_actions_of_the_ledger(ledger: Ledger, table: Table, method: str) -> Non
     LEDGER[method](ledger)
 
     assert used(made) == set(LEDGER_ACTIONS[method])
+
+
+@pytest.mark.parametrize("method", RECONCILES)
+def test_actions_of_reconciles(table: Table, method: str) -> None:
+    it = Reconciles(table, registry.SERVICES)
+    it.open(RECONCILE)
+    it.lock(LOCK, lambda _: False)
+    made = watch(table.meta.client)
+
+    RECONCILES[method](it)
+
+    assert used(made) == set(reconciles.ACTIONS[method])
 
 
 def test_actions_of_taking(ledger: Ledger, table: Table) -> None:
@@ -154,6 +184,12 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"stateMachineArn": MACHINE, "status": "RUNNING", "executionArn": MACHINE, "startDate": 0},
         lambda clients: Executions(clients.client("stepfunctions", REGION)).ended(MACHINE),
     ),
+    "is_over": (
+        "stepfunctions",
+        "describe_execution",
+        {"stateMachineArn": MACHINE, "status": "RUNNING", "executionArn": MACHINE, "startDate": 0},
+        lambda clients: Executions(clients.client("stepfunctions", REGION)).is_over(MACHINE),
+    ),
     "start": (
         "stepfunctions",
         "start_execution",
@@ -193,6 +229,7 @@ def test_actions_of_the_others(method: str) -> None:
 
 def test_every_method_that_calls_has_its_actions() -> None:
     assert set(LEDGER_ACTIONS) == set(LEDGER) == public(Ledger)
+    assert set(reconciles.ACTIONS) == set(RECONCILES) == public(Reconciles)
     assert set(OTHER_ACTIONS) == set(OTHERS)
     assert set(directory.ACTIONS) == public(Directory)
     assert set(publisher.ACTIONS) == public(Publisher)

@@ -101,3 +101,23 @@ def test_an_execution_is_started_with_its_name(states: SFNClient, stubber: Stubb
 
     assert Executions(states).start(machine, "one", {"accounts": []})
     assert not Executions(states).start(machine, "one", {"accounts": []})
+
+
+@pytest.mark.parametrize(
+    ("answer", "over"),
+    [
+        (described("RUNNING"), False),
+        (described("ABORTED", stopDate=datetime.fromtimestamp(NOW, UTC)), True),
+        (None, True),
+    ],
+    ids=["running", "ended", "unknown"],
+)
+def test_an_execution_is_over_if_it_has_ended_or_does_not_exist(
+    states: SFNClient, stubber: Stubber, answer: dict[str, Any] | None, over: bool
+) -> None:
+    if answer is None:
+        stubber.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    else:
+        stubber.add_response("describe_execution", answer, ASKED)
+
+    assert Executions(states).is_over(EXECUTION) is over

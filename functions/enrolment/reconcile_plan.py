@@ -1,0 +1,183 @@
+"""A reconcile's plan as it is persisted: what was found, and what is done about it.
+
+The parts that the published result repeats have their published form already. Gaps in the same
+situation are in one group, because there may be hundreds of thousands. No e-mail addresses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from functions.enrolment.account import AccountId
+from functions.enrolment.coverage import State
+from functions.enrolment.membership import Action
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.reconcile import Disposition
+from functions.enrolment.target import read_target
+from functions.enrolment.times import iso
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from functions.enrolment.coverage import Listing
+    from functions.enrolment.membership import Membership
+    from functions.enrolment.reconcile import Gap, ReconcilePlan
+    from functions.enrolment.service import Service
+    from functions.enrolment.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class StoredGap:
+    """A gap of a persisted plan; ``status`` in the service's own words, ``run`` as in ``Gap``.
+
+    ``action`` is what a run would do first. ``batch`` is the number of the batch it belongs to, if
+    a run is started for it.
+    """
+
+    account_id: AccountId
+    target: Target
+    status: str
+    action: str
+    disposition: Disposition
+    reason: Reason | None
+    run: str | None
+    batch: int | None
+
+
+def plan_document(
+    plan: ReconcilePlan,
+    listings: Sequence[Listing],
+    *,
+    accounts: int,
+    surveyed_at: float,
+    most_changes: int,
+) -> dict[str, Any]:
+    """The plan as it is persisted; ``accounts`` is the number of accounts of the organisation."""
+    found_at = iso(surveyed_at)
+    return {
+        "surveyed_at": surveyed_at,
+        "accounts": accounts,
+        "verdict": str(plan.verdict),
+        "changes": {"needed": plan.changes, "most_changes": most_changes},
+        "targets": [_target(listing, plan) for listing in listings],
+        "gaps": _grouped(plan.gaps),
+        "batches": [
+            {
+                "accounts": list(share.accounts),
+                "targets": [place(target) for target in share.targets],
+                "begin_after": share.begin_after,
+            }
+            for share in plan.shares
+        ],
+        "waiting": [
+            {
+                "account_id": each.membership.account_id,
+                **place(each.membership.target),
+                "status": each.membership.raw,
+                "since": iso(each.since),
+                "reason": each.reason.text,
+                "reason_code": each.reason.code,
+                "run": each.membership.onboarding_id,
+            }
+            for each in plan.waiting
+        ],
+        "drift": [
+            {
+                "account_id": each.cell.account_id,
+                **place(each.cell.target),
+                "enabled_at": iso(each.enabled_at),
+                "found_at": found_at,
+                "status": each.cell.raw,
+            }
+            for each in plan.drift
+        ],
+        "only_in_table": [_recorded(row) for row in plan.only_in_table],
+        "only_in_services": [
+            {**place(each.target), "count": each.count, "accounts": list(each.accounts)}
+            for each in plan.only_in_services
+        ],
+        "outside": [
+            {"account_id": seen.account_id, **place(target), "status": seen.raw}
+            for target, seen in plan.outside
+        ],
+    }
+
+
+def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Iterator[StoredGap]:
+    """The gaps of a persisted plan.
+
+    Raises:
+        ValueError: a service is not one of ``services``.
+    """
+    batch_of = {
+        account: {(t["service"], t["region"]): number for t in batch["targets"]}
+        for number, batch in enumerate(document["batches"])
+        for account in batch["accounts"]
+    }
+    for group in document["gaps"]:
+        target = read_target(services, group["service"], group["region"])
+        code, key = group["reason_code"], (group["service"], group["region"])
+        reason = None if code is None else Reason(ReasonCode(code), group["reason"])
+        for account in group["accounts"]:
+            yield StoredGap(
+                AccountId(account),
+                target,
+                group["status"],
+                group["action"],
+                Disposition(group["disposition"]),
+                reason,
+                group["run"],
+                batch_of.get(account, {}).get(key),
+            )
+
+
+def place(target: Target) -> dict[str, str]:
+    """A target as documents name it."""
+    return {"service": target.service.name, "region": target.region}
+
+
+def _target(listing: Listing, plan: ReconcilePlan) -> dict[str, Any]:
+    states = plan.before.states.get(listing.target, {})
+    problem = listing.problem
+    return {
+        **place(listing.target),
+        "problem": None if problem is None else problem.text,
+        "problem_code": None if problem is None else problem.code,
+        "before": {
+            "enabled": states.get(State.ENABLED, 0),
+            "left_out": states.get(State.LEFT_OUT, 0),
+            "gaps": states.get(State.GAP, 0),
+            "unread": states.get(State.UNREAD, 0),
+        },
+    }
+
+
+def _grouped(gaps: Sequence[Gap]) -> list[dict[str, Any]]:
+    groups: dict[tuple[Any, ...], list[AccountId]] = {}
+    for gap in gaps:
+        cell = gap.cell
+        key = (cell.target, cell.raw, cell.action, gap.disposition, gap.reason, gap.run)
+        groups.setdefault(key, []).append(cell.account_id)
+    return [
+        {
+            **place(target),
+            "status": status,
+            "action": str(action or Action.STOP),
+            "disposition": str(disposition),
+            "reason": None if reason is None else reason.text,
+            "reason_code": None if reason is None else str(reason.code),
+            "run": run,
+            "accounts": accounts,
+        }
+        for (target, status, action, disposition, reason, run), accounts in groups.items()
+    ]
+
+
+def _recorded(row: Membership) -> dict[str, Any]:
+    return {
+        "account_id": row.account_id,
+        **place(row.target),
+        "enabled_at": None if row.settled_at is None else iso(row.settled_at),
+        "run": row.onboarding_id,
+    }

@@ -1,0 +1,155 @@
+"""Publish Reconcile: publish the result of a reconcile, and close its record and lock.
+
+The state machine runs it last; a rule runs it with the event by which Step Functions says that an
+execution of that machine failed, timed out or was aborted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from functions.aws import archive, ledger, reconciles
+from functions.aws.archive import reconcile_key, survey_key
+from functions.aws.publisher import RECONCILED
+from functions.enrolment.documents import Run, run_from_json
+from functions.enrolment.errors import InvalidInput, RollcallError
+from functions.enrolment.handover import onboarding_id
+from functions.enrolment.reconcile import Disposition
+from functions.enrolment.reconcile_plan import stored_gaps
+from functions.enrolment.reconcile_record import ReconcileRecord
+from functions.enrolment.reconcile_result import (
+    ERRORS,
+    Reconciled,
+    error_of_outcome,
+    reconcile_document,
+    reconcile_line,
+    reconcile_text,
+)
+from functions.enrolment.results import MOST_BYTES
+from functions.intake.reconcile_input import reconcile_source_of
+from functions.steps.close_run import STATUS_CHANGE, failure_of, input_of
+from functions.steps.fail_target import error_of, reason_of
+from functions.steps.needs import Needs, actions_of
+from functions.steps.publishing import EVENT, Publication, publish_once
+from functions.steps.step import step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from functions.steps.wiring import Wiring
+
+NEEDS = Needs(
+    # The rows of all gaps are read.
+    timeout=900,
+    memory=2048,
+    table=(
+        *actions_of(reconciles.ACTIONS, "open", "reconcile", "mark_published", "close", "release"),
+        *actions_of(ledger.ACTIONS, "onboardings", "read"),
+    ),
+    surveys=actions_of(archive.ACTIONS, "read"),
+    publishes=True,
+)
+
+
+@step
+def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
+    """Takes the state machine's document, or Step Functions' event; returns how it ended.
+
+    ``complete``, and if it is False, the ``error`` and ``cause`` that the execution fails with.
+    Nothing is published about a reconcile that is closed.
+    """
+    if event.get("detail-type") == STATUS_CHANGE:
+        return _execution_ended(event["detail"], wiring)
+    failure = None
+    if "failure" in event:
+        error, words = error_of(event["failure"])
+        refused = error == InvalidInput.__name__
+        failure = f"refused: {words}" if refused else reason_of(event["failure"])
+    return _finish(run_from_json(event), failure, wiring)
+
+
+def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
+    started_at, stopped_at = detail["startDate"] / 1000, (detail.get("stopDate") or 0) / 1000
+    record = wiring.reconciles.reconcile(detail["name"])
+    if record is not None and record.started_at > max(started_at, stopped_at):
+        return _ended("", "a later reconcile has this name")
+    run = Run(detail["name"], started_at, input_of(detail), detail["executionArn"])
+    return _finish(run, failure_of(detail), wiring, last=True)
+
+
+def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False) -> dict[str, Any]:
+    record = wiring.reconciles.reconcile(run.onboarding_id)
+    if record is None or record.started_at < int(run.started_at):
+        source = reconcile_source_of(run.input)
+        record = wiring.reconciles.open(
+            ReconcileRecord(run.onboarding_id, source, run.started_at, run.execution_arn)
+        )
+    if record.closed_at is not None:
+        wiring.reconciles.release(record.execution_arn, wiring.now())
+        return _ended(error_of_outcome(record.outcome or ""), record.outcome or "")
+    result = _result(record, failure, wiring, last=last)
+    problems = _publish(result, wiring, last=last)
+    now = wiring.now()
+    wiring.reconciles.close(record.id, failure or str(result.outcome), now)
+    wiring.reconciles.release(record.execution_arn, now)
+    error = ERRORS.get(result.outcome, "ReconcileIncomplete" if problems else "")
+    cause = "; ".join((reconcile_line(result), *problems)) if error else ""
+    return _ended(error, cause)
+
+
+def _ended(error: str, cause: str) -> dict[str, Any]:
+    return {"complete": not error, "error": error, "cause": cause}
+
+
+def _result(
+    record: ReconcileRecord, failure: str | None, wiring: Wiring, *, last: bool
+) -> Reconciled:
+    result = Reconciled(
+        record,
+        wiring.now(),
+        labels={service.name: service.label for service in wiring.services},
+        failure=failure,
+    )
+    if record.surveyed_at is None:
+        return result
+    try:
+        plan = wiring.archive.read(survey_key(record.id, "plan"))
+    except RollcallError as error:
+        if not last:
+            raise
+        return replace(result, notes=(f"the plan could not be read: {error}",))
+    return result if plan is None else _with_runs(result, plan, wiring)
+
+
+def _with_runs(result: Reconciled, plan: Mapping[str, Any], wiring: Wiring) -> Reconciled:
+    """The result with what its runs, and those of others, have done about the gaps."""
+    record, gaps = result.record, tuple(stored_gaps(plan, wiring.services))
+    worked_on = [
+        (gap.account_id, gap.target)
+        for gap in gaps
+        if gap.disposition is Disposition.IN_PROGRESS or gap.batch in record.runs
+    ]
+    runs = wiring.ledger.onboardings(onboarding_id(record.id, number) for number in record.runs)
+    rows = wiring.ledger.read(worked_on)
+    return replace(result, plan=plan, gaps=gaps, runs=runs, rows=rows)
+
+
+def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> tuple[str, ...]:
+    record = result.record
+
+    def keep() -> str:
+        key = reconcile_key(record.id, "result")
+        return wiring.archive.persist(key, reconcile_document(result))
+
+    def send(channel: str, notes: tuple[str, ...], uri: str | None) -> str:
+        noted = replace(result, notes=(*result.notes, *notes))
+        document = reconcile_document(noted, MOST_BYTES) | {"complete_document": uri}
+        if channel == EVENT:
+            return wiring.publisher.event(document, RECONCILED)
+        return wiring.publisher.message(reconcile_line(result), reconcile_text(noted), document)
+
+    def mark(name: str, message_id: str) -> None:
+        wiring.reconciles.mark_published(record.id, name, message_id)
+
+    return publish_once(Publication(record.published, keep, send, mark), last=last)

@@ -1,0 +1,153 @@
+"""Reconciles in the table: one at a time, each begun and closed once, and every membership read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from functions.aws.ledger import EXPIRES_AT
+from functions.aws.reconciles import RECENT_SECONDS, Lock, Reconciles
+from functions.enrolment.account import AccountId
+from functions.enrolment.reconcile_record import ReconcileRecord
+from functions.services import registry
+from tests.support.builders import NOW, OTHER, a_membership
+from tests.unit.aws.support import an_onboarding
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_dynamodb.service_resource import Table
+
+    from functions.aws.ledger import Ledger
+
+DAY = 86400
+RECORD = ReconcileRecord("one", "manual", NOW, "arn:one")
+ONE, TWO = Lock("one", "arn:one", NOW), Lock("two", "arn:two", NOW + RECENT_SECONDS)
+
+
+@pytest.fixture
+def reconciles(table: Table) -> Reconciles:
+    return Reconciles(table, registry.SERVICES, retention_days=30)
+
+
+def item(table: Table, reconcile_id: str) -> dict[str, Any]:
+    key = {"pk": f"reconcile#{reconcile_id}", "sk": "reconcile"}
+    return table.get_item(Key=key)["Item"]
+
+
+def running(_: str) -> bool:
+    return False
+
+
+def over(_: str) -> bool:
+    return True
+
+
+def test_a_record_has_what_was_stored_of_the_reconcile(reconciles: Reconciles) -> None:
+    assert reconciles.reconcile("one") is None
+    assert reconciles.open(RECORD) == RECORD
+
+    reconciles.surveyed("one", NOW + 1.5)
+    reconciles.begin_runs("one", [0, 2], NOW + 2, NOW + 100)
+    reconciles.begin_runs("one", [0, 2], NOW + 3, NOW + 101)
+
+    assert reconciles.mark_published("one", "event", "e-1")
+    assert not reconciles.mark_published("one", "event", "e-2")
+    stored = ReconcileRecord(
+        *("one", "manual", NOW, "arn:one", NOW + 1.5, (0, 2), NOW + 2, NOW + 100),
+        published={"event": "e-1"},
+    )
+    assert reconciles.open(RECORD) == stored
+
+
+def test_a_reconcile_is_closed_once(reconciles: Reconciles, table: Table) -> None:
+    reconciles.open(RECORD)
+
+    reconciles.close("one", "complete", NOW + 60)
+    reconciles.close("one", "the execution was aborted", NOW + 90)
+
+    record = reconciles.reconcile("one")
+    assert record is not None
+    assert (record.outcome, record.closed_at) == ("complete", NOW + 60)
+    assert item(table, "one")[EXPIRES_AT] == int(NOW) + 60 + 30 * DAY
+
+
+def test_a_record_does_not_expire_while_the_reconcile_may_run(
+    reconciles: Reconciles, table: Table
+) -> None:
+    reconciles.open(RECORD)
+
+    assert item(table, "one")[EXPIRES_AT] > NOW + 32 * DAY
+    assert item(table, "one")["kind"] == "reconcile"
+
+
+def test_a_later_reconcile_of_the_same_name_replaces_the_record(reconciles: Reconciles) -> None:
+    reconciles.open(RECORD)
+    reconciles.close("one", "complete", NOW)
+    later = ReconcileRecord("one", "schedule", NOW + 1, "arn:one")
+
+    assert reconciles.open(later) == later
+
+
+@pytest.mark.parametrize(
+    ("wanted", "is_over", "holder"),
+    [
+        (ONE, running, None),
+        (TWO, running, ONE),
+        (TWO, over, None),
+        (Lock("two", "arn:two", NOW + RECENT_SECONDS - 1), over, ONE),
+    ],
+    ids=["its own again", "of one that runs", "of one that is over", "of one that just began"],
+)
+def test_the_lock_is_taken_unless_another_reconcile_runs(
+    reconciles: Reconciles, wanted: Lock, is_over: Callable[[str], bool], holder: Lock | None
+) -> None:
+    assert reconciles.lock(ONE, over) is None
+
+    assert reconciles.lock(wanted, is_over) == holder
+    # Whoever has it now keeps it.
+    assert reconciles.lock(Lock("three", "arn:three", NOW + DAY), running) == (holder or wanted)
+
+
+def test_only_the_holder_releases_the_lock(reconciles: Reconciles) -> None:
+    reconciles.release("arn:one", NOW)
+    reconciles.lock(ONE, running)
+
+    reconciles.release("arn:two", NOW)
+    assert reconciles.lock(TWO, running) == ONE
+
+    reconciles.release("arn:one", NOW)
+    assert reconciles.lock(TWO, running) is None
+    assert reconciles.lock(ONE, running) == TWO
+
+
+def test_of_two_that_take_a_dead_lock_at_once_one_gets_it(reconciles: Reconciles) -> None:
+    reconciles.lock(ONE, running)
+
+    def meanwhile(arn: str) -> bool:
+        if arn == "arn:one":
+            assert reconciles.lock(Lock("three", "arn:three", NOW + DAY), over) is None
+        return arn == "arn:one"
+
+    found = reconciles.lock(TWO, meanwhile)
+
+    assert found is not None
+    assert found.holder == "three"
+
+
+def test_every_membership_is_read_and_nothing_else(
+    reconciles: Reconciles, ledger: Ledger, table: Table
+) -> None:
+    reconciles.open(RECORD)
+    reconciles.lock(ONE, running)
+    ledger.open(an_onboarding("one"))
+    ours = [a_membership(account_id=AccountId(f"{n:012}")) for n in range(30)]
+    ledger.write(ours, NOW, apart=[a_membership(account_id=OTHER)])
+    later = {"pk": "account#000000000001", "sk": "membership#later#eu-west-1", "service": "later"}
+    table.put_item(Item=later)
+
+    found = reconciles.memberships()
+
+    assert found == ledger.read(each.key for each in ours)
+    assert len(found) == 30
