@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.automation import auto_enable
-from functions.enrolment.errors import AdministratorNotReady, Permanent
+from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services import registry
 from functions.steps import wiring
@@ -29,13 +30,14 @@ from tests.support.builders import (
     a_configuration,
 )
 from tests.support.lambda_context import CONTEXT
-from tests.support.memory_rows import MemoryRows, ledger_on
+from tests.support.memory_rows import MemoryRows, ledger_on, reconciles_on
 from tests.unit.aws.support import an_onboarding
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from functions.aws.ledger import Ledger
+    from functions.aws.reconciles import Reconciles
     from functions.aws.rows import Item, Write
     from functions.aws.sessions import Clients
     from functions.enrolment.automation import Automation
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
     Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 TAKEN = Answer(Verdict.TAKEN)
+MACHINE = "arn:aws:states:eu-west-1:111122223333:stateMachine:Rollcall"
 
 
 class Interrupted(MemoryRows):
@@ -171,34 +174,60 @@ class Kept(Archive):
         self.documents[key] = dict(document)
         return f"s3://results/{key}"
 
+    def read(self, key: str) -> dict[str, Any] | None:
+        _fail(self._errors, "archive read")
+        if key not in self.documents:
+            raise AccessDenied(f"S3 GetObject: AccessDenied: {key}")
+        found: dict[str, Any] = json.loads(json.dumps(self.documents[key]))
+        return found
+
 
 class Known(Directory):
-    """Organizations with these accounts, which joined at ``NOW``."""
+    """Organizations with these accounts, which joined at ``NOW``; ``asked`` are the calls."""
 
     def __init__(self) -> None:
         self.founded = True
         self.account_ids: list[AccountId] = []
+        self.states: dict[AccountId, AccountState] = {}
+        self.asked: list[str] = []
 
     def organization(self) -> Organization | None:
         return Organization("o-exampleorgid", MANAGEMENT) if self.founded else None
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
-        if account_id not in self.account_ids:
-            return None
-        return OrganizationAccount(account_id, EMAIL, AccountState.ACTIVE, joined_at=NOW)
+        self.asked.append("find")
+        return self._account(account_id) if account_id in self.account_ids else None
+
+    def accounts(self) -> Iterator[OrganizationAccount]:
+        self.asked.append("accounts")
+        return map(self._account, self.account_ids)
+
+    def _account(self, account_id: AccountId) -> OrganizationAccount:
+        state = self.states.get(account_id, AccountState.ACTIVE)
+        return OrganizationAccount(account_id, EMAIL, state, joined_at=NOW)
 
     def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
         return True
 
 
 class Seen(Executions):
-    """The executions that have ended, by ARN."""
+    """The executions that have ended, by ARN, and those that were started, by name."""
 
     def __init__(self) -> None:
         self.over: dict[str, Ended] = {}
+        self.started: dict[str, dict[str, Any]] = {}
 
     def ended(self, execution_arn: str) -> Ended | None:
         return self.over.get(execution_arn)
+
+    def is_over(self, execution_arn: str) -> bool:
+        return execution_arn in self.over
+
+    def start(self, machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
+        assert machine_arn == MACHINE
+        new = name not in self.started
+        self.started.setdefault(name, dict(document))
+        return new
 
 
 @dataclass(frozen=True)
@@ -216,6 +245,10 @@ class Wired(Wiring):
     @property
     def ledger(self) -> Ledger:
         return ledger_on(self.rows)
+
+    @property
+    def reconciles(self) -> Reconciles:
+        return reconciles_on(self.rows)
 
     @property
     def publisher(self) -> Publisher:
@@ -241,7 +274,9 @@ def wired(rows: MemoryRows | None = None, now: float = NOW, **configured: Any) -
     """The wiring of a step at one time; on a table of its own, if none is given."""
     errors: Errors = {}
     configuration = a_configuration(**configured)
-    settings = Settings(ADMINISTRATOR, "aws", configuration, "table", "bus", "topic", "results")
+    settings = Settings(
+        ADMINISTRATOR, "aws", configuration, "table", "bus", "topic", "results", MACHINE
+    )
     return Wired(
         settings=settings,
         clients=cast("Clients", None),
