@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling
+from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, OrganizationAccount
 
 if TYPE_CHECKING:
@@ -24,7 +25,21 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "accounts": ("organizations:ListAccounts",),
     "is_delegated": ("organizations:ListDelegatedAdministrators",),
     "tags": ("organizations:ListTagsForResource",),
+    "policy_types": ("organizations:ListRoots",),
     "enabled_regions": ("account:ListRegions",),
+}
+
+# Of one account: Organizations user guide, "orgs_reference_limits"; Account Management reference
+# guide, "quotas", which gives no burst. All accounts of an organisation share a slightly larger
+# bucket of Organizations.
+RATES: Mapping[str, Rate] = {
+    "organizations:DescribeOrganization": Rate(1, 2),
+    "organizations:DescribeAccount": Rate(20, 30),
+    "organizations:ListAccounts": Rate(8, 12),
+    "organizations:ListDelegatedAdministrators": Rate(5, 8),
+    "organizations:ListTagsForResource": Rate(10, 15),
+    "organizations:ListRoots": Rate(1, 2),
+    "account:ListRegions": Rate(5, 1),
 }
 
 
@@ -116,6 +131,28 @@ class Directory:
                 )
             except exceptions.AWSOrganizationsNotInUseException:
                 return False
+            except exceptions.AccessDeniedException:
+                return None
+
+    def policy_types(self) -> dict[str, str] | None:
+        """The policy types of the organisation's root with their status; None if access is denied.
+
+        For example ``{"GUARDDUTY_POLICY": "ENABLED"}``; a type that was never enabled is missing.
+        The management account and every delegated administrator may ask.
+        """
+        exceptions = self._organizations.exceptions
+        paginator = self._organizations.get_paginator("list_roots")
+        with calling("Organizations", "ListRoots"):
+            try:
+                return {
+                    found["Type"]: found["Status"]
+                    for page in paginator.paginate()
+                    for root in page["Roots"]
+                    for found in root.get("PolicyTypes", ())
+                    if "Type" in found and "Status" in found
+                }
+            except exceptions.AWSOrganizationsNotInUseException:
+                return {}
             except exceptions.AccessDeniedException:
                 return None
 

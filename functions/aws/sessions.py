@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_sts import STSClient
 
+    from functions.aws.pacing import Pacing
     from functions.enrolment.account import AccountId
 
 SESSION_NAME = "rollcall"
@@ -38,7 +39,8 @@ class Clients:
     """The clients of one identity; each is created once, because that is slow.
 
     A member's clients use the same session with other credentials, so that botocore loads each
-    service's model once. ``clock`` returns epoch seconds.
+    service's model once. ``clock`` returns epoch seconds. Clients wait for ``pacing`` before each
+    request, if it is given.
     """
 
     def __init__(
@@ -47,10 +49,12 @@ class Clients:
         clock: Callable[[], float] = time.time,
         credentials: Mapping[str, Any] | None = None,
         config: Config = CLIENT_CONFIG,
+        pacing: Pacing | None = None,
     ) -> None:
         self._session = session
         self._clock = clock
         self._config = config
+        self._pacing = pacing
         self._credentials = dict(credentials or {})
         self._made: dict[tuple[str, str], Any] = {}
         self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
@@ -83,10 +87,15 @@ class Clients:
             make: Any = self._session.client
             # STS is called for members only, with the same limits as their calls.
             config = MEMBER_CONFIG if service == "sts" else self._config
-            self._made[service, region] = make(
-                service, region_name=region, config=config, **self._credentials
-            )
+            made = make(service, region_name=region, config=config, **self._credentials)
+            if self._pacing is not None:
+                self._pacing.attach(made)
+            self._made[service, region] = made
         return self._made[service, region]
+
+    def paced(self, pacing: Pacing) -> Clients:
+        """New clients of the same identity that wait for ``pacing`` before each request."""
+        return Clients(self._session, self._clock, self._credentials, self._config, pacing)
 
     def table(self, name: str, region: str) -> Table:
         """A DynamoDB table in a Region."""

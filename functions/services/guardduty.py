@@ -343,4 +343,7 @@ GUARDDUTY = ServiceRecord(
         "restart": ("guardduty:StartMonitoringMembers",),
     },
     accepting=_needs_of_accepting,
+    # User guide, "guardduty-organization-policies": enabling the type is enough, without a policy.
+    policy_type="GUARDDUTY_POLICY",
+    policy_stops_auto_enable=True,
 )

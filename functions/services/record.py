@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from functions.aws.pacing import Rate
 from functions.enrolment.service import Service
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Invitation
     from functions.enrolment.membership import Answer, Status
     from functions.services.protocol import Invitee, SecurityService
+
+
+# For services of which AWS documents none. Inferred: low enough for all of them.
+UNDOCUMENTED_RATE = Rate(5, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +44,10 @@ class ServiceRecord(Service):
     most specific first. ``permissions`` are the IAM actions of ``observe`` and ``list`` (both
     including ``administrator_resource``), ``automation``, ``create``, ``invite`` and ``restart``;
     ``list`` is for the adapter's ``members``. ``accepting`` is what the member's ``accept`` needs
-    with these settings.
+    with these settings. ``rate`` is how many requests AWS accepts in an account and Region.
+    ``policy_type`` is the type of the Organizations policies that enable the service in accounts,
+    "" if there is none; ``policy_stops_auto_enable`` says whether the service makes no account a
+    member by auto-enable while the organisation has that type enabled.
     """
 
     principal: str = field(compare=False, repr=False)
@@ -51,6 +59,9 @@ class ServiceRecord(Service):
     texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)
     permissions: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
     accepting: Callable[[Invitation], MemberNeeds] = field(compare=False, repr=False)
+    rate: Rate = field(default=UNDOCUMENTED_RATE, compare=False, repr=False)
+    policy_type: str = field(default="", compare=False, repr=False)
+    policy_stops_auto_enable: bool = field(default=False, compare=False, repr=False)
 
     def adapter_in(
         self, region: str, clients: Callable[[str, str], Any], invitation: Invitation

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
+from functions.aws.pacing import Rate
 from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
     AccessDenied,
@@ -320,4 +321,7 @@ SECURITYHUB = ServiceRecord(
         "restart": (),
     },
     accepting=_needs_of_accepting,
+    # botocore, documentation of the service: "all other operations".
+    rate=Rate(10, 30),
+    policy_type="SECURITYHUB_CSPM_POLICY",
 )

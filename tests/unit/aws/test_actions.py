@@ -160,6 +160,12 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"Tags": []},
         lambda clients: directory_of(clients).tags(ACCOUNT),
     ),
+    "policy_types": (
+        "organizations",
+        "list_roots",
+        {"Roots": []},
+        lambda clients: directory_of(clients).policy_types(),
+    ),
     "enabled_regions": (
         "account",
         "list_regions",
@@ -234,7 +240,7 @@ def test_every_method_that_calls_has_its_actions() -> None:
     assert set(directory.ACTIONS) == public(Directory)
     assert set(publisher.ACTIONS) == public(Publisher)
     assert set(executions.ACTIONS) == public(Executions)
-    assert set(sessions.ACTIONS) == public(Clients) - {"client", "table"}
+    assert set(sessions.ACTIONS) == public(Clients) - {"client", "table", "paced"}
 
 
 def public(kind: type) -> set[str]:

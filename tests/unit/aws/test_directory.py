@@ -169,6 +169,25 @@ def test_who_is_delegated_may_be_hidden(aws: Stubbed) -> None:
     assert aws.directory.is_delegated(PRINCIPAL, ACCOUNT) is None
 
 
+def test_the_policy_types_of_the_root(aws: Stubbed) -> None:
+    types = [
+        {"Type": "GUARDDUTY_POLICY", "Status": "ENABLED"},
+        {"Type": "TAG_POLICY", "Status": "PENDING_DISABLE"},
+    ]
+    aws.organizations.add_response("list_roots", {"Roots": [{"PolicyTypes": types}]}, {})
+
+    assert aws.directory.policy_types() == {
+        "GUARDDUTY_POLICY": "ENABLED",
+        "TAG_POLICY": "PENDING_DISABLE",
+    }
+
+
+def test_the_policy_types_may_be_hidden(aws: Stubbed) -> None:
+    aws.organizations.add_client_error("list_roots", "AccessDeniedException")
+
+    assert aws.directory.policy_types() is None
+
+
 def test_enabled_regions_of_all_pages(aws: Stubbed) -> None:
     first = {
         "Regions": [{"RegionName": "eu-west-1", "RegionOptStatus": "ENABLED_BY_DEFAULT"}],
