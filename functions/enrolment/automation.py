@@ -70,6 +70,14 @@ def auto_enable(setting: str) -> Automation:
     return Automation(kinds[setting], f"auto-enable {setting}")
 
 
+def without_auto_enable(automation: Automation, policy_type: str) -> Automation:
+    """The automation while Organizations policies of a type do its work."""
+    if automation.kind not in (Automatic.NEW, Automatic.ALL):
+        return automation
+    said = f"{automation.said}, which does nothing while the organisation has {policy_type} enabled"
+    return Automation(Automatic.NONE, said)
+
+
 def unreadable(error: Exception) -> Automation:
     """The automation where it cannot be read."""
     return Automation(Automatic.UNKNOWN, f"what it does by itself could not be read: {error}")

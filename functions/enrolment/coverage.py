@@ -60,6 +60,21 @@ class Listing:
 
 
 @dataclass(frozen=True, slots=True)
+class Survey:
+    """What was read of the organisation: ``listings`` are in the order of the targets.
+
+    ``notes`` say for people what else decides about memberships, and what could not be read.
+    ``finished``: every target was read, and every account looked up as needed. What is missing
+    otherwise is not known yet.
+    """
+
+    facts: Facts
+    listings: tuple[Listing, ...]
+    notes: tuple[str, ...] = ()
+    finished: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Cell:
     """One account at one target.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
-from functions.enrolment.coverage import Listing
+from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.membership import Observation, Status
 from functions.enrolment.plan import Facts
 from functions.enrolment.reason import Reason, ReasonCode
@@ -86,6 +86,30 @@ def batch_from_json(document: Mapping[str, Any], services: Sequence[Service]) ->
         execution_arn=document["execution_arn"],
         facts=facts_from_json(document["facts"], services),
         listings=tuple(listing_from_json(each, services) for each in document["listings"]),
+    )
+
+
+def survey_to_json(survey: Survey) -> dict[str, Any]:
+    """A survey, to go on with it later."""
+    return {
+        "facts": facts_to_json(survey.facts),
+        "listings": [listing_to_json(each) for each in survey.listings],
+        "notes": list(survey.notes),
+        "finished": survey.finished,
+    }
+
+
+def survey_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> Survey:
+    """Read a survey.
+
+    Raises:
+        ValueError: a service is not one of ``services``.
+    """
+    return Survey(
+        facts=facts_from_json(document["facts"], services),
+        listings=tuple(listing_from_json(each, services) for each in document["listings"]),
+        notes=tuple(document["notes"]),
+        finished=document["finished"],
     )
 
 

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from functions.aws import directory as organizations
+from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, Mode
-from functions.enrolment.automation import unreadable
-from functions.enrolment.coverage import Listing
+from functions.enrolment.automation import unreadable, without_auto_enable
+from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.errors import Permanent, Retryable
 from functions.enrolment.explain import explain, reason_code_of
 from functions.enrolment.membership import Membership, Status
 from functions.enrolment.plan import Facts
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.regions import is_opt_in
+from functions.enrolment.service import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from functions.aws.directory import Directory
     from functions.enrolment.account import OrganizationAccount
@@ -27,16 +31,26 @@ if TYPE_CHECKING:
     from functions.services.protocol import SecurityService
     from functions.services.record import ServiceRecord
 
-# Each target is read by one call after the other, so that none comes near its service's rate.
-_AT_ONCE = 16
+# Each target is read by one call after the other.
+_TARGETS_AT_ONCE = 16
+# Enough to use the rates of both lookups in full while a call takes half a second.
+_LOOKUPS_AT_ONCE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """What was read: ``listings`` in the order of the targets."""
+def survey_rates(
+    services: Sequence[ServiceRecord], configured: Mapping[str, int]
+) -> dict[str, Rate]:
+    """The rates that a survey keeps to, for ``Pacing``.
 
-    facts: Facts
-    listings: tuple[Listing, ...]
+    ``configured`` are requests per second by service, in place of the service's own rate.
+    """
+    own = {
+        record.name: Rate(configured[record.name], configured[record.name])
+        if record.name in configured
+        else record.rate
+        for record in services
+    }
+    return {**organizations.RATES, **own}
 
 
 def make_survey(
@@ -48,29 +62,50 @@ def make_survey(
     adapter_of: Callable[[Target], SecurityService],
     *,
     now: float,
+    until: float | None = None,
+    known: Survey | None = None,
+    clock: Callable[[], float] = time.time,
 ) -> Survey:
     """Read the organisation's accounts, and list the members of every target.
 
     A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
-    for accounts that lack a membership in an opt-in Region, and tags where the scope has tags.
+    for accounts that lack a membership in an opt-in Region, and tags where the scope has tags. Both
+    take one call for each account, which is most of a large survey.
+
+    By the time ``until`` (epoch seconds, by ``clock``) no further target or account is begun: the
+    survey is not ``finished``, and a later call goes on from it as ``known``. That call lists the
+    accounts again, as documents have no e-mail addresses, but reads no target or account twice.
 
     Raises:
         Throttled, ServiceUnavailable, AccessDenied, ServiceRefused: of Organizations.
     """
+
+    def in_time() -> bool:
+        return until is None or clock() < until
+
+    asked = [each for each in services if each in {target.service for target in targets}]
+    types = directory.policy_types() if any(each.policy_type for each in asked) else {}
     accounts = {account.id: account for account in directory.accounts()}
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    listed = {listing.target: listing for listing in known.listings} if known else {}
 
-        def read(target: Target, service: SecurityService) -> Listing:
-            return list_target(target, service, accounts, now)
+    def read(target: Target, service: SecurityService) -> Listing | None:
+        if not in_time():
+            return None
+        listing = list_target(target, service, accounts, now)
+        return _as_policies_leave_it(listing, asked, types)
 
-        listings = tuple(pool.map(read, targets, map(adapter_of, targets)))
-        unknown = _without_membership(listings, accounts)
-        regions = dict(zip(unknown, pool.map(directory.enabled_regions, unknown), strict=True))
-        tagged = list(accounts) if configuration.scope.uses_tags else []
-        tags = dict(zip(tagged, pool.map(directory.tags, tagged), strict=True))
+    unread = [target for target in targets if target not in listed]
+    with ThreadPoolExecutor(_TARGETS_AT_ONCE) as pool:
+        found = pool.map(read, unread, map(adapter_of, unread))
+        listed |= {listing.target: listing for listing in found if listing is not None}
+    listings = tuple(listed[target] for target in targets if target in listed)
+    complete = len(listings) == len(targets)
+
+    untold = _without_membership(listings, accounts) if complete else ()
+    tagged = tuple(accounts) if complete and configuration.scope.uses_tags else ()
+    regions, tags = _look_up(untold, tagged, directory, known, in_time)
     organization = directory.organization()
     management = organization.management_account_id if organization else None
-    asked = [each for each in services if each in {target.service for target in targets}]
     facts = Facts(
         administrator_id=administrator_id,
         management_id=management,
@@ -82,7 +117,8 @@ def make_survey(
         regions=regions,
         tags=tags,
     )
-    return Survey(facts, listings)
+    finished = complete and (len(regions), len(tags)) == (len(untold), len(tagged))
+    return Survey(facts, listings, tuple(_policy_notes(asked, types)), finished)
 
 
 def list_target(
@@ -109,14 +145,79 @@ def list_target(
 
 def _without_membership(
     listings: Sequence[Listing], accounts: Collection[AccountId]
-) -> list[AccountId]:
+) -> tuple[AccountId, ...]:
     """The accounts that are not Enabled in an opt-in Region: they may not have opted in."""
     read = [each for each in listings if is_opt_in(each.target.region) and each.problem is None]
-    return [
+    return tuple(
         account
         for account in accounts
         if any(not _is_enabled(listing.members.get(account)) for listing in read)
-    ]
+    )
+
+
+def _look_up(
+    of_regions: Collection[AccountId],
+    of_tags: Collection[AccountId],
+    directory: Directory,
+    known: Survey | None,
+    in_time: Callable[[], bool],
+) -> tuple[dict[AccountId, frozenset[str] | None], dict[AccountId, Mapping[str, str]]]:
+    """Enabled Regions and tags of those accounts, as far as they were known or there was time."""
+    regions = dict(known.facts.regions) if known else {}
+    tags = dict(known.facts.tags) if known else {}
+    missing_regions = {account for account in of_regions if account not in regions}
+    missing_tags = {account for account in of_tags if account not in tags}
+
+    def look_up(account: AccountId) -> None:
+        if account in missing_regions and in_time():
+            regions[account] = directory.enabled_regions(account)
+        if account in missing_tags and in_time():
+            tags[account] = directory.tags(account)
+
+    with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
+        # Account by account, so that lookups of both kinds are under way at the same time.
+        list(pool.map(look_up, sorted(missing_regions | missing_tags)))
+    return (
+        {account: regions[account] for account in of_regions if account in regions},
+        {account: tags[account] for account in of_tags if account in tags},
+    )
+
+
+def _as_policies_leave_it(
+    listing: Listing, services: Collection[ServiceRecord], types: Mapping[str, str] | None
+) -> Listing:
+    """The listing; where policies stop auto-enable, it makes no account a member."""
+    record = find_service(services, listing.target.service.name)
+    if record is None or not record.policy_stops_auto_enable or not _is_on(record, types):
+        return listing
+    # Inferred: the service still reports the setting. Where it does not, nothing changes here.
+    automations = {
+        account: without_auto_enable(automation, record.policy_type)
+        for account, automation in listing.automations.items()
+    }
+    return replace(listing, automations=automations)
+
+
+def _policy_notes(
+    services: Collection[ServiceRecord], types: Mapping[str, str] | None
+) -> Iterator[str]:
+    for record in services:
+        if record.policy_type and types is None:
+            yield (
+                f"{record.label}: whether the organisation has the policy type"
+                f" {record.policy_type} enabled is not known (organizations ListRoots was refused)"
+            )
+        elif _is_on(record, types):
+            stopped = ", and its auto-enable does nothing"
+            yield (
+                f"{record.label}: the organisation has the policy type {record.policy_type}"
+                " enabled: policies decide in which accounts and Regions it is enabled"
+                f"{stopped if record.policy_stops_auto_enable else ''}"
+            )
+
+
+def _is_on(record: ServiceRecord, types: Mapping[str, str] | None) -> bool:
+    return (types or {}).get(record.policy_type) == "ENABLED"
 
 
 def _is_enabled(seen: Observation | None) -> bool:

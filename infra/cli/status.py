@@ -16,6 +16,7 @@ from typer import BadParameter, Option
 
 from functions.aws.calls import calling
 from functions.aws.directory import Directory
+from functions.aws.pacing import Pacing
 from functions.aws.sessions import Clients
 from functions.enrolment.account import AccountId, is_account_id
 from functions.enrolment.automation import Automatic
@@ -24,7 +25,7 @@ from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.membership import Action
 from functions.enrolment.times import iso
 from functions.services.registry import SERVICES
-from functions.services.survey import make_survey
+from functions.services.survey import make_survey, survey_rates
 from infra.config import read_config
 from infra.organization import organizations_region
 
@@ -32,11 +33,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.enrolment.configuration import Configuration
-    from functions.enrolment.coverage import Cell, Coverage, Listing
+    from functions.enrolment.coverage import Cell, Coverage, Listing, Survey
     from functions.enrolment.membership import Observation
     from functions.enrolment.target import Target
     from functions.services.protocol import SecurityService
-    from functions.services.survey import Survey
 
 EXAMPLES = """\
 rollcall status --gaps
@@ -156,7 +156,8 @@ def _survey(
     quiet: bool,
 ) -> Survey:
     session = boto3.Session(profile_name=profile)
-    clients, home = Clients(session), organizations_region(configuration.regions[0])
+    pacing = Pacing(survey_rates(SERVICES, configuration.reconcile.rates))
+    clients, home = Clients(session).paced(pacing), organizations_region(configuration.regions[0])
     with calling("STS", "GetCallerIdentity"):
         administrator = clients.client("sts", configuration.regions[0]).get_caller_identity()
     directory = Directory(clients.client("organizations", home), clients.client("account", home))
@@ -208,6 +209,8 @@ def _print(
         summary.append(f"{_number(len(others), 'member')} outside the organisation")
     more = "" if gaps or not (open_ones or others) else " (--gaps lists them)"
     print(f"\n{', '.join(summary)}{more}")
+    for note in survey.notes:
+        print(f"Note: {note}.")
 
 
 def _line(row: str, listing: Listing, counted: Coverage) -> str:
@@ -270,6 +273,7 @@ def _document(
             {"account_id": seen.account_id, **_place(target), "status": seen.raw}
             for target, seen in others
         ],
+        "notes": list(survey.notes),
     }
 
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from collections import Counter
+from itertools import count
+from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, OrganizationAccount
 from functions.enrolment.automation import Automatic, auto_enable
 from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
+from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
-from functions.services.registry import GUARDDUTY, SERVICES
-from functions.services.survey import list_target, make_survey
+from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB, SERVICES
+from functions.services.survey import list_target, make_survey, survey_rates
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 
 if TYPE_CHECKING:
@@ -22,7 +28,9 @@ if TYPE_CHECKING:
 
     from functions.aws.directory import Directory
     from functions.enrolment.automation import Automation
+    from functions.enrolment.coverage import Survey
     from functions.services.protocol import SecurityService
+    from functions.services.record import ServiceRecord
 
 HERE = Target(GUARDDUTY, "eu-west-1")
 MANY = [AccountId(f"{300_000_000_000 + number}") for number in range(120)]
@@ -113,6 +121,9 @@ class Organizations:
     def accounts(self) -> Iterator[OrganizationAccount]:
         yield from DIRECTORY.values()
 
+    def policy_types(self) -> dict[str, str] | None:
+        return {}
+
     def organization(self) -> Any:
         class Found:
             management_account_id = MANAGEMENT
@@ -155,3 +166,218 @@ def test_single_accounts_are_looked_up_only_where_it_matters(*, tagged: bool) ->
     assert set(directory.looked_up) == wanted
     assert [listing.target for listing in survey.listings] == targets
     assert set(survey.facts.delegated) == {GUARDDUTY}
+
+
+class Clock:
+    """Each reading of it takes a second."""
+
+    def __init__(self) -> None:
+        self._moments = count(NOW + 1)
+
+    def __call__(self) -> float:
+        return next(self._moments)
+
+
+class Counted:
+    """An organisation and its services, which count the requests that they would take.
+
+    Every second account is Enabled everywhere.
+    """
+
+    def __init__(self, accounts: int, types: dict[str, str] | None = None) -> None:
+        self.ids = [AccountId(f"{400_000_000_000 + number}") for number in range(accounts)]
+        self.types = types
+        self.requests: Counter[str] = Counter()
+        self._lock = Lock()
+        self.setting = "ALL"
+
+    # The directory
+
+    def accounts(self) -> Iterator[OrganizationAccount]:
+        for account in self._pages("ListAccounts", self.ids, 20):
+            yield OrganizationAccount(account, "root@example.com", "ACTIVE", "o-a/r-b/", NOW)
+
+    def organization(self) -> Any:
+        return Organizations().organization()
+
+    def is_delegated(self, principal: str, account_id: AccountId) -> bool:
+        self._count("ListDelegatedAdministrators")
+        return True
+
+    def policy_types(self) -> dict[str, str] | None:
+        self._count("ListRoots")
+        return self.types
+
+    def enabled_regions(self, account_id: AccountId) -> frozenset[str] | None:
+        self._count("ListRegions")
+        return frozenset({"me-south-1"}) if account_id[-1] in "13" else None
+
+    def tags(self, account_id: AccountId) -> dict[str, str]:
+        self._count("ListTagsForResource")
+        return {"team": account_id[-1]}
+
+    # Each service
+
+    def administrator_resource(self) -> str:
+        return "resource"
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        for account in self._pages("ListMembers", self.ids[::2], 50):
+            yield Observation(account, Status.ENABLED, "Enabled")
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        self._count("DescribeOrganizationConfiguration")
+        return dict.fromkeys(accounts, auto_enable(self.setting))
+
+    def _pages(self, request: str, ids: Sequence[AccountId], size: int) -> Iterator[AccountId]:
+        for start in range(0, len(ids), size):
+            self._count(request)
+            yield from ids[start : start + size]
+
+    def _count(self, request: str) -> None:
+        with self._lock:
+            self.requests[request] += 1
+
+    def survey(self, **arguments: Any) -> Survey:
+        regions = ("eu-west-1", "me-south-1")
+        scope = Scope(exclude_tags={"team": "none"})
+        return make_survey(
+            [Target(service, region) for region in regions for service in SERVICES],
+            a_configuration(regions=regions, scope=scope),
+            SERVICES,
+            cast("Directory", self),
+            ADMINISTRATOR,
+            lambda _: cast("SecurityService", self),
+            now=NOW,
+            **arguments,
+        )
+
+
+@pytest.mark.parametrize("accounts", [100, 1_000, 10_000])
+def test_requests_grow_with_the_number_of_accounts(accounts: int) -> None:
+    world = Counted(accounts, {})
+
+    assert world.survey().finished
+
+    assert world.requests == {
+        "ListAccounts": accounts / 20,
+        "ListRoots": 1,
+        "ListDelegatedAdministrators": len(SERVICES),
+        "ListMembers": 2 * len(SERVICES) * accounts / 2 / 50,
+        "DescribeOrganizationConfiguration": 2 * len(SERVICES),
+        "ListRegions": accounts / 2,
+        "ListTagsForResource": accounts,
+    }
+
+
+def test_a_survey_in_parts_reads_the_same_and_nothing_twice() -> None:
+    whole, parts = Counted(200, {}), Counted(200, {})
+    expected = whole.survey()
+    known, number = None, 0
+
+    # 6 targets and 300 lookups, each after one look at the clock.
+    for seconds in (4, 100, 1000):
+        clock = Clock()
+        found = parts.survey(until=NOW + seconds, known=known, clock=clock)
+        document = json.dumps(survey_to_json(found))
+        assert "@" not in document
+        known, number = survey_from_json(json.loads(document), SERVICES), number + 1
+        assert found.finished is (number == 3)
+        assert known.finished is found.finished
+
+    assert found == expected
+    once_each_part = {"ListAccounts", "ListRoots", "ListDelegatedAdministrators"}
+    assert parts.requests == {
+        name: count * (3 if name in once_each_part else 1) for name, count in whole.requests.items()
+    }
+
+
+def test_without_time_no_target_is_read() -> None:
+    world = Counted(20, {})
+
+    survey = world.survey(until=NOW, clock=Clock())
+
+    assert (survey.listings, survey.finished) == ((), False)
+    assert not world.requests["ListMembers"]
+    assert len(survey.facts.directory) == 20
+
+
+def test_accounts_are_looked_up_only_when_every_target_is_read() -> None:
+    """Which accounts lack a membership in an opt-in Region is not known before."""
+    world = Counted(20, {})
+
+    survey = world.survey(until=NOW + 4, clock=Clock())
+
+    assert (len(survey.listings), survey.facts.regions, survey.facts.tags) == (3, {}, {})
+
+
+def kinds(survey: Survey, service: ServiceRecord) -> set[Automatic]:
+    return {
+        automation.kind
+        for listing in survey.listings
+        if listing.target.service == service
+        for automation in listing.automations.values()
+    }
+
+
+@pytest.mark.parametrize("setting", ["NEW", "ALL"])
+def test_auto_enable_of_guardduty_does_nothing_while_its_policy_type_is_enabled(
+    setting: str,
+) -> None:
+    world = Counted(20, {"GUARDDUTY_POLICY": "ENABLED"})
+    world.setting = setting
+
+    survey = world.survey()
+
+    assert kinds(survey, GUARDDUTY) == {Automatic.NONE}
+    assert kinds(survey, DETECTIVE) == {auto_enable(setting).kind}
+    [said] = {
+        automation.said
+        for listing in survey.listings
+        if listing.target.service == GUARDDUTY
+        for automation in listing.automations.values()
+    }
+    assert said == (
+        f"auto-enable {setting}, which does nothing while the organisation has GUARDDUTY_POLICY"
+        " enabled"
+    )
+    assert survey.notes == (
+        "GuardDuty: the organisation has the policy type GUARDDUTY_POLICY enabled: policies decide"
+        " in which accounts and Regions it is enabled, and its auto-enable does nothing",
+    )
+
+
+@pytest.mark.parametrize("status", ["PENDING_ENABLE", "PENDING_DISABLE"])
+def test_a_policy_type_that_is_not_enabled_changes_nothing(status: str) -> None:
+    survey = Counted(20, {"GUARDDUTY_POLICY": status}).survey()
+
+    assert (kinds(survey, GUARDDUTY), survey.notes) == ({Automatic.ALL}, ())
+
+
+def test_security_hubs_policy_type_is_noted() -> None:
+    survey = Counted(20, {"SECURITYHUB_CSPM_POLICY": "ENABLED"}).survey()
+
+    assert kinds(survey, SECURITYHUB) == {Automatic.ALL}
+    assert survey.notes == (
+        "Security Hub CSPM: the organisation has the policy type SECURITYHUB_CSPM_POLICY enabled:"
+        " policies decide in which accounts and Regions it is enabled",
+    )
+
+
+def test_policy_types_that_are_not_readable_are_noted() -> None:
+    survey = Counted(20, None).survey()
+
+    assert kinds(survey, GUARDDUTY) == {Automatic.ALL}
+    assert [note.partition(": ")[0] for note in survey.notes] == ["Security Hub CSPM", "GuardDuty"]
+    assert all(note.endswith("(organizations ListRoots was refused)") for note in survey.notes)
+
+
+def test_a_configured_rate_replaces_the_rate_of_the_service() -> None:
+    rates = survey_rates(SERVICES, {"guardduty": 2})
+
+    assert rates["guardduty"] == Rate(2, 2)
+    assert rates["securityhub"] == Rate(10, 30)
+    assert rates["detective"] == Rate(5, 10)
+    assert rates["organizations:ListAccounts"] == Rate(8, 12)
