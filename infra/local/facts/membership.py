@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from bisect import insort
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
@@ -97,9 +97,13 @@ class Change:
     disabled_reason: str | None = None
 
     @property
+    def exists(self) -> bool:
+        return self.status is not LocalStatus.GONE
+
+    @property
     def counts(self) -> bool:
         """Whether the services' limits count it."""
-        return self.status not in OPEN_TO_CREATION | {LocalStatus.GONE}
+        return self.exists and self.status not in OPEN_TO_CREATION
 
 
 @dataclass(slots=True)
@@ -118,14 +122,33 @@ class LocalMembership:
         return next((change for change in reversed(self.changes) if change.at <= moment), None)
 
 
+@dataclass(slots=True)
+class Tally:
+    """How many memberships an administrator has in a Region.
+
+    ``present``: all that exist; ``invited``: those of them that are not the organisation's;
+    ``counted``: those that a limit counts.
+    """
+
+    present: int = 0
+    invited: int = 0
+    counted: int = 0
+
+    def add(self, change: Change, number: int) -> None:
+        self.present += number * change.exists
+        self.invited += number * (change.exists and not change.organization)
+        self.counted += number * change.counts
+
+
 class Memberships:
     """All there are, found by account or administrator without looking at the others."""
 
     def __init__(self) -> None:
         self._all: dict[tuple[str, str, str, str], LocalMembership] = {}
         self._of_account: dict[str, list[LocalMembership]] = {}
-        self._of_administrator: dict[tuple[str, str, str], list[LocalMembership]] = {}
-        self._counted: Counter[tuple[str, str, str]] = Counter()
+        # The accounts, sorted.
+        self._of_administrator: dict[tuple[str, str, str], list[str]] = {}
+        self._tallies: dict[tuple[str, str, str], Tally] = {}
 
     def __iter__(self) -> Iterator[LocalMembership]:
         return iter(self._all.values())
@@ -143,24 +166,32 @@ class Memberships:
         if key not in self._all:
             made = self._all[key] = LocalMembership(*key)
             self._of_account.setdefault(account_id, []).append(made)
-            self._of_administrator.setdefault(key[:3], []).append(made)
+            insort(self._of_administrator.setdefault(key[:3], []), account_id)
         return self._all[key]
 
     def record(self, membership: LocalMembership, change: Change) -> None:
-        key = (membership.service, membership.region, membership.administrator)
+        tally = self._tallies.setdefault(
+            (membership.service, membership.region, membership.administrator), Tally()
+        )
         if membership.changes:
-            self._counted[key] -= membership.current.counts
-        self._counted[key] += change.counts
+            tally.add(membership.current, -1)
+        tally.add(change, 1)
         membership.changes.append(change)
 
     def of_account(self, account_id: str) -> Sequence[LocalMembership]:
         return tuple(self._of_account.get(account_id, ()))
 
+    def members(self, service: str, region: str, administrator: str) -> Sequence[str]:
+        """The accounts that the administrator has or had a membership with, sorted."""
+        return self._of_administrator.get((service, region, administrator), ())
+
     def of_administrator(
         self, service: str, region: str, administrator: str
     ) -> Sequence[LocalMembership]:
-        return tuple(self._of_administrator.get((service, region, administrator), ()))
+        return tuple(
+            self._all[service, region, administrator, account_id]
+            for account_id in self.members(service, region, administrator)
+        )
 
-    def counted(self, service: str, region: str, administrator: str) -> int:
-        """How many the administrator has of those that a limit counts."""
-        return self._counted[service, region, administrator]
+    def tally(self, service: str, region: str, administrator: str) -> Tally:
+        return self._tallies.get((service, region, administrator), Tally())

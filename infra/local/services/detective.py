@@ -248,8 +248,8 @@ class Detective(Members):
     def create_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         emails = {one["AccountId"]: one["EmailAddress"] for one in params["Accounts"]}
         added = sum(self.find(who.account_id, who.region, one) is None for one in emails)
-        present = sum(1 for _ in self.members_of(who.account_id, who.region))
-        if added and present + added > self.state.limits["detective"]:
+        tally = self.state.memberships.tally(self.name, who.region, who.account_id)
+        if added and tally.present + added > self.state.limits["detective"]:
             raise ServiceError(
                 "ServiceQuotaExceededException",
                 "This request cannot be completed because the number of member accounts in the "
@@ -269,31 +269,29 @@ class Detective(Members):
     def get_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         # UnprocessedAccounts holds those "for which Detective was unable to return member
         # details", with a reason (BC); what it says of a stranger is inferred.
-        listed = dict(self.listed(who))
-        asked = dict.fromkeys(params["AccountIds"])
+        asked = {one: self.shown(who, one) for one in params["AccountIds"]}
         answer = self._batch(
             who,
             "GetMembers",
             asked,
-            lambda one: None if one in listed else self.texts.not_member,
+            lambda one: None if asked[one] else self.texts.not_member,
         )
         failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
         return {
             "MemberDetails": [
-                self._member(who.account_id, who.region, one, listed[one])
-                for one in asked
-                if one not in failed
+                self._member(who.account_id, who.region, one, change)
+                for one, change in asked.items()
+                if change is not None and one not in failed
             ],
             **answer,
         }
 
     def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        members = [
-            self._member(who.account_id, who.region, account_id, change)
-            for account_id, change in self.listed(who)
-        ]
-        shown, token = self.paged(members, params, _PAGE)
-        return {"MemberDetails": shown, **token}
+        def describe(account_id: str, change: Change) -> dict[str, Any]:
+            return self._member(who.account_id, who.region, account_id, change)
+
+        members, token = self.listed(who, params, _PAGE, describe)
+        return {"MemberDetails": members, **token}
 
     def delete_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         asked = dict.fromkeys(params["AccountIds"])

@@ -124,19 +124,21 @@ class Macie(Members):
         return {"arn": self._arn(who, account_id)}
 
     def get_member(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        account_id, listed = params["id"], dict(self.listed(who))
-        unread = None if account_id in listed else self.texts.not_member
+        account_id = params["id"]
+        shown = self.shown(who, account_id)
+        unread = None if shown else self.texts.not_member
         self._one(who, "GetMember", account_id, lambda _: unread)
-        return self._member(who, account_id, listed[account_id])
+        return self._member(who, account_id, shown) if shown else {}
 
     def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         everyone = params.get("onlyAssociated", "true").casefold() == "false"
-        members = [
-            self._member(who, account_id, change)
-            for account_id, change in self.listed(who)
-            if everyone or change.status in ASSOCIATED
-        ]
-        return self._page("members", members, params)
+
+        def describe(account_id: str, change: Change) -> dict[str, Any] | None:
+            shown = everyone or change.status in ASSOCIATED
+            return self._member(who, account_id, change) if shown else None
+
+        members, token = self.listed(who, _paging(params), _PAGE, describe)
+        return {"members": members, "nextToken": token.get("NextToken")}
 
     def disassociate_member(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         return self._one(
@@ -190,8 +192,7 @@ class Macie(Members):
     def _page(
         self, member: str, items: list[dict[str, Any]], params: dict[str, Any]
     ) -> dict[str, Any]:
-        asked = {"NextToken": params.get("nextToken"), "MaxResults": params.get("maxResults")}
-        shown, token = self.paged(items, asked, _PAGE)
+        shown, token = self.paged(items, _paging(params), _PAGE)
         return {member: shown, "nextToken": token.get("NextToken")}
 
     def _arn(self, who: Caller, account_id: str) -> str:
@@ -217,3 +218,7 @@ class Macie(Members):
             "invitedAt": None if change.invited_at is None else when(change.invited_at),
             "relationshipStatus": self.spelled(change),
         }
+
+
+def _paging(params: dict[str, Any]) -> dict[str, Any]:
+    return {"NextToken": params.get("nextToken"), "MaxResults": params.get("maxResults")}

@@ -16,7 +16,7 @@ from infra.local.facts.membership import ASSOCIATED, LocalStatus
 from infra.local.facts.organization import AccountState, LocalOrganization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator
 
     from infra.local.services.securityhub.service import SecurityHub
 
@@ -146,9 +146,8 @@ class Associations:
             for target_id, association in started.items()
             if central.associations.get(target_id) is association
         }
-        others = self._tied_to_others(central.administrator)
         for account_id in current.keys() & organization.seats.keys():
-            self._settle_account(organization, account_id, current[account_id], others)
+            self._settle_account(organization, account_id, current[account_id])
         for target_id in current.keys() - organization.seats.keys():
             heirs = map(central.associations.get, _heirs(organization, target_id))
             failed = any(heir and heir.status is AssociationStatus.FAILED for heir in heirs)
@@ -159,7 +158,6 @@ class Associations:
         organization: LocalOrganization,
         account_id: str,
         association: Association,
-        tied_to_others: Mapping[tuple[str, str], str],
     ) -> None:
         central = _central(organization)
         message = central.failures.get(account_id)
@@ -168,7 +166,7 @@ class Associations:
             _end(association, message)
             return
         regions = self._usable(central, account_id)
-        ties = (tied_to_others.get((account_id, region)) for region in regions)
+        ties = (self._tie(central.administrator, account_id, region) for region in regions)
         message = message or self._hindrance(organization, account_id, regions)
         message = message or next(filter(None, ties), None)
         _end(association, message)
@@ -217,20 +215,16 @@ class Associations:
         account = self._state.account(account_id)
         return [region for region in self._regions(central) if account.can_use(region)]
 
-    def _tied_to_others(self, administrator: str) -> dict[tuple[str, str], str]:
-        """What hinders accounts that have members of their own or, inferred, another
-        administrator; by account and Region."""
-        tied = {}
-        for membership in self._state.memberships:
-            if (
-                membership.service == self._hubs.name
-                and membership.administrator != administrator
-                and membership.current.status in ASSOCIATED
-            ):
-                member, its = membership.account_id, membership.administrator
-                tied[its, membership.region] = "The account has members of its own."
-                tied[member, membership.region] = "The account has another administrator."
-        return tied
+    def _tie(self, administrator: str, account_id: str, region: str) -> str | None:
+        """What hinders an account that has members of its own or, inferred, another
+        administrator."""
+        association = self._hubs.association(account_id, region)
+        if association is not None and association.administrator != administrator:
+            return "The account has another administrator."
+        own = self._hubs.members_of(account_id, region) if account_id != administrator else ()
+        if any(member.current.status in ASSOCIATED for member in own):
+            return "The account has members of its own."
+        return None
 
 
 def _central(organization: LocalOrganization) -> CentralConfiguration:

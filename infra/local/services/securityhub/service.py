@@ -357,11 +357,8 @@ class SecurityHub(Members):
     def full(self, administrator: str, region: str, *, organization: bool) -> bool:
         if organization:
             return super().full(administrator, region, organization=True)
-        invited = sum(
-            not membership.current.organization
-            for membership in self.members_of(administrator, region)
-        )
-        return invited >= self.capacity(organization=False)
+        tally = self.state.memberships.tally(self.name, region, administrator)
+        return tally.invited >= self.capacity(organization=False)
 
     def _cuts(self) -> bool:
         """Whether more than 50 accounts are taken, and the rest left unprocessed."""

@@ -7,6 +7,7 @@ hooks say what happens on the way. Lists of refusals are (account id, text) pair
 from __future__ import annotations
 
 from abc import abstractmethod
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -25,7 +26,7 @@ from infra.local.facts.organization import AccountState, AutoEnable, LocalOrgani
 from infra.local.facts.switches import REFUSED
 from infra.local.services.service import LocalService
 from infra.local.services.shared.delegation import Delegation
-from infra.local.wire.paging import page
+from infra.local.wire.paging import page, page_by_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -121,15 +122,34 @@ class Members(LocalService):
                 return membership
         return None
 
-    def listed(self, who: Caller) -> list[tuple[str, Change]]:
-        """What member reads show the administrator, by account, lagging by `stale_reads`."""
+    def shown(self, who: Caller, account_id: str) -> Change | None:
+        """What member reads show the administrator, lagging by `stale_reads`; None for nothing."""
         seen = self.state.now() - self.state.timings["stale_reads"]
-        shown = {}
-        for one in self.state.memberships.of_administrator(self.name, who.region, who.account_id):
-            change = one.as_of(seen)
-            if change is not None and change.status is not LocalStatus.GONE:
-                shown[one.account_id] = change
-        return sorted(shown.items(), key=lambda entry: entry[0])
+        one = self.state.memberships.get(self.name, who.region, who.account_id, account_id)
+        change = None if one is None else one.as_of(seen)
+        return change if change is not None and change.exists else None
+
+    def listed(
+        self,
+        who: Caller,
+        params: Mapping[str, Any],
+        size: int,
+        describe: Callable[[str, Change], T | None],
+    ) -> tuple[list[T], dict[str, str]]:
+        """One page of the members that are shown, by account, and its NextToken if there is more.
+
+        ``describe`` gives None for a member that is left out.
+        """
+
+        def described(account_id: str) -> T | None:
+            change = self.shown(who, account_id)
+            return None if change is None else describe(account_id, change)
+
+        accounts = self.state.memberships.members(self.name, who.region, who.account_id)
+        size = params.get("MaxResults") or size
+        with self._reading_token():
+            shown, token = page_by_key(accounts, described, params.get("NextToken"), size)
+        return shown, _next(token)
 
     def invitations(self, who: Caller) -> list[tuple[str, Change]]:
         """Invitations as the invited account sees them: open, accepted and answered ones."""
@@ -145,11 +165,16 @@ class Members(LocalService):
         self, items: Sequence[T], params: Mapping[str, Any], size: int
     ) -> tuple[list[T], dict[str, str]]:
         """One page and its NextToken member, if there is a next one."""
-        try:
+        with self._reading_token():
             shown, token = page(items, params.get("NextToken"), params.get("MaxResults") or size)
+        return shown, _next(token)
+
+    @contextmanager
+    def _reading_token(self) -> Iterator[None]:
+        try:
+            yield
         except ValueError as error:
             raise self.error(Why.BAD_INPUT) from error
-        return shown, {} if token is None else {"NextToken": token}
 
     # What the administrator does
 
@@ -366,8 +391,8 @@ class Members(LocalService):
         )
 
     def full(self, administrator: str, region: str, *, organization: bool) -> bool:
-        count = self.state.memberships.counted(self.name, region, administrator)
-        return count >= self.capacity(organization=organization)
+        tally = self.state.memberships.tally(self.name, region, administrator)
+        return tally.counted >= self.capacity(organization=organization)
 
     def _no_creation(
         self,
@@ -441,3 +466,7 @@ class Members(LocalService):
                 effect()
 
         self.state.agenda.after(seconds, run)
+
+
+def _next(token: str | None) -> dict[str, str]:
+    return {} if token is None else {"NextToken": token}

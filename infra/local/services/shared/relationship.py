@@ -101,14 +101,13 @@ class Relationship:
     def get_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         # No documentation lists a per-account error for GetMembers, as it does for others, and
         # Terraform's provider takes empty Members for a stranger: it is absent from both lists.
-        listed = dict(self._members.listed(who))
         answer = self.each(who, "GetMembers", params["AccountIds"], lambda *_: None)
         failed = {entry["AccountId"] for entry in answer["UnprocessedAccounts"]}
         return {
             "Members": [
-                self._member(who, account_id, listed[account_id])
+                self._member(who, account_id, change)
                 for account_id in dict.fromkeys(params["AccountIds"])
-                if account_id in listed and account_id not in failed
+                if account_id not in failed and (change := self._members.shown(who, account_id))
             ],
             **answer,
         }
@@ -116,13 +115,13 @@ class Relationship:
     def list_members(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         # A string for GuardDuty, a boolean for Security Hub, true for both when left out.
         everyone = str(params.get("OnlyAssociated", True)).casefold() == "false"
-        listed = [
-            (account_id, change)
-            for account_id, change in self._members.listed(who)
-            if everyone or change.status not in self._shape.not_associated
-        ]
-        shown, token = self._members.paged(listed, params, PAGE)
-        return {"Members": [self._member(who, *one) for one in shown], **token}
+
+        def describe(account_id: str, change: Change) -> dict[str, Any] | None:
+            left_out = not everyone and change.status in self._shape.not_associated
+            return None if left_out else self._member(who, account_id, change)
+
+        members, token = self._members.listed(who, params, PAGE, describe)
+        return {"Members": members, **token}
 
     def list_invitations(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         invitations = [self._invitation(*entry) for entry in self._members.invitations(who)]
