@@ -27,6 +27,18 @@ class LocalAwsFailed(Exception):
     """The local AWS did not start; the message says where its log is."""
 
 
+class _Session(boto3.Session):
+    def __init__(self, url: str, **identity: Any) -> None:
+        super().__init__(**identity)
+        self._url = url
+
+    def client(self, *args: Any, **options: Any) -> Any:
+        return super().client(*args, **{"endpoint_url": self._url} | options)
+
+    def resource(self, *args: Any, **options: Any) -> Any:
+        return super().resource(*args, **{"endpoint_url": self._url} | options)
+
+
 class LocalAws:
     """A running local AWS at ``url``. An account is named by its id, as access key."""
 
@@ -41,8 +53,9 @@ class LocalAws:
         return environment(self.url, account_id, region)
 
     def session(self, account_id: str, region: str) -> boto3.Session:
-        """A session of an account; give its clients ``endpoint_url=self.url``."""
-        return boto3.Session(
+        """A session of an account; its clients and resources call this AWS."""
+        return _Session(
+            self.url,
             aws_access_key_id=account_id,
             aws_secret_access_key="local",  # noqa: S106  # signatures are not verified
             region_name=region,

@@ -54,3 +54,54 @@ def test_retry_delays_are_capped_where_a_cap_is_stated() -> None:
     )
 
     assert json.loads(printed) == [[2, 6, 18, 54], [2, 6, 10, 10]]
+
+
+def test_executions_run_a_few_functions_at_once_and_all_in_the_end() -> None:
+    printed = run(
+        "import json, threading\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from infra.local.ministack import corrections\n"
+        "from ministack.services import stepfunctions\n"
+        "full = threading.Barrier(corrections._AT_ONCE)\n"
+        "running, most, lock = 0, 0, threading.Lock()\n"
+        "def call(function, event):\n"
+        "    global running, most\n"
+        "    with lock:\n"
+        "        running += 1\n"
+        "        most = max(most, running)\n"
+        "    full.wait(10)\n"  # they go on only when as many are running as there may be
+        "    with lock:\n"
+        "        running -= 1\n"
+        "    if event == 0:\n"
+        "        raise KeyError('raised by a function')\n"
+        "    return event\n"
+        "stepfunctions._call_lambda = call\n"
+        "corrections.take_turns_in_executions()\n"
+        "with ThreadPoolExecutor(64) as pool:\n"
+        "    calls = [pool.submit(stepfunctions._call_lambda, 'f', n)\n"
+        "             for n in range(3 * corrections._AT_ONCE)]\n"
+        "failed = sum(one.exception() is not None for one in calls)\n"
+        "print(json.dumps([most == corrections._AT_ONCE, failed]))\n"
+    )
+
+    assert json.loads(printed) == [True, 1]
+
+
+def test_a_function_that_logs_nothing_answers_at_once() -> None:
+    printed = run(
+        "import time\n"
+        "from infra.local.ministack.corrections import answer_without_waiting_for_logs\n"
+        "from ministack.core import lambda_runtime\n"
+        "answer_without_waiting_for_logs()\n"
+        "worker = lambda_runtime.Worker.__new__(lambda_runtime.Worker)\n"
+        "worker._stderr_queue = lambda_runtime.queue.Queue()\n"
+        "took = []\n"
+        "for _ in range(5):\n"
+        "    began = time.monotonic()\n"
+        "    assert worker._drain_stderr_bounded() == ''\n"
+        "    took.append(time.monotonic() - began)\n"
+        "worker._stderr_queue.put('a line')\n"
+        "print(min(took) < 0.02, worker._drain_stderr_bounded())\n"
+    )
+
+    assert printed == "True a line\n"

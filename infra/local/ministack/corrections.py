@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from contextvars import ContextVar
 from importlib.metadata import version
+from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
@@ -45,6 +47,11 @@ _ANSWER = (
     '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)[1:]}}',
 )
 
+# How many functions run at once for executions. One waits for its turn for this long at most, since
+# a function may itself wait for an execution with further ones.
+_AT_ONCE = 3 * max(os.cpu_count() or 1, 2)
+_TURN_SECONDS = 60.0
+
 _raised: ContextVar[dict[str, Any] | None] = ContextVar("_raised", default=None)
 
 
@@ -69,6 +76,8 @@ def correct_ministack(facts: KnowsFacts, shared_code: SharedCode) -> None:
     give_child_executions_their_own_context()
     run_functions_as_their_role()
     share_code_between_workers(shared_code)
+    take_turns_in_executions()
+    answer_without_waiting_for_logs()
     _replace(ministack_app, "_dispatch_service_request", admit_callers(facts))
     _replace(ministack_app, "_handle_s3_vhost_request", admit_bucket_hosts(facts))
     _replace(sts, "handle_request", refuse_untrusted_callers(facts))
@@ -113,6 +122,23 @@ def run_functions_as_their_role() -> None:
 def share_code_between_workers(shared_code: SharedCode) -> None:
     """Workers of the same code find it in one folder, as they do on AWS."""
     lambda_runtime.zipfile = shared_code
+
+
+def take_turns_in_executions() -> None:
+    """At most ``_AT_ONCE`` functions run for executions; others wait.
+
+    MiniStack starts a process for each, of 37 MB with one client, and beyond what it takes the
+    memory to hold it fails the task with an error that AWS does not have. On AWS there is room.
+    """
+    _replace(stepfunctions, "_call_lambda", _in_turn)
+
+
+def answer_without_waiting_for_logs() -> None:
+    """The answer of a function that logs nothing does not come 50 ms late.
+
+    The worker writes its lines before the answer: they are there by then, or a moment later.
+    """
+    lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.003, 0.001, 0.25)
 
 
 def deliver_events_as_aws_does() -> None:
@@ -173,6 +199,20 @@ def _report_raised(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict
         }
 
     return reporting
+
+
+def _in_turn(call: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    turns = Semaphore(_AT_ONCE)
+
+    def in_turn(function: str, event: Any) -> Any:
+        has_turn = turns.acquire(timeout=_TURN_SECONDS)
+        try:
+            return call(function, event)
+        finally:
+            if has_turn:
+                turns.release()
+
+    return in_turn
 
 
 def _cap_delay(find: Callable[..., Any]) -> Callable[..., Any]:
