@@ -14,29 +14,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from typer import BadParameter, Option
 
-from functions.aws.calls import calling
-from functions.aws.directory import Directory
-from functions.aws.pacing import Pacing
-from functions.aws.sessions import Clients
-from functions.enrolment.account import AccountId, is_account_id
+from functions.enrolment.account import is_account_id
 from functions.enrolment.automation import Automatic
 from functions.enrolment.coverage import State, cells, coverage, strangers
 from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.membership import Action
 from functions.enrolment.times import iso
-from functions.services.registry import SERVICES
-from functions.services.survey import make_survey, survey_rates
+from infra.cli.survey import number, offered_targets, survey, table
 from infra.config import read_config
-from infra.organization import organizations_region
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from functions.enrolment.configuration import Configuration
-    from functions.enrolment.coverage import Cell, Coverage, Listing, Survey
+    from functions.enrolment.coverage import Cell, Coverage, Survey
     from functions.enrolment.membership import Observation
     from functions.enrolment.target import Target
-    from functions.services.protocol import SecurityService
 
 EXAMPLES = """\
 rollcall status --gaps
@@ -87,24 +80,26 @@ def run(
         configuration = _configuration(config)
         targets = _targets(configuration, service, region)
         now = time.time()
-        survey = _survey(configuration, targets, profile, now, quiet=as_json)
-        wanted = _wanted(account, survey)
+        progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
+        with nullcontext() if as_json else progress:
+            read = survey(boto3.Session(profile_name=profile), configuration, targets, now)
+        wanted = _wanted(account, read)
     except (InvalidInput, RollcallError, BotoCoreError, ClientError) as error:
         print(f"rollcall status: {error}", file=sys.stderr)
         return 2
     found = [
         cell
-        for cell in cells(survey.facts, survey.listings, configuration, now)
+        for cell in cells(read.facts, read.listings, configuration, now)
         if not wanted or cell.account_id in wanted
     ]
     counted = coverage(found)
     open_ones = [cell for cell in found if cell.state is State.GAP]
-    others = list(strangers(survey.facts, survey.listings))
+    others = list(strangers(read.facts, read.listings))
     if as_json:
-        print(json.dumps(_document(survey, counted, open_ones, others, now)))
+        print(json.dumps(_document(read, counted, open_ones, others, now)))
     else:
-        _print(survey, counted, open_ones, others, now, gaps=gaps)
-    unread = any(listing.problem for listing in survey.listings)
+        _print(read, counted, open_ones, others, now, gaps=gaps)
+    unread = any(listing.problem for listing in read.listings)
     return 1 if open_ones or unread else 0
 
 
@@ -121,7 +116,7 @@ def _configuration(path: Path) -> Configuration:
 def _targets(
     configuration: Configuration, services: list[str] | None, regions: list[str] | None
 ) -> list[Target]:
-    targets = [target for target in configuration.targets if configuration.is_offered(target)]
+    targets = offered_targets(configuration)
     for option, wanted, known in (
         ("--service", services, {str(target.service) for target in targets}),
         ("--region", regions, {target.region for target in targets}),
@@ -140,48 +135,15 @@ def _targets(
     return chosen
 
 
-def _wanted(ids: list[str] | None, survey: Survey) -> frozenset[str]:
+def _wanted(ids: list[str] | None, read: Survey) -> frozenset[str]:
     for account in ids or ():
-        if account not in survey.facts.directory:
+        if account not in read.facts.directory:
             raise InvalidInput("--account", f"takes accounts of the organisation, not {account}")
     return frozenset(ids or ())
 
 
-def _survey(
-    configuration: Configuration,
-    targets: Sequence[Target],
-    profile: str | None,
-    now: float,
-    *,
-    quiet: bool,
-) -> Survey:
-    session = boto3.Session(profile_name=profile)
-    pacing = Pacing(survey_rates(SERVICES, configuration.reconcile.rates))
-    clients, home = Clients(session).paced(pacing), organizations_region(configuration.regions[0])
-    with calling("STS", "GetCallerIdentity"):
-        administrator = clients.client("sts", configuration.regions[0]).get_caller_identity()
-    directory = Directory(clients.client("organizations", home), clients.client("account", home))
-    records = {record.name: record for record in SERVICES}
-
-    def adapter_of(target: Target) -> SecurityService:
-        record = records[target.service.name]
-        return record.adapter_in(target.region, clients.client, configuration.invitation)
-
-    progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
-    with nullcontext() if quiet else progress:
-        return make_survey(
-            targets,
-            configuration,
-            SERVICES,
-            directory,
-            AccountId(administrator["Account"]),
-            adapter_of,
-            now=now,
-        )
-
-
 def _print(
-    survey: Survey,
+    read: Survey,
     counted: Coverage,
     open_ones: Sequence[Cell],
     others: Sequence[tuple[Target, Observation]],
@@ -189,12 +151,9 @@ def _print(
     *,
     gaps: bool,
 ) -> None:
-    print(f"{len(survey.facts.directory)} accounts, as of {iso(now, 'seconds')}\n")
-    label = max((len(one.target.service.label) for one in survey.listings), default=7)
-    row = f"{{:<{label}}}  {{:<14}}  {{:>7}}  {{:>8}}  {{:>5}}"
-    print(row.format("SERVICE", "REGION", "ENABLED", "LEFT OUT", "GAPS"))
-    for listing in survey.listings:
-        print(_line(row, listing, counted))
+    print(f"{len(read.facts.directory)} accounts, as of {iso(now, 'seconds')}\n")
+    for line in table(read.listings, counted):
+        print(line)
     if gaps and open_ones:
         print()
         for cell in open_ones:
@@ -203,28 +162,14 @@ def _print(
     for target, seen in others if gaps else ():
         place = f"{seen.account_id}  {target.service.label}  {target.region}"
         print(f"{place}  {seen.raw}  a member that is no account of the organisation")
-    unread = sum(listing.problem is not None for listing in survey.listings)
-    summary = [_number(len(open_ones), "gap"), f"{_number(unread, 'target')} not read"]
+    unread = sum(listing.problem is not None for listing in read.listings)
+    summary = [number(len(open_ones), "gap"), f"{number(unread, 'target')} not read"]
     if others:
-        summary.append(f"{_number(len(others), 'member')} outside the organisation")
+        summary.append(f"{number(len(others), 'member')} outside the organisation")
     more = "" if gaps or not (open_ones or others) else " (--gaps lists them)"
     print(f"\n{', '.join(summary)}{more}")
-    for note in survey.notes:
+    for note in read.notes:
         print(f"Note: {note}.")
-
-
-def _line(row: str, listing: Listing, counted: Coverage) -> str:
-    target = listing.target
-    if listing.problem is not None:
-        numbers = row.format(target.service.label, target.region, "-", "-", "-")
-        return f"{numbers}  not read: {str(listing.problem).split('; ')[0]}"
-    states = counted.states.get(target, {})
-    counts = (states.get(state, 0) for state in (State.ENABLED, State.LEFT_OUT, State.GAP))
-    return row.format(target.service.label, target.region, *counts)
-
-
-def _number(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _prospect(cell: Cell) -> str:
@@ -238,7 +183,7 @@ def _prospect(cell: Cell) -> str:
 
 
 def _document(
-    survey: Survey,
+    read: Survey,
     counted: Coverage,
     open_ones: Sequence[Cell],
     others: Sequence[tuple[Target, Observation]],
@@ -246,7 +191,7 @@ def _document(
 ) -> dict[str, Any]:
     return {
         "as_of": iso(now),
-        "accounts": len(survey.facts.directory),
+        "accounts": len(read.facts.directory),
         "targets": [
             {
                 **_place(listing.target),
@@ -255,7 +200,7 @@ def _document(
                 "states": counted.states.get(listing.target, {}),
                 "reasons": counted.reasons.get(listing.target, {}),
             }
-            for listing in survey.listings
+            for listing in read.listings
         ],
         "gaps": [
             {
@@ -273,7 +218,7 @@ def _document(
             {"account_id": seen.account_id, **_place(target), "status": seen.raw}
             for target, seen in others
         ],
-        "notes": list(survey.notes),
+        "notes": list(read.notes),
     }
 
 

@@ -57,9 +57,7 @@ class Kept:
         self._machines = self.aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
         (machine,) = self._machines.list_state_machines()["stateMachines"]
         self.machine_arn: str = machine["stateMachineArn"]
-        dynamodb: Any = self.aws.session(ADMINISTRATOR, HOME_REGION).resource(
-            "dynamodb", endpoint_url=url
-        )
+        dynamodb = self.aws.session(ADMINISTRATOR, HOME_REGION).resource("dynamodb")
         (table,) = dynamodb.tables.all()
         self.ledger = Ledger(table, registry.SERVICES)
 

@@ -157,7 +157,7 @@ def forwarders_of(configuration: dict[str, Any]) -> dict[str, Place]:
 def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
     """The deployment's table, read as the administrator account."""
     session = aws.session(ADMINISTRATOR, HOME_REGION)
-    tables = session.resource("dynamodb", endpoint_url=aws.url)
+    tables = session.resource("dynamodb")
     return Ledger(tables.Table(deployment.table_name), registry.SERVICES)
 
 
