@@ -1,5 +1,5 @@
-# make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization,
-#              KEEP=1)
+# make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization|
+#              backfill, KEEP=1)
 # make test    run all checks
 # make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
 # make setup   install what deploying needs; make local and make test run it first

@@ -68,5 +68,5 @@ def test_an_unknown_scenario_is_refused_in_one_line(start: Starts) -> None:
     assert command.ended() == 2
     (line,) = command.output.splitlines()
     assert "nonsense" in line
-    for name in ("creation", "invitation", "trouble", "organization"):
+    for name in ("creation", "invitation", "trouble", "organization", "backfill"):
         assert name in line

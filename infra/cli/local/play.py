@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
 from infra.cli.follow import by_reason, follow, memberships_of
+from infra.cli.local.backfill import UNTOUCHED, Backfill
 from infra.cli.local.deployment import (
     NAMES,
     Deployer,
@@ -29,6 +30,7 @@ from infra.cli.local.scenarios import (
     found_organization,
 )
 from infra.cli.local.subscriber import Subscriber
+from infra.config import read_config
 from infra.local.environment import exports
 from infra.local.process import LocalAwsFailed
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from functions.enrolment.configuration import Configuration
     from functions.enrolment.membership import Membership
     from infra.cli.local.deployment import Deployment
     from infra.cli.local.scenarios import Creation, Scenario
@@ -63,11 +66,11 @@ class Play:
         """Play the scenario; returns the exit status."""
         self._console.print(f"Scenario {self._scenario.name}: {self._scenario.about}.\n")
         self._note(f"local AWS at {self._aws.url}")
-        deployment = self._deploy()
+        deployment, configuration = self._deploy()
         if self._scenario.prepare is None:
-            status = play_events(self._console, self._aws, deployment)
+            status, account = self._play_more(deployment, configuration)
             if keep:
-                self._keep(deployment, Input({"accounts": [{"id": CREATED}]}))
+                self._keep(deployment, Input({"accounts": [{"id": account}]}))
             return status
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, deployment)
         start = self._scenario.prepare(self._aws)
@@ -75,7 +78,10 @@ class Play:
         onboarding_id = self._start(deployment, start)
         self._console.print(f"\nOnboarding {onboarding_id}")
         records = self._follow(deployment, onboarding_id)
-        received = subscriber.receive(onboarding_id, seconds=RESULT_SECONDS)
+        received = subscriber.receive(
+            lambda result: result.get("onboarding_id") == onboarding_id and result["final"],
+            seconds=RESULT_SECONDS,
+        )
         status = self._report(deployment, onboarding_id, records, received)
         if received:
             took = time.monotonic() - started
@@ -84,7 +90,14 @@ class Play:
             self._keep(deployment, start)
         return status
 
-    def _deploy(self) -> Deployment:
+    def _play_more(self, deployment: Deployment, configuration: Configuration) -> tuple[int, str]:
+        """Play a scenario of more than one run; returns the exit status and one of its accounts."""
+        if self._scenario.name == "backfill":
+            backfill = Backfill(self._console, self._aws, deployment, configuration, self._note)
+            return backfill.play(), UNTOUCHED[0]
+        return play_events(self._console, self._aws, deployment), CREATED
+
+    def _deploy(self) -> tuple[Deployment, Configuration]:
         organization_id = found_organization(self._aws, self._scenario.regions)
         configuration = self._scenario.configuration(organization_id)
         administrator = Place(ADMINISTRATOR, HOME_REGION)
@@ -105,7 +118,7 @@ class Play:
             member = Place(INVITED_WITH_ROLE, HOME_REGION)
             deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
-        return deployment
+        return deployment, read_config(configuration).configuration
 
     def _start(self, deployment: Deployment, start: Input | Creation) -> str:
         """Start the run as the scenario defines; returns the onboarding's id."""

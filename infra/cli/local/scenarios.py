@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from infra.local.process import LocalAws
 
-ScenarioName = Literal["creation", "invitation", "trouble", "organization"]
+ScenarioName = Literal["creation", "invitation", "trouble", "organization", "backfill"]
 
 ADMINISTRATOR = "111122223333"
 MANAGEMENT = "999988887777"
@@ -71,8 +71,9 @@ class Creation:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``prepare`` adds accounts and returns what starts the run; without it the scenario plays many
-    events. ``timing`` overrides ``TIMING``."""
+    """``prepare`` adds accounts and returns what starts the run; a scenario without it is more than
+    one run. ``timing`` overrides ``TIMING``. With ``every_event``, no event about accounts is left
+    out because the configuration does not need it."""
 
     name: ScenarioName
     about: str
@@ -80,6 +81,7 @@ class Scenario:
     regions: tuple[str, ...] = REGIONS
     timing: dict[str, str] = field(default_factory=dict)
     member_role: bool = False
+    every_event: bool = False
 
     def configuration(self, organization_id: str) -> dict[str, Any]:
         """The context ``rollcall`` to deploy with."""
@@ -98,9 +100,9 @@ class Scenario:
                 "management_account": MANAGEMENT,
                 "administrator_account": ADMINISTRATOR,
                 "home_region": HOME_REGION,
-                "control_tower_region": CONTROL_TOWER_REGION if self.prepare is None else None,
+                "control_tower_region": CONTROL_TOWER_REGION if self.every_event else None,
             },
-            "scope": {"include_paths": [f"{organization_id}/"]} if self.prepare is None else None,
+            "scope": {"include_paths": [f"{organization_id}/"]} if self.every_event else None,
         }
 
 
@@ -210,6 +212,13 @@ SCENARIOS: dict[str, Scenario] = {
             " them",
             None,
             regions=("eu-west-1", "us-east-1", "ap-east-1"),
+            every_event=True,
+        ),
+        Scenario(
+            "backfill",
+            "an organisation of 300 accounts that was there before Rollcall, partly enrolled by"
+            " hand, is reconciled",
+            None,
         ),
     )
 }

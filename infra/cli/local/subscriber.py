@@ -7,6 +7,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from infra.cli.local.deployment import Deployment
     from infra.local.process import LocalAws
 
@@ -37,8 +39,10 @@ class Subscriber:
         )
         events.put_targets(**place, Targets=[{"Id": "queue", "Arn": self._arn("bus")}])
 
-    def receive(self, onboarding_id: str, *, seconds: float) -> dict[str, dict[str, Any]]:
-        """The final result of one onboarding, by each channel on which it arrived in time."""
+    def receive(
+        self, is_wanted: Callable[[dict[str, Any]], bool], *, seconds: float
+    ) -> dict[str, dict[str, Any]]:
+        """The wanted result, by each channel on which it arrived in time; others are dropped."""
         give_up = time.monotonic() + seconds
         received: dict[str, dict[str, Any]] = {}
         while len(received) < len(self._queues) and time.monotonic() < give_up:
@@ -47,7 +51,7 @@ class Subscriber:
                 for message in response.get("Messages", []):
                     body = json.loads(message["Body"])
                     result = body["detail"] if channel == "bus" else body
-                    if result["onboarding_id"] == onboarding_id and result["final"]:
+                    if is_wanted(result):
                         received[channel] = result
             time.sleep(0.1)
         return received

@@ -1,0 +1,293 @@
+"""The scenario ``backfill``: enrols an organisation that was there before Rollcall."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from rich.live import Live
+from rich.text import Text
+
+from functions.enrolment.account import Mode
+from functions.enrolment.coverage import State, cells, coverage
+from functions.enrolment.membership import Membership, Outcome
+from functions.enrolment.reason import Reason, ReasonCode
+from infra.cli.follow import by_reason
+from infra.cli.local.deployment import NAMES, ledger_of
+from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION, MANAGEMENT, REGIONS, SERVICES
+from infra.cli.local.subscriber import Subscriber
+from infra.cli.stack import stack_outputs
+from infra.cli.survey import number, offered_targets, survey, table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from rich.console import Console
+
+    from functions.aws.ledger import Ledger
+    from functions.enrolment.configuration import Configuration
+    from functions.enrolment.coverage import Cell
+    from infra.cli.local.deployment import Deployment
+    from infra.local.process import LocalAws
+
+FORMER_ADMINISTRATOR = "121212121212"
+SUSPENDED, FORMER_MEMBER, RESIGNED = "300000000297", "300000000298", "300000000299"
+PROBLEMS = {
+    SUSPENDED: "suspended",
+    FORMER_MEMBER: f"a member of {FORMER_ADMINISTRATOR} in GuardDuty",
+    RESIGNED: "resigned from GuardDuty before it joined the organisation",
+}
+# With the management account and the administrator account, 300.
+_ORDINARY = [f"{300_000_000_001 + number}" for number in range(295)]
+IN_SECURITY_HUB = _ORDINARY[:120]
+CREATED = _ORDINARY[120:160]
+ENROLLED = _ORDINARY[160:170]
+DRIFTED = ENROLLED[:3]
+UNTOUCHED = _ORDINARY[170:]
+BY_HAND_REGIONS = REGIONS[:2]
+MOST_CHANGES = 300
+
+_BATCH = 50
+_RUN_SECONDS = 60
+_RECONCILE_SECONDS = 170
+_RESULT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Reconciled:
+    """A reconcile's execution once it has ended, and what it published, by the channel."""
+
+    execution: dict[str, Any]
+    published: dict[str, dict[str, Any]]
+
+
+class Backfill:
+    """The scenario on a local AWS with an organisation and a deployment."""
+
+    def __init__(
+        self,
+        console: Console,
+        aws: LocalAws,
+        deployment: Deployment,
+        configuration: Configuration,
+        note: Callable[[str], None],
+    ) -> None:
+        self._console = console
+        self._aws = aws
+        self._deployment = deployment
+        self._configuration = configuration
+        self._note = note
+        self._machines = aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
+
+    def play(self) -> int:
+        """Play it; returns the exit status: 0 if every account is Enabled that can be.
+
+        Raises:
+            NotDeployed: the deployment has no reconcile.
+            TimeoutError: an execution has not ended in time.
+        """
+        subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, self._deployment)
+        self.prepare()
+        self._note(f"{len(_ORDINARY) + len(PROBLEMS) + 2} accounts, some enrolled by hand")
+        for account, problem in PROBLEMS.items():
+            self._console.print(f"          {account}: {problem}")
+        self.drift()
+        self._note(f"{len(ENROLLED)} accounts enrolled by Rollcall, {len(DRIFTED)} of them removed")
+        self.show("before")
+        machine = self._reconcile_machine()
+        self._report(self._reconcile(machine, {}, subscriber))
+        began = time.monotonic()
+        last = self._reconcile(machine, {"most_changes": MOST_CHANGES}, subscriber)
+        self._report(last)
+        took = time.monotonic() - began
+        gaps = self.show("after")
+        self._explain(gaps)
+        self._console.print(f"\n{took:.1f} s from start to published result", style="dim")
+        expected = {gap.account_id for gap in gaps} <= PROBLEMS.keys()
+        return 0 if expected and len(last.published) == 2 else 1
+
+    def prepare(self) -> None:
+        """Add the accounts, and do what people did in consoles before Rollcall."""
+        self._add(FORMER_ADMINISTRATOR)
+        for account in (*CREATED, RESIGNED, FORMER_MEMBER):
+            self._add(account)
+        self._ask_before_joining()
+        for account in (*_ORDINARY, RESIGNED, FORMER_MEMBER):
+            self._add(account, organization=MANAGEMENT)
+        self._add(SUSPENDED, organization=MANAGEMENT, state="SUSPENDED")
+        for service in SERVICES:
+            # Only its own users can enable a service in the management account.
+            place = {"account_id": MANAGEMENT, "regions": list(REGIONS)}
+            self._aws.world(do="enable", service=service, **place)
+        for region in BY_HAND_REGIONS:
+            hub = self._aws.client("securityhub", ADMINISTRATOR, region)
+            for some in _in_batches(IN_SECURITY_HUB):
+                hub.create_members(AccountDetails=[{"AccountId": account} for account in some])
+
+    def drift(self) -> None:
+        """Let Rollcall enrol some accounts, and remove some of them again as people do."""
+        started = self._start(
+            self._deployment.machine_arn, {"accounts": [{"id": account} for account in ENROLLED]}
+        )
+        self._ended(started, _RUN_SECONDS)
+        for region in BY_HAND_REGIONS:
+            hub = self._aws.client("securityhub", ADMINISTRATOR, region)
+            hub.disassociate_members(AccountIds=DRIFTED)
+
+    def show(self, when: str) -> list[Cell]:
+        """Print how many accounts are Enabled at each target; returns the gaps."""
+        now = time.time()
+        session = self._aws.session(ADMINISTRATOR, HOME_REGION)
+        read = survey(session, self._configuration, offered_targets(self._configuration), now)
+        found = list(cells(read.facts, read.listings, self._configuration, now))
+        gaps = [cell for cell in found if cell.state is State.GAP]
+        self._console.print(f"\nCoverage {when}: {number(len(gaps), 'gap')}\n")
+        for line in table(read.listings, coverage(found)):
+            self._console.print(line, markup=False)
+        return gaps
+
+    def _explain(self, gaps: Sequence[Cell]) -> None:
+        rows = ledger_of(self._aws, self._deployment).read(
+            (gap.account_id, gap.target) for gap in gaps
+        )
+        now = time.time()
+        left = [as_membership(gap, rows.get((gap.account_id, gap.target)), now) for gap in gaps]
+        self._console.print("\nNot enabled:" if left else "\nNo gaps are left")
+        width = self._console.width if self._console.is_terminal else sys.maxsize
+        for text in by_reason(left, width):
+            self._console.print(text)
+
+    def _add(self, account: str, **facts: object) -> None:
+        self._aws.world(do="add_account", account_id=account, email=_email(account), **facts)
+
+    def _ask_before_joining(self) -> None:
+        """What was done about accounts when they were not in the organisation yet."""
+        for region in BY_HAND_REGIONS:
+            administrator = self._aws.client("guardduty", ADMINISTRATOR, region)
+            (detector,) = administrator.list_detectors()["DetectorIds"]
+            administrator.create_members(
+                DetectorId=detector,
+                AccountDetails=[
+                    {"AccountId": account, "Email": _email(account)}
+                    for account in (*CREATED, RESIGNED)
+                ],
+            )
+            administrator.invite_members(
+                DetectorId=detector, AccountIds=[RESIGNED], DisableEmailNotification=True
+            )
+        guardduty = {"service": "guardduty", "regions": list(BY_HAND_REGIONS)}
+        self._aws.world(do="enable", account_id=FORMER_ADMINISTRATOR, **guardduty)
+        self._aws.world(do="set_account", account_id=FORMER_MEMBER, accepts_after=0)
+        self._aws.world(
+            do="invite",
+            administrator=FORMER_ADMINISTRATOR,
+            account_id=FORMER_MEMBER,
+            **guardduty,
+        )
+        # Invitations arrive when the e-mail addresses are verified.
+        self._aws.control("POST", "clock", {"advance": 10})
+        for region in BY_HAND_REGIONS:
+            resigning = self._aws.client("guardduty", RESIGNED, region)
+            resigning.decline_invitations(AccountIds=[ADMINISTRATOR])
+
+    def _reconcile_machine(self) -> str:
+        cloudformation = self._aws.client("cloudformation", ADMINISTRATOR, HOME_REGION)
+        output = "ReconcileMachineArn"
+        return stack_outputs(cloudformation, NAMES.stack, output)[output]
+
+    def _reconcile(
+        self, machine: str, document: dict[str, Any], subscriber: Subscriber
+    ) -> Reconciled:
+        """Start a reconcile, show its runs until it has ended, and receive its result."""
+        execution = self._start(machine, document)
+        name = execution.rpartition(":")[2]
+        self._console.print(f"\nReconcile {name}, started with {json.dumps(document)}")
+        ledger = ledger_of(self._aws, self._deployment)
+        with Live(console=self._console, auto_refresh=False, transient=True) as live:
+            ended = self._ended(
+                execution,
+                _RECONCILE_SECONDS,
+                lambda: live.update(Text(progress(ledger, name)), refresh=True),
+            )
+        self._console.print(progress(ledger, name))
+        return Reconciled(
+            ended,
+            subscriber.receive(lambda result: result.get("id") == name, seconds=_RESULT_SECONDS),
+        )
+
+    def _report(self, reconciled: Reconciled) -> None:
+        execution = reconciled.execution
+        ending = f"Execution {execution['status']}"
+        if "error" in execution:
+            ending += f": {execution['error']}: {execution.get('cause', '')}"
+        self._console.print(ending, markup=False)
+        for channel in ("topic", "bus"):
+            arrived = "arrived" if channel in reconciled.published else "did NOT arrive"
+            self._console.print(f"Result from the {channel} {arrived}")
+        for result in list(reconciled.published.values())[:1]:
+            changes = result["changes"]
+            self._console.print(
+                f"Published: {result['outcome']}; {number(changes['needed'], 'account')} to create"
+                f" or invite, at most {changes['most_changes']} allowed"
+            )
+            for one in result["drift"]:
+                self._console.print(
+                    f"  {one['account_id']}  {one['service']}  {one['region']}  was Enabled, is"
+                    f" {one['status']}"
+                )
+
+    def _start(self, machine: str, document: dict[str, Any]) -> str:
+        started = self._machines.start_execution(
+            stateMachineArn=machine, input=json.dumps(document)
+        )
+        return str(started["executionArn"])
+
+    def _ended(
+        self, execution: str, seconds: float, look: Callable[[], object] = lambda: None
+    ) -> dict[str, Any]:
+        """The execution once it has ended; ``look`` is called meanwhile."""
+        give_up = time.monotonic() + seconds
+        while True:
+            described: dict[str, Any] = self._machines.describe_execution(executionArn=execution)
+            if described["status"] != "RUNNING":
+                return described
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"{execution} has not ended after {seconds:.0f} s")
+            look()
+            time.sleep(0.5)
+
+
+def progress(ledger: Ledger, reconcile_id: str) -> str:
+    """How far the runs that a reconcile has started are."""
+    runs = [run for run in ledger.recent(100) if run.id.startswith(f"{reconcile_id}-")]
+    closed = [run for run in runs if run.closed_at is not None]
+    counts = Counter[str]()
+    for run in closed:
+        counts.update(run.counts)
+    ended = ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts[outcome])
+    accounts = sum(len(run.accounts) for run in runs)
+    text = f"{number(len(runs), 'run')} of {number(accounts, 'account')}, {len(closed)} ended"
+    return f"{text}: {ended}" if ended else text
+
+
+def as_membership(gap: Cell, row: Membership | None, now: float) -> Membership:
+    """The gap with its reason: that of the last run, or else what a run would do about it."""
+    if row is not None and row.reason is not None:
+        return row
+    why = gap.reason or Reason(ReasonCode.OTHER, f"{gap.raw}; a run would {gap.action}")
+    return Membership(gap.account_id, gap.target, Mode.ORGANIZATION).settled(
+        Outcome.FAILED, why, now
+    )
+
+
+def _email(account: str) -> str:
+    return f"account-{account}@example.com"
+
+
+def _in_batches(accounts: Sequence[str]) -> Iterator[Sequence[str]]:
+    for first in range(0, len(accounts), _BATCH):
+        yield accounts[first : first + _BATCH]

@@ -1,0 +1,68 @@
+"""What the scenario ``backfill`` says of runs and of gaps."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from functions.enrolment.coverage import Cell, State
+from functions.enrolment.membership import Action, Membership, Outcome
+from functions.enrolment.reason import Reason, ReasonCode
+from infra.cli.local.backfill import as_membership, progress
+from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, an_onboarding
+
+TARGET = a_membership().target
+RESIGNED = Reason(ReasonCode.RESIGNED, "the member left")
+OTHERS = Reason(ReasonCode.OTHER_ADMINISTRATOR, "a member of another administrator")
+
+
+def shown(*runs: Any) -> str:
+    ledger: Any = SimpleNamespace(recent=lambda limit: runs[:limit])
+    return progress(ledger, "r1")
+
+
+def test_progress_counts_the_runs_of_the_reconcile_and_what_the_ended_ones_did() -> None:
+    both = (ACCOUNT, OTHER)
+    running = an_onboarding(id="r1-1", accounts=both)
+    ended = an_onboarding(
+        id="r1-0",
+        accounts=both,
+        closed_at=NOW,
+        counts={Outcome.FAILED: 1, Outcome.ENABLED: 23, Outcome.SKIPPED: 0},
+    )
+    another = an_onboarding(id="r11-0", accounts=both, closed_at=NOW)
+
+    assert shown(another) == "0 runs of 0 accounts, 0 ended"
+    assert shown(running, another) == "1 run of 2 accounts, 0 ended"
+    assert shown(running, ended) == "2 runs of 4 accounts, 1 ended: 23 enabled, 1 failed"
+
+
+@pytest.mark.parametrize(
+    ("gap", "row", "reason"),
+    [
+        pytest.param(
+            Cell(ACCOUNT, TARGET, State.GAP, "Absent", Action.CREATE),
+            a_membership().settled(Outcome.FAILED, OTHERS, NOW),
+            str(OTHERS),
+            id="that of the last run",
+        ),
+        pytest.param(
+            Cell(ACCOUNT, TARGET, State.GAP, "Resigned", Action.STOP, RESIGNED),
+            None,
+            str(RESIGNED),
+            id="why no run is started",
+        ),
+        pytest.param(
+            Cell(ACCOUNT, TARGET, State.GAP, "Removed", Action.CREATE),
+            a_membership().settled(Outcome.ENABLED, None, NOW),
+            "Removed; a run would create",
+            id="what a run would do",
+        ),
+    ],
+)
+def test_a_gap_has_a_reason(gap: Cell, row: Membership | None, reason: str) -> None:
+    found = as_membership(gap, row, NOW)
+
+    assert (found.account_id, found.target, str(found.reason)) == (ACCOUNT, TARGET, reason)
