@@ -105,7 +105,8 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
     for (account_id, outcome, _), members in groups.items():
         targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
         text = Text(f"  {account_id}".ljust(_INDENT))
-        reason = _indented(f"{outcome}: {members[0].reason}", width)
+        said = f"{outcome}: {members[0].reason}" if outcome else str(members[0].reason)
+        reason = _indented(said, width)
         text.append(reason, COLOURS[outcome] if outcome else "")
         text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
         yield text

@@ -219,6 +219,10 @@ SCENARIOS: dict[str, Scenario] = {
             "an organisation of 300 accounts that was there before Rollcall, partly enrolled by"
             " hand, is reconciled",
             None,
+            # Thousands of memberships at once: functions wait for their turn.
+            timing=dict.fromkeys(
+                ("organization_deadline", "volume_deadline", "hold", "refusal"), "240s"
+            ),
         ),
     )
 }

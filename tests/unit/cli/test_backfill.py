@@ -63,6 +63,6 @@ def test_progress_counts_the_runs_of_the_reconcile_and_what_the_ended_ones_did()
     ],
 )
 def test_a_gap_has_a_reason(gap: Cell, row: Membership | None, reason: str) -> None:
-    found = as_membership(gap, row, NOW)
+    found = as_membership(gap, row)
 
     assert (found.account_id, found.target, str(found.reason)) == (ACCOUNT, TARGET, reason)
