@@ -7,14 +7,23 @@ from typing import Any
 
 import pytest
 
+from functions.enrolment.account import AccountId
 from functions.enrolment.coverage import Cell, State
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
-from infra.cli.local.backfill import as_membership, progress
+from infra.cli.local.backfill import (
+    DRIFTED,
+    RESIGNED,
+    UNTOUCHED,
+    Reconciled,
+    as_membership,
+    is_as_expected,
+    progress,
+)
 from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, an_onboarding
 
 TARGET = a_membership().target
-RESIGNED = Reason(ReasonCode.RESIGNED, "the member left")
+LEFT = Reason(ReasonCode.RESIGNED, "the member left")
 OTHERS = Reason(ReasonCode.OTHER_ADMINISTRATOR, "a member of another administrator")
 
 
@@ -49,9 +58,9 @@ def test_progress_counts_the_runs_of_the_reconcile_and_what_the_ended_ones_did()
             id="that of the last run",
         ),
         pytest.param(
-            Cell(ACCOUNT, TARGET, State.GAP, "Resigned", Action.STOP, RESIGNED),
+            Cell(ACCOUNT, TARGET, State.GAP, "Resigned", Action.STOP, LEFT),
             None,
-            str(RESIGNED),
+            str(LEFT),
             id="why no run is started",
         ),
         pytest.param(
@@ -66,3 +75,31 @@ def test_a_gap_has_a_reason(gap: Cell, row: Membership | None, reason: str) -> N
     found = as_membership(gap, row)
 
     assert (found.account_id, found.target, str(found.reason)) == (ACCOUNT, TARGET, reason)
+
+
+WAITED = {"outcome": "confirmation required", "drift": []}
+CHANGED = {"outcome": "complete", "drift": [{"account_id": one} for one in DRIFTED]}
+
+
+def published(result: dict[str, Any], *channels: str) -> Reconciled:
+    return Reconciled({}, dict.fromkeys(channels or ("topic", "bus"), result))
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "with_gaps", "expected"),
+    [
+        pytest.param(published(WAITED), published(CHANGED), [], True, id="no gaps"),
+        pytest.param(published(WAITED), published(CHANGED), [RESIGNED], True, id="a problem"),
+        pytest.param(published(WAITED), published(CHANGED), UNTOUCHED[:1], False, id="a gap"),
+        pytest.param(published(CHANGED), published(CHANGED), [], False, id="did not wait"),
+        pytest.param(published(WAITED), published(WAITED), [], False, id="drift not reported"),
+        pytest.param(published(WAITED), published(CHANGED, "bus"), [], False, id="one channel"),
+        pytest.param(published(WAITED, "topic"), published(CHANGED), [], False, id="the other"),
+    ],
+)
+def test_the_scenario_succeeds_if_all_that_can_be_enabled_is(
+    first: Reconciled, last: Reconciled, with_gaps: list[str], expected: bool
+) -> None:
+    gaps = [Cell(AccountId(one), TARGET, State.GAP, "Absent") for one in with_gaps]
+
+    assert is_as_expected(first, last, gaps) is expected
