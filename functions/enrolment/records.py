@@ -40,7 +40,8 @@ W = TypeVar("W", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class OnboardingRecord:
-    """One run. ``source`` is ``manual`` or the event's name, ``automatic`` True for events.
+    """One run. ``source`` is ``manual``, ``reconcile`` or the event's name, ``automatic`` False for
+    ``manual`` only.
 
     The run owns its memberships until ``lease_until``. ``ended_at`` is the end time in its result,
     ``published`` the ids of what was published, by channel. ``closed_at``, ``outcome`` and

@@ -23,13 +23,22 @@ class RequestedAccount:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchId:
+    """Which document of a reconcile's survey a run is to work on."""
+
+    reconcile_id: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class OnboardingRequest:
     """A validated request. If ``services`` or ``regions`` is None, the configured ones apply.
 
-    ``source`` is ``manual`` or the name of the event; ``automatic`` is True for events. ``mode`` is
-    the mode that a person expects; it is only compared with the mode that the facts give.
-    ``reported_by`` is the account that published the event, which must be the organisation's
-    management account.
+    ``source`` is ``manual``, ``reconcile`` or the name of the event; ``automatic`` is False for
+    ``manual`` only. ``mode`` is the mode that a person expects; it is only compared with the mode
+    that the facts give. ``reported_by`` is the account that published the event, which must be the
+    organisation's management account. ``batch`` is given if a reconcile started the run: it says
+    the targets.
     """
 
     accounts: tuple[RequestedAccount, ...]
@@ -40,6 +49,7 @@ class OnboardingRequest:
     mode: Mode | None = None
     dry_run: bool = False
     reported_by: AccountId | None = None
+    batch: BatchId | None = None
 
     def expected(self, account: RequestedAccount) -> Mode | None:
         """The mode that a person expects for an account."""

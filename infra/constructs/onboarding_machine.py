@@ -14,6 +14,7 @@ from constructs import Construct
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import LOOP, RUN, Planned
 from functions.enrolment.turn import LONGEST_RUN_DAYS
+from functions.intake.reconciled import MOST_BEGIN_AFTER
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.retries import retry, retry_until_account_ready
@@ -52,7 +53,7 @@ class OnboardingMachine(Construct):
         closing = self._closing(close)
         publishing = self._publishing(publish, closing)
         planning = self._planning(plan).add_catch(closing)
-        planned = (
+        planning.next(
             sfn.Choice.json_path(self, "What Is Planned")
             .when(_verdict(Planned.ENROL), self._enrolling(loop, publishing))
             .when(_verdict(Planned.DUPLICATE), sfn.Succeed.json_path(self, "Duplicate"))
@@ -62,7 +63,7 @@ class OnboardingMachine(Construct):
             self,
             "Machine",
             comment="Rollcall: enrol accounts in security services until each is Enabled",
-            definition_body=sfn.DefinitionBody.from_chainable(planning.next(planned)),
+            definition_body=sfn.DefinitionBody.from_chainable(self._beginning(planning)),
             query_language=sfn.QueryLanguage.JSON_PATH,
             timeout=LONGEST_RUN,
             tracing_enabled=True,
@@ -128,6 +129,20 @@ class OnboardingMachine(Construct):
             "Log delivery and X-Ray have no resources to name (service authorization reference)"
         )
         acknowledge(self.machine, "AwsSolutions-IAM5[Resource::*]", reason)
+
+    def _beginning(self, planning: sfn.TaskStateBase) -> sfn.Chain:
+        """Wait first if the input says how long; what is no such time is refused by planning."""
+        seconds = "$.begin_after"
+        begins_later = sfn.Condition.and_(
+            sfn.Condition.is_present(seconds),
+            sfn.Condition.is_numeric(seconds),
+            sfn.Condition.number_greater_than_equals(seconds, 1),
+            sfn.Condition.number_less_than_equals(seconds, MOST_BEGIN_AFTER),
+        )
+        wait = sfn.Wait.json_path(self, "Begin After", time=sfn.WaitTime.seconds_path(seconds))
+        wait.next(planning)
+        choice = sfn.Choice.json_path(self, "Begins Later")
+        return sfn.Chain.start(choice.when(begins_later, wait).otherwise(planning))
 
     def _planning(self, plan: Step) -> tasks.LambdaInvoke:
         task = tasks.LambdaInvoke.json_path(

@@ -98,6 +98,21 @@ def test_every_task_retries_what_heals_and_only_by_name(definition: Mapping[str,
             assert retrier["MaxDelaySeconds"] > retrier["IntervalSeconds"]
 
 
+def test_a_run_begins_after_the_time_that_its_input_gives(definition: Mapping[str, Any]) -> None:
+    begins_later = definition["States"][definition["StartAt"]]
+    (choice,) = begins_later["Choices"]
+    wait = definition["States"][choice["Next"]]
+
+    assert choice["And"] == [
+        {"Variable": "$.begin_after", "IsPresent": True},
+        {"Variable": "$.begin_after", "IsNumeric": True},
+        {"Variable": "$.begin_after", "NumericGreaterThanEquals": 1},
+        {"Variable": "$.begin_after", "NumericLessThanEquals": 3600},
+    ]
+    assert (wait["Type"], wait["SecondsPath"]) == ("Wait", "$.begin_after")
+    assert {begins_later["Default"], wait["Next"]} == {"Plan Onboarding"}
+
+
 def test_only_planning_waits_for_an_account_to_be_ready(definition: Mapping[str, Any]) -> None:
     waiting = [
         name for name, task in tasks(definition).items() if "AccountNotReady" in retried(task)

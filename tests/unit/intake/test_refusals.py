@@ -57,6 +57,12 @@ manual = st.builds(
     accounts,
     st.dictionaries(foreign_keys, json_values, max_size=2),
 )
+reconciled = st.builds(
+    lambda identity, entries, more: {"reconcile": identity, "accounts": entries, **more},
+    st.fixed_dictionaries({"id": scalars, "batch": scalars}) | json_values,
+    accounts,
+    st.dictionaries(foreign_keys | st.just("begin_after"), json_values, max_size=2),
+)
 events = st.fixed_dictionaries(
     {"detail-type": st.sampled_from([*ARRIVALS, "AWS API Call via CloudTrail"]) | json_values},
     optional={
@@ -90,7 +96,7 @@ def read_and_check(value: object) -> None:
 
 
 @settings(max_examples=400, deadline=None)
-@given(json_values | manual | events)
+@given(json_values | manual | reconciled | events)
 def test_an_input_is_taken_or_refused_in_one_short_line(value: object) -> None:
     read_and_check(value)
 
