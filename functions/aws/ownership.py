@@ -43,11 +43,13 @@ def take(
     now: float,
     *,
     look: Callable[[OnboardingRecord], OnboardingRecord] = lambda record: record,
+    inform: Callable[[Membership, Membership], Membership] = lambda _, taken: taken,
 ) -> Taken:
     """Take every membership that is free; those of one account in one transaction, up to 100.
 
     ``covered`` are memberships without a status. ``look`` takes the record of another run and
-    returns it, closed if the run's execution has ended.
+    returns it, closed if the run's execution has ended. ``inform`` takes a membership as it was and
+    as it is taken, and returns the latter with what is known of it already.
 
     Raises:
         Conflict: other runs changed memberships in each of ``MOST_ROUNDS`` rounds.
@@ -71,7 +73,7 @@ def take(
             if ending:
                 taken.ending.add(row.onboarding_id)
         for group in _groups(free, holders):
-            own = _taken(group.taken, claims, now)
+            own = _taken(group.taken, claims, now, inform)
             if not ledger.write(own, now, group.apart):
                 for membership in own:
                     written = replace(membership, revision=membership.revision + 1)
@@ -115,14 +117,18 @@ class _Group:
 
 
 def _taken(
-    memberships: Iterable[Membership], claims: Mapping[AccountId, Claim], now: float
+    memberships: Iterable[Membership],
+    claims: Mapping[AccountId, Claim],
+    now: float,
+    inform: Callable[[Membership, Membership], Membership],
 ) -> list[Membership]:
     taken = []
     for membership in memberships:
         claim = claims[membership.account_id]
         # Lambda's clock may be behind that of Step Functions.
         taken_at = max(now, claim.started_at)
-        taken.append(membership.taken(claim.onboarding_id, claim.mode, taken_at))
+        own = membership.taken(claim.onboarding_id, claim.mode, taken_at)
+        taken.append(inform(membership, own))
     return taken
 
 

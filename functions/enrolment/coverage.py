@@ -47,8 +47,9 @@ class Listing:
     """What a target's service lists: the members by account.
 
     An account that is not listed is no member. ``automations`` are what the service does by itself
-    about accounts that are not Enabled, as far as it was read. ``problem`` says why the target
-    could not be read, and nothing else is known of it then.
+    about accounts that are not Enabled, as far as it was read. ``resource`` is the administrator's
+    (``SecurityService``), None if unknown. ``problem`` says why the target could not be read, and
+    nothing else is known of it then.
     """
 
     target: Target
@@ -57,6 +58,12 @@ class Listing:
         default_factory=lambda: MappingProxyType({})
     )
     problem: Reason | None = None
+    resource: str | None = None
+
+    def observation(self, account_id: AccountId) -> Observation:
+        """What the target says of an account."""
+        absent = Observation(account_id, Status.ABSENT, Status.ABSENT)
+        return self.members.get(account_id, absent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,27 +168,25 @@ def _cell(
     circumstances: Circumstances,
 ) -> Cell:
     target, now = listing.target, circumstances.now
-    seen = listing.members.get(account.id)
-    raw = seen.raw if seen else Status.ABSENT
+    seen = listing.observation(account.id)
     excluded = not_enrolled(account, target, facts, configuration)
     if excluded is not None:
         outcome, code, said = excluded
         why = explain(code, Membership(account.id, target, account.mode), now, said)
-        return Cell(account.id, target, _state(outcome), raw, Action.STOP, why)
+        return Cell(account.id, target, _state(outcome), seen.raw, Action.STOP, why)
     if listing.problem is not None:
         return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)
-    if seen is not None and seen.status is Status.ENABLED:
-        return Cell(account.id, target, State.ENABLED, raw)
-    observation = seen or Observation(account.id, Status.ABSENT, Status.ABSENT)
+    if seen.status is Status.ENABLED:
+        return Cell(account.id, target, State.ENABLED, seen.raw)
     membership = Membership(account.id, target, account.mode, taken_at=now)
-    membership = membership.seen(observation, now)
+    membership = membership.seen(seen, now)
     automation = listing.automations.get(account.id)
     if automation is not None:
         membership = membership.told(automation, now)
     decision = decide(membership, circumstances)
     reason = as_found(decision.reason.code, membership) if decision.reason else None
     return Cell(
-        account.id, target, _state(decision.outcome), raw, decision.action, reason, automation
+        account.id, target, _state(decision.outcome), seen.raw, decision.action, reason, automation
     )
 
 

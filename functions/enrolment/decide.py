@@ -124,7 +124,9 @@ def deadline(membership: Membership, circumstances: Circumstances) -> float:
     timing, last = circumstances.timing, membership.transitions[-1]
     invited = membership.mode is Mode.INVITATION
     allowed = timing.invitation_deadline if invited else timing.organization_deadline
-    since, automation = membership.transitions[0].at, membership.automation
+    # A survey may have read it before the run took it.
+    since = max(membership.transitions[0].at, membership.taken_at)
+    automation = membership.automation
     if automation is not None and automation.kind is Automatic.POLICY:
         allowed = max(allowed, timing.policy_deadline)
     elif automation is not None and automation.freed_at is not None:

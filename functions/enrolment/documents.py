@@ -188,7 +188,7 @@ def loop_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> 
         ),
         dry_run=document.get("dry_run", False),
         waits_for=waits_for,
-        resource=document.get("resource"),
+        resource=document.get("resource", item.get("resource")),
         next=document.get("next", Action.WAIT),
         acting=tuple(document.get("acting", ()) if former is None else accounts),
         wait_seconds=document.get("wait_seconds", 0),
@@ -201,21 +201,29 @@ def loop_from_json(document: Mapping[str, Any], services: Sequence[Service]) -> 
 
 
 def enrolment_document(
-    onboarding_id: str, plan: Plan, enrolled: Collection[MembershipKey], *, dry_run: bool
+    onboarding_id: str,
+    plan: Plan,
+    enrolled: Collection[MembershipKey],
+    *,
+    dry_run: bool,
+    resources: Mapping[Target, str] | None = None,
 ) -> dict[str, Any]:
-    """The output of planning: the accounts, and each target where at least one is enrolled."""
+    """The output of planning: the accounts, and each target where at least one is enrolled.
+
+    ``resources`` are the administrator's detector ids and behavior graph ARNs that are known.
+    """
     targets = []
     for target in plan.targets:
         left_out = [a.id for a in plan.accounts if (a.id, target) not in enrolled]
         if len(left_out) < len(plan.accounts):
-            targets.append(
-                {
-                    "service": target.service.name,
-                    "region": target.region,
-                    "left_out": left_out,
-                    "waits_for": _name(waits_for(target, plan.targets)),
-                }
-            )
+            item = {
+                "service": target.service.name,
+                "region": target.region,
+                "left_out": left_out,
+                "waits_for": _name(waits_for(target, plan.targets)),
+            }
+            known = (resources or {}).get(target)
+            targets.append(item if known is None else item | {"resource": known})
     return {
         "verdict": str(Planned.ENROL if targets else Planned.SETTLED),
         "onboarding_id": onboarding_id,

@@ -6,14 +6,14 @@ e-mail addresses: accounts that are read from them have none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Listing, Survey
-from functions.enrolment.membership import Observation, Status
+from functions.enrolment.membership import Membership, Observation, Status
 from functions.enrolment.plan import Facts
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import read_target
@@ -48,9 +48,48 @@ class Batch:
         """The targets, in the order of enrolment."""
         return tuple(listing.target for listing in self.listings)
 
+    @property
+    def resources(self) -> Mapping[Target, str]:
+        """The administrator's detector ids and behavior graph ARNs, by target."""
+        known = {listing.target: listing.resource for listing in self.listings}
+        return {target: resource for target, resource in known.items() if resource is not None}
+
     def is_valid(self, now: float) -> bool:
         """Whether what the survey read may still be acted on."""
-        return now - self.surveyed_at <= VALID_SECONDS
+        return is_valid(self.surveyed_at, now)
+
+    def facts_with(self, emails: Mapping[AccountId, str | None]) -> Facts:
+        """The facts, with the e-mail addresses of the accounts; accounts without are left out."""
+        directory = {
+            account: replace(known, email=emails[account] or "")
+            for account, known in self.facts.directory.items()
+            if account in emails
+        }
+        return replace(self.facts, directory=directory)
+
+    def inform(self, before: Membership, taken: Membership) -> Membership:
+        """A membership that a run takes, with what the survey read of it.
+
+        ``before`` is its row. Without that, if a run changed the row since the survey, or if the
+        survey does not know what the service does by itself about an account that is not Enabled.
+        """
+        listing = next((each for each in self.listings if each.target == taken.target), None)
+        if listing is None or listing.problem is not None:
+            return taken
+        if taken.account_id not in self.facts.directory or before.changed_at > self.surveyed_at:
+            return taken
+        seen = listing.observation(taken.account_id)
+        automation = listing.automations.get(taken.account_id)
+        if seen.status is Status.ENABLED:
+            automation = None
+        elif automation is None or automation.kind is Automatic.UNKNOWN:
+            return taken
+        return taken.surveyed(seen, automation, self.surveyed_at)
+
+
+def is_valid(surveyed_at: float, now: float) -> bool:
+    """Whether what a survey read at ``surveyed_at`` (epoch seconds) may still be acted on."""
+    return now - surveyed_at <= VALID_SECONDS
 
 
 def onboarding_id(reconcile_id: str, number: int) -> str:
@@ -183,6 +222,7 @@ def listing_to_json(
             {"kind": kind, "said": said, "accounts": ids}
             for (kind, said), ids in _grouped(automations)
         ],
+        "resource": listing.resource,
         "problem": None if problem is None else {"code": problem.code, "text": problem.text},
     }
 
@@ -213,6 +253,7 @@ def listing_from_json(document: Mapping[str, Any], services: Sequence[Service]) 
             }
         ),
         None if problem is None else Reason(ReasonCode(problem["code"]), problem["text"]),
+        document.get("resource"),
     )
 
 

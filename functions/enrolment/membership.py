@@ -161,8 +161,10 @@ class Membership:
     ``transitions`` holds the first and the newest; ``transition_count`` counts all of them.
     ``settled_at`` is set with ``outcome``, and so is ``reason``, unless the outcome is enabled or
     already enabled. ``automation`` is what the service does by itself about an account of the
-    organisation, None if this run has not read it. ``unknown`` holds the attributes that a later
-    version wrote to the row. Times are epoch seconds. No field contains an e-mail address.
+    organisation, None if this run has not read it. ``surveyed_at`` is when a survey read the status
+    and the automation, until this run reads the status itself. ``unknown`` holds the attributes
+    that a later version wrote to the row. Times are epoch seconds. No field contains an e-mail
+    address.
     """
 
     account_id: AccountId
@@ -179,6 +181,7 @@ class Membership:
     attempts: Mapping[Action, Attempt] = field(default_factory=lambda: MappingProxyType({}))
     due: Action | None = None
     automation: Automation | None = None
+    surveyed_at: float | None = None
     outcome: Outcome | None = None
     reason: Reason | None = None
     settled_at: float | None = None
@@ -192,6 +195,22 @@ class Membership:
     def is_acting(self, now: float) -> bool:
         """Whether an action of the run may be in progress."""
         return any(each.count and each.ended_by > now for each in self.attempts.values())
+
+    @property
+    def changed_at(self) -> float:
+        """When a run last took it, or recorded a transition, an action or its outcome."""
+        seen = (transition.at for transition in self.transitions)
+        done = (attempt.at for attempt in self.attempts.values())
+        return max(self.taken_at, self.settled_at or 0, *seen, *done)
+
+    @property
+    def is_surveyed(self) -> bool:
+        """Whether the run knows it from a survey only: has neither read it nor acted.
+
+        A version that does not know ``surveyed_at`` leaves it in the row whatever it does.
+        """
+        acted = any(attempt.count for attempt in self.attempts.values())
+        return not acted and [each.at for each in self.transitions] == [self.surveyed_at]
 
     @property
     def awaits_policy(self) -> bool:
@@ -267,7 +286,15 @@ class Membership:
             detail=observation.detail,
             transitions=transitions,
             transition_count=count,
+            surveyed_at=None,
         )
+
+    def surveyed(
+        self, observation: Observation, automation: Automation | None, at: float
+    ) -> Membership:
+        """This membership, just taken, with what a survey read at ``at``."""
+        known = replace(self, automation=automation).seen(observation, at)
+        return replace(known, surveyed_at=at)
 
     def told(self, found: Automation, now: float) -> Membership:
         """This membership after a reading of what the service does by itself."""

@@ -65,9 +65,13 @@ class Plan:
 
 
 def make_plan(
-    request: OnboardingRequest, facts: Facts, configuration: Configuration, now: float
+    request: OnboardingRequest,
+    facts: Facts,
+    configuration: Configuration,
+    now: float,
+    wanted: Collection[Target] | None = None,
 ) -> Plan:
-    """Plan an onboarding.
+    """Plan an onboarding; of the requested targets at the ``wanted`` ones, if given.
 
     Raises:
         InvalidInput: an account outside the organisation has no e-mail address, the requested mode
@@ -81,6 +85,7 @@ def make_plan(
         target
         for target in configuration.targets
         if target.service in services and target.region in regions
+        if wanted is None or target in wanted
     )
     if not targets and not request.automatic:
         raise InvalidInput("regions", "takes a Region in which a requested service is configured")

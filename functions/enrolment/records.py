@@ -68,7 +68,7 @@ _KNOWN = frozenset(
     {
         *("pk", "sk", "expires_at", "account_id", "service", "region", "onboarding_id", "mode"),
         *("taken_at", "revision", "status", "raw", "detail", "transitions", "transition_count"),
-        *("attempts", "due", "automation", "outcome", "updated_at", "settled_at"),
+        *("attempts", "due", "automation", "outcome", "updated_at", "settled_at", "surveyed_at"),
         *("reason", "reason_code", "reason_digest"),
     }
 )
@@ -99,6 +99,7 @@ def membership_to_item(membership: Membership, now: float) -> dict[str, Any]:
             },
             "due": _text(membership.due),
             "automation": _automation_to_item(membership.automation, membership.onboarding_id),
+            "surveyed_at": membership.surveyed_at,
             "outcome": _text(membership.outcome),
             "reason": _redacted(_text(membership.reason)),
             "reason_code": _text(membership.reason and membership.reason.code),
@@ -142,6 +143,7 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
         ),
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
         automation=_current_automation(item),
+        surveyed_at=_time(item.get("surveyed_at")),
         outcome=_enum_member(Outcome, outcome, Outcome.FAILED),
         reason=reason_from(item.get("reason"), _current_code(item)),
         settled_at=_time(item.get("settled_at")),

@@ -10,7 +10,15 @@ from functions.enrolment.account import MOST_ACCOUNTS, Mode
 from functions.enrolment.automation import Automatic
 from functions.enrolment.decide import Circumstances, deadline, decide
 from functions.enrolment.explain import explain, refused
-from functions.enrolment.membership import Action, Membership, Outcome, Status, Verdict
+from functions.enrolment.handover import is_valid
+from functions.enrolment.membership import (
+    Action,
+    Membership,
+    Observation,
+    Outcome,
+    Status,
+    Verdict,
+)
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import duration, iso
 
@@ -21,7 +29,7 @@ if TYPE_CHECKING:
     from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Timing
     from functions.enrolment.decide import Decision
-    from functions.enrolment.membership import Answer, Observation
+    from functions.enrolment.membership import Answer
 
 # The batch does one kind of action per turn, in this order.
 _ORDER = (Action.CREATE, Action.INVITE, Action.ACCEPT, Action.RESTART)
@@ -105,6 +113,19 @@ def take_turn(
         return Turn(tuple(after), Action.STOP)
     wait = min(max(least, min(waits)), rest)
     return Turn(tuple(after), Action.WAIT, wait_seconds=_seconds(wait))
+
+
+def handed_over(memberships: Iterable[Membership], now: float) -> tuple[Observation, ...]:
+    """What a survey read of the memberships; nothing unless it may be acted on for all of them.
+
+    What the service does by itself was read then, too.
+    """
+    found = tuple(memberships)
+    if not all(m.is_surveyed and is_valid(m.surveyed_at or 0, now) for m in found):
+        return ()
+    return tuple(
+        Observation(m.account_id, m.status or Status.UNKNOWN, m.raw, m.detail) for m in found
+    )
 
 
 def without_automation(

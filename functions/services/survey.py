@@ -140,7 +140,7 @@ def list_target(
         automations = service.automation(resource, missing) if missing else {}
     except (Permanent, Retryable) as error:
         automations = dict.fromkeys(missing, unreadable(error))
-    return Listing(target, members, automations)
+    return Listing(target, members, automations, resource=resource)
 
 
 def _without_membership(

@@ -11,7 +11,13 @@ from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import AdministratorNotReady, Permanent, RollcallError
 from functions.enrolment.explain import reason_code_of
 from functions.enrolment.membership import ENABLED, Action, Status
-from functions.enrolment.turn import held_back, take_refusal, take_turn, without_automation
+from functions.enrolment.turn import (
+    handed_over,
+    held_back,
+    take_refusal,
+    take_turn,
+    without_automation,
+)
 from functions.steps.loop import ACTING, read_batch, save_turn, target_keys
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
@@ -93,24 +99,35 @@ def _is_of_now(row: Membership, membership: Membership) -> bool:
 def _take(
     loop: Loop, batch: Batch, awaited: Memberships, now: float, wiring: Wiring
 ) -> tuple[Loop, Turn]:
-    """The loop with the administrator's resource, and the turn; no call if all are held back."""
+    """The loop with the administrator's resource, and the turn.
+
+    Nothing is read if all are held back, or if a survey's reading of all others is still valid.
+    """
     held = held_back(batch.open, awaited, wiring.configuration.timing, now)
-    accounts = [m.account_id for m in batch.open if m.account_id not in held]
+    reading = [m for m in batch.open if m.account_id not in held]
     circumstances = wiring.circumstances(loop, now, awaited)
-    seen: tuple[Observation, ...] = ()
+    surveyed = handed_over(reading, now)
+    seen = surveyed
     automations: Mapping[AccountId, Automation] = {}
-    if accounts:
+    if reading:
         try:
             remembered = batch.resource if loop.resource is None else loop.resource
-            resource, seen = _observe(loop, remembered, accounts, wiring)
+            if not surveyed:
+                accounts = [m.account_id for m in reading]
+                resource, seen = _observe(loop, remembered, accounts, wiring)
+            elif remembered is not None:
+                resource = remembered
+            else:
+                resource = wiring.service(loop.target).administrator_resource()
         except Permanent as error:
             since, code = loop.refused_since or now, reason_code_of(error, loop.target.region)
             timing = wiring.configuration.timing
             turn = take_refusal(batch.open, since, code, str(error), timing, now)
             return replace(loop, refused_since=since), turn
         loop = replace(loop, resource=resource, refused_since=None)
-        wanted = without_automation(batch.open, seen, circumstances)
-        automations = _automations(loop, resource, wanted, wiring)
+        if not surveyed:
+            wanted = without_automation(batch.open, seen, circumstances)
+            automations = _automations(loop, resource, wanted, wiring)
     turn = take_turn(
         batch.open,
         seen,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws import directory, executions, ledger, ownership
+from functions.aws import archive, directory, executions, ledger, ownership
 from functions.aws.ownership import Taken, take
 from functions.enrolment.account import AccountState, Mode
 from functions.enrolment.documents import Planned, enrolment_document, run_from_json
@@ -22,6 +22,7 @@ from functions.enrolment.regions import is_opt_in
 from functions.intake.events import require_management_account
 from functions.intake.reader import read_request
 from functions.steps.needs import Needs, actions_of
+from functions.steps.reconciled import read_handover
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import AccountId, OrganizationAccount
     from functions.enrolment.documents import Run
+    from functions.enrolment.handover import Batch
     from functions.enrolment.plan import Plan
     from functions.enrolment.request import OnboardingRequest
     from functions.steps.wiring import Wiring
@@ -47,6 +49,8 @@ NEEDS = Needs(
         directory.ACTIONS, "organization", "find", "is_delegated", "tags", "enabled_regions"
     ),
     executions=actions_of(executions.ACTIONS, "ended"),
+    reconciles=actions_of(executions.ACTIONS, "ended"),
+    surveys=actions_of(archive.ACTIONS, "read"),
 )
 
 
@@ -59,10 +63,38 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """
     run = run_from_json(event)
     request = read_request(run.input, wiring.configuration)
+    if request.batch is not None:
+        return _begin_batch(run, request, read_handover(request.batch, wiring), wiring)
     facts = _find_facts(run, request, wiring)
     require_management_account(request, facts.management_id)
     plan = make_plan(request, facts, wiring.configuration, wiring.now())
     return _begin(run, request, facts, plan, wiring)
+
+
+def _begin_batch(
+    run: Run, request: OnboardingRequest, batch: Batch, wiring: Wiring
+) -> dict[str, Any]:
+    """Begin a run that a reconcile started: with the survey's facts, as long as they are valid.
+
+    An account that is no longer one of the organisation is left out: it must not be invited.
+    """
+    now, configuration = wiring.now(), wiring.configuration
+    if batch.is_valid(now):
+        facts = batch.facts_with({account.id: account.email for account in request.accounts})
+    else:
+        services = tuple(dict.fromkeys(target.service for target in batch.targets))
+        regions = tuple(dict.fromkeys(target.region for target in batch.targets))
+        asked = replace(request, services=services, regions=regions)
+        facts = _find_facts(run, asked, wiring)
+    inside = tuple(each for each in request.accounts if each.id in facts.directory)
+    plan = make_plan(
+        replace(request, accounts=inside), facts, configuration, now, wanted=batch.targets
+    )
+    gone = [each.id for each in request.accounts if each.id not in facts.directory]
+    if gone:
+        note = f"not enrolled, because they have left the organisation: {', '.join(gone)}"
+        plan = replace(plan, notes=(*plan.notes, note))
+    return _begin(run, request, facts, plan, wiring, batch)
 
 
 def _find_facts(run: Run, request: OnboardingRequest, wiring: Wiring) -> Facts:
@@ -80,9 +112,9 @@ def _find_facts(run: Run, request: OnboardingRequest, wiring: Wiring) -> Facts:
         known = directory.find(account.id)
         if known is not None:
             found[account.id] = known
-    if request.automatic:
+    if request.batch is None and request.automatic:
         _refuse_too_early(request, found)
-    elif organization:
+    elif request.batch is None and organization:
         _await_organizations(run, request, found, wiring)
     management = organization.management_account_id if organization else None
     services = request.services or wiring.configuration.services
@@ -153,7 +185,12 @@ def _await_organizations(
 
 
 def _begin(
-    run: Run, request: OnboardingRequest, facts: Facts, plan: Plan, wiring: Wiring
+    run: Run,
+    request: OnboardingRequest,
+    facts: Facts,
+    plan: Plan,
+    wiring: Wiring,
+    batch: Batch | None = None,
 ) -> dict[str, Any]:
     """Open the run's record, persist its plan, and take its memberships that are free.
 
@@ -172,7 +209,7 @@ def _begin(
     if request.dry_run:
         enrolled = {membership.key for membership in plan.covered}
         return enrolment_document(record.id, plan, enrolled, dry_run=True)
-    taken = _take(record, request, facts, plan, now, wiring)
+    taken = _take(record, request, facts, plan, now, wiring, batch)
     if taken.ending:
         raise Conflict(f"onboarding {', '.join(sorted(taken.ending))} was stopped and may yet act")
     if request.automatic and taken.left and not taken.own:
@@ -180,7 +217,8 @@ def _begin(
         outcome = f"{Planned.DUPLICATE} of {', '.join(others)}"
         ledger.close(record.id, outcome, {}, now)
         return {"verdict": str(Planned.DUPLICATE), "cause": outcome}
-    return enrolment_document(record.id, plan, taken.own, dry_run=False)
+    resources = batch.resources if batch is not None else {}
+    return enrolment_document(record.id, plan, taken.own, dry_run=False, resources=resources)
 
 
 def _record(run: Run, request: OnboardingRequest, now: float) -> OnboardingRecord:
@@ -204,14 +242,18 @@ def _take(
     plan: Plan,
     now: float,
     wiring: Wiring,
+    batch: Batch | None,
 ) -> Taken:
     """Take the memberships that are free.
 
     A further event about a membership that was enabled lately is a duplicate, unless it is about
-    some Regions only: the account may have left and opted in to them again.
+    some Regions only: the account may have left and opted in to them again. So is a membership that
+    was enabled after a survey found it not to be.
     """
     duplicates = request.automatic and request.regions is None
     window = now - wiring.configuration.timing.duplicate_window
+    if batch is not None:
+        window = batch.surveyed_at
     claims = {}
     for account in plan.accounts:
         known = facts.directory.get(account.id)
@@ -226,7 +268,9 @@ def _take(
     def look(holder: OnboardingRecord) -> OnboardingRecord:
         return _closed_if_ended(holder, wiring)
 
-    return take(wiring.ledger, plan.covered, claims, now, look=look)
+    if batch is None or not batch.is_valid(now):
+        return take(wiring.ledger, plan.covered, claims, now, look=look)
+    return take(wiring.ledger, plan.covered, claims, now, look=look, inform=batch.inform)
 
 
 def _closed_if_ended(holder: OnboardingRecord, wiring: Wiring) -> OnboardingRecord:

@@ -216,8 +216,10 @@ class Seen(Executions):
     def __init__(self) -> None:
         self.over: dict[str, Ended] = {}
         self.started: dict[str, dict[str, Any]] = {}
+        self.errors: Errors = {}
 
     def ended(self, execution_arn: str) -> Ended | None:
+        _fail(self.errors, "ended")
         return self.over.get(execution_arn)
 
     def is_over(self, execution_arn: str) -> bool:
