@@ -204,7 +204,10 @@ def reconcile_line(result: Reconciled) -> str:
     enabled = sum(result.outcome_of(gap) in ENABLED for gap in result.gaps)
     ends = Counter(_word(outcome) for outcome in result.run_outcomes.values())
     unread = sum(target["problem"] is not None for target in result.plan["targets"])
+    changes = _number(result.plan["changes"]["needed"], "account")
+    confirms = result.outcome is ReconcileOutcome.CONFIRM
     counts = {
+        "changes": f"{changes} would be created or invited" if confirms else "",
         "enabled": f"{enabled} enabled" if enabled else "",
         "gaps": f"{_number(len(result.left), 'gap')} left",
         **{word: f"{_number(ends[word], 'run')} {word}" for word in _TOLD if ends[word]},

@@ -16,13 +16,14 @@ from functions.intake.reconcile_input import read_reconcile_input
 from functions.services import registry
 from tests.support.builders import a_configuration
 
-SCHEMA = Draft202012Validator(json.loads(Path("docs/reconcile-input.schema.json").read_text()))
+DOCUMENT = json.loads(Path("docs/reconcile-input.schema.json").read_text())
+SCHEMA = Draft202012Validator(DOCUMENT)
 USUAL = Reconcile(services=("guardduty",), most_changes=7, rates={"guardduty": 3})
 CONFIGURATION = a_configuration(reconcile=USUAL)
 
 
 def test_the_schema_names_every_service() -> None:
-    names = SCHEMA.schema["properties"]["services"]["items"]["enum"]
+    names = DOCUMENT["properties"]["services"]["items"]["enum"]
 
     assert names == [service.name for service in registry.SERVICES]
 

@@ -196,13 +196,13 @@ class Known(Directory):
 
     def find(self, account_id: AccountId) -> OrganizationAccount | None:
         self.asked.append("find")
-        return self._account(account_id) if account_id in self.account_ids else None
+        return self._of(account_id) if account_id in self.account_ids else None
 
     def accounts(self) -> Iterator[OrganizationAccount]:
         self.asked.append("accounts")
-        return map(self._account, self.account_ids)
+        return map(self._of, self.account_ids)
 
-    def _account(self, account_id: AccountId) -> OrganizationAccount:
+    def _of(self, account_id: AccountId) -> OrganizationAccount:
         state = self.states.get(account_id, AccountState.ACTIVE)
         return OrganizationAccount(account_id, EMAIL, state, joined_at=NOW)
 

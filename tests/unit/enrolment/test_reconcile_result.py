@@ -1,0 +1,216 @@
+"""The published result of a reconcile: what was, what is, what is left and why."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
+from functions.enrolment.coverage import Cell, Listing, State
+from functions.enrolment.handover import onboarding_id
+from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
+from functions.enrolment.plan import Facts
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.reconcile import Settings, decide_reconcile
+from functions.enrolment.reconcile_plan import plan_document, stored_gaps
+from functions.enrolment.reconcile_record import ReconcileRecord
+from functions.enrolment.reconcile_result import (
+    Reconciled,
+    ReconcileOutcome,
+    already_running,
+    error_of_outcome,
+    reconcile_document,
+    reconcile_line,
+    reconcile_text,
+)
+from functions.enrolment.results import MOST_BYTES
+from functions.services import registry
+from tests.support.builders import (
+    ADMINISTRATOR,
+    MANAGEMENT,
+    NOW,
+    TARGET,
+    a_membership,
+    an_onboarding,
+)
+
+SCHEMA = Draft202012Validator(json.loads(Path("docs/reconcile.schema.json").read_text()))
+LABELS = {service.name: service.label for service in registry.SERVICES}
+STRANGER = AccountId("999900001111")
+THEIR_REASON = Reason(ReasonCode.OTHER_ADMINISTRATOR, "it belongs to another administrator")
+
+
+def accounts(count: int) -> list[AccountId]:
+    return [AccountId(f"{number:012}") for number in range(count)]
+
+
+def a_result(
+    count: int,
+    rows: list[Membership] | None = None,
+    now: dict[AccountId, tuple[Outcome, Reason | None]] | None = None,
+    outcome: str = "complete",
+    **changes: Any,
+) -> Reconciled:
+    """A reconcile of as many gaps; ``rows`` as it found them, ``now`` how they ended since."""
+    ids = accounts(count)
+    directory = {each: OrganizationAccount(each, "", AccountState.ACTIVE) for each in ids}
+    found = [Cell(each, TARGET, State.GAP, "Absent", Action.CREATE) for each in ids]
+    found.append(Cell(AccountId("8" * 12), TARGET, State.ENABLED, "Enabled"))
+    plan = decide_reconcile(
+        found,
+        [(TARGET, Observation(STRANGER, Status.ENABLED, "Enabled"))],
+        Facts(ADMINISTRATOR, MANAGEMENT, directory, {}, {}),
+        {row.key: row for row in rows or ()},
+        {},
+        Settings(most_changes=20_000),
+        NOW,
+    )
+    document = plan_document(
+        plan, [Listing(TARGET)], accounts=count, surveyed_at=NOW, most_changes=20_000
+    )
+    stored = json.loads(json.dumps(document))
+    record = ReconcileRecord(
+        *("one", "schedule", NOW - 5, "arn:one"),
+        surveyed_at=NOW,
+        runs=tuple(range(len(plan.shares))),
+    )
+    ended = [
+        a_membership(account_id=account, onboarding_id=onboarding_id("one", 0)).settled(
+            *end, NOW + 60
+        )
+        for account, end in (now or {}).items()
+    ]
+    run = an_onboarding(id=onboarding_id("one", 0), outcome=outcome, closed_at=NOW + 90)
+    return Reconciled(
+        record,
+        NOW + 100,
+        **{
+            "plan": stored,
+            "gaps": tuple(stored_gaps(stored, registry.SERVICES)),
+            "runs": {run.id: run},
+            "rows": {row.key: row for row in ended},
+            "labels": LABELS,
+        }
+        | changes,
+    )
+
+
+def failed_before(account: AccountId) -> Membership:
+    row = a_membership(Status.ABSENT, account_id=account, at=NOW - 90_000)
+    return row.settled(Outcome.FAILED, THEIR_REASON, NOW - 90_000)
+
+
+MIXED = a_result(
+    6,
+    rows=[failed_before(accounts(6)[5])],
+    now={
+        accounts(6)[0]: (Outcome.ENABLED, None),
+        accounts(6)[1]: (Outcome.ALREADY_ENABLED, None),
+        accounts(6)[2]: (Outcome.SKIPPED, Reason(ReasonCode.LEFT_OUT_BY_POLICY, "a policy")),
+        accounts(6)[3]: (Outcome.FAILED, Reason(ReasonCode.MEMBER_LIMIT, "the limit")),
+    },
+    outcome="incomplete",
+)
+
+
+def test_what_runs_have_ended_is_counted_and_what_is_left_has_its_reason() -> None:
+    document = reconcile_document(MIXED)
+
+    [target] = document["targets"]
+    assert target["before"] == {"enabled": 1, "left_out": 0, "gaps": 6, "unread": 0}
+    assert target["after"] == {"enabled": 3, "left_out": 1, "gaps": 3, "unread": 0}
+    left = {gap["account_id"]: gap for gap in document["gaps"]}
+    assert {account: (gap["reason_code"], gap["disposition"]) for account, gap in left.items()} == {
+        accounts(6)[3]: ("member-limit", "run"),
+        accounts(6)[4]: (None, "run"),
+        accounts(6)[5]: ("other-administrator", "hopeless"),
+    }
+    assert [gap["run"] for gap in left.values()] == ["one-0", "one-0", "onboarding-1"]
+    assert {(each["reason_code"], each["count"]) for each in document["gaps_left"]} == {
+        *(("member-limit", 1), ("create", 1), ("other-administrator", 1))
+    }
+    assert document["runs"] == [
+        {"onboarding_id": "one-0", "accounts": 5, "targets": 1, "outcome": "incomplete"}
+    ]
+    assert [each["account_id"] for each in document["outside"]] == [STRANGER]
+    assert document["only_in_services"][0]["count"] == 1
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        MIXED,
+        a_result(0),
+        Reconciled(ReconcileRecord("x", "manual", NOW, "arn:x"), NOW, failure="no"),
+    ],
+    ids=["mixed", "nothing", "failed"],
+)
+def test_the_document_is_as_the_schema_says(result: Reconciled) -> None:
+    SCHEMA.validate(reconcile_document(result))
+    SCHEMA.validate(reconcile_document(result, MOST_BYTES) | {"complete_document": None})
+
+
+def test_a_long_document_is_shortened_and_says_by_how_much() -> None:
+    drifted = [
+        a_membership(account_id=each).settled(Outcome.ENABLED, None, NOW - 90_000)
+        for each in accounts(3000)
+    ]
+    result = a_result(3000, rows=drifted)
+
+    document = reconcile_document(result, MOST_BYTES)
+
+    assert len(json.dumps(document).encode()) <= MOST_BYTES
+    for name in ("gaps", "drift"):
+        assert len(document[name]) > 50
+        assert len(document[name]) + document["omitted"][name] == 3000
+    assert len(reconcile_document(result)["gaps"]) == 3000
+    assert reconcile_text(result).count("\n") < 300
+
+
+@pytest.mark.parametrize(
+    ("outcome", "expected"),
+    [
+        ("complete", ReconcileOutcome.COMPLETE),
+        ("duplicate of other-run", ReconcileOutcome.COMPLETE),
+        ("incomplete", ReconcileOutcome.INCOMPLETE),
+        ("refused: accounts", ReconcileOutcome.INCOMPLETE),
+    ],
+)
+def test_a_run_that_ended_incomplete_makes_it_incomplete(
+    outcome: str, expected: ReconcileOutcome
+) -> None:
+    assert a_result(2, outcome=outcome).outcome is expected
+
+
+def test_a_run_that_has_no_record_did_not_begin() -> None:
+    result = a_result(2, runs={})
+
+    assert result.outcome is ReconcileOutcome.INCOMPLETE
+    assert reconcile_line(result).endswith(": incomplete: 2 gaps left, 1 run not begun")
+
+
+def test_gaps_that_are_hopeless_do_not_fail_it() -> None:
+    result = a_result(1, rows=[failed_before(accounts(1)[0])])
+
+    assert result.outcome is ReconcileOutcome.NOTHING
+    assert reconcile_line(result) == "Rollcall reconcile: nothing to do: 1 gap left"
+    assert "GuardDuty  eu-west-1  1 x other-administrator" in reconcile_text(result)
+
+
+@pytest.mark.parametrize(
+    ("stored", "error"),
+    [
+        ("complete", ""),
+        ("reported", ""),
+        (already_running("other"), ""),
+        ("incomplete", "ReconcileIncomplete"),
+        ("confirmation required", "ConfirmationRequired"),
+        ("the execution was aborted", "ReconcileFailed"),
+    ],
+)
+def test_a_stored_outcome_stands_for_the_same_error(stored: str, error: str) -> None:
+    assert error_of_outcome(stored) == error

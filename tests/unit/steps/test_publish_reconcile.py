@@ -1,0 +1,249 @@
+"""Publish Reconcile publishes once, closes the record, and releases the lock, however it ended."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from functions.aws.reconciles import Lock
+from functions.enrolment.errors import AccessDenied, Throttled
+from functions.enrolment.membership import Outcome, Status
+from functions.enrolment.reason import Reason, ReasonCode
+from functions.steps import publish_reconcile
+from tests.support.builders import NOW
+from tests.unit.steps.reconciling import (
+    ACCOUNTS,
+    EXECUTION,
+    GIVEN,
+    ID,
+    end_run,
+    later,
+    organization,
+    publish,
+    start,
+    survey,
+    the_reconcile,
+)
+from tests.unit.steps.support import Wired, run
+
+LATER = 600
+ENABLED: dict[Any, Any] = dict.fromkeys(ACCOUNTS, (Outcome.ENABLED, None))
+REFUSED = (Outcome.FAILED, Reason(ReasonCode.REFUSED, "the service refused the request"))
+FINE: dict[str, Any] = {"complete": True, "error": "", "cause": ""}
+
+
+def surveyed(**changes: Any) -> Wired:
+    wiring = organization()
+    survey(wiring, input=GIVEN | changes)
+    return wiring
+
+
+def with_runs(outcome: str, ends: dict[Any, Any]) -> Wired:
+    wiring = surveyed()
+    start(wiring)
+    wiring = later(wiring, LATER)
+    end_run(wiring, outcome, ends)
+    return wiring
+
+
+def is_free(wiring: Wired) -> bool:
+    """Whether another reconcile can begin."""
+    return wiring.reconciles.lock(Lock("next", "arn:next", NOW), lambda _: False) is None
+
+
+def status_change(status: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "detail-type": "Step Functions Execution Status Change",
+        "detail": {
+            "status": status,
+            "name": ID,
+            "executionArn": EXECUTION,
+            "startDate": int(NOW * 1000),
+            "stopDate": int((NOW + LATER) * 1000),
+            "input": json.dumps(GIVEN),
+            **changes,
+        },
+    }
+
+
+def test_a_reconcile_that_closed_every_gap_succeeds() -> None:
+    wiring = with_runs("complete", ENABLED)
+
+    assert publish(wiring) == FINE
+
+    [(detail_type, document)] = wiring.published.events
+    assert (detail_type, document["outcome"]) == ("Reconcile Completed", "complete")
+    assert document["targets"][0]["after"] == {"enabled": 10, "left_out": 0, "gaps": 0, "unread": 0}
+    assert document["complete_document"] == f"s3://results/reconciles/{ID}/result.json"
+    [(subject, text, sent)] = wiring.published.messages
+    assert subject == "Rollcall reconcile: complete: 10 enabled, 0 gaps left"
+    assert text.startswith(f"{subject}\nReconcile {ID}, manual, took 10 min.")
+    assert sent == document
+    kept = wiring.kept.documents[f"reconciles/{ID}/result.json"]
+    assert kept == {name: part for name, part in document.items() if name != "complete_document"}
+    record = the_reconcile(wiring)
+    assert (record.outcome, record.closed_at) == ("complete", NOW + LATER)
+    assert is_free(wiring)
+
+
+@pytest.mark.parametrize(
+    ("wiring", "error", "cause"),
+    [
+        (
+            lambda: with_runs("incomplete", ENABLED | {ACCOUNTS[0]: REFUSED}),
+            "ReconcileIncomplete",
+            "Rollcall reconcile: incomplete: 9 enabled, 1 gap left, 1 run incomplete",
+        ),
+        (
+            lambda: surveyed(most_changes=3),
+            "ConfirmationRequired",
+            "Rollcall reconcile: confirmation required: 10 accounts would be created or invited,"
+            " 10 gaps left",
+        ),
+        (lambda: surveyed(report_only=True), "", ""),
+        (lambda: with_runs("", {}), "", ""),
+        (lambda: with_runs("refused: no", {}), "ReconcileIncomplete", None),
+    ],
+    ids=["incomplete", "confirmation", "report", "still running", "a refused run"],
+)
+def test_the_execution_fails_by_what_is_to_be_done(wiring: Any, error: str, cause: str) -> None:
+    assert (ended := publish(it := wiring()))["complete"] is (error == "")
+
+    assert ended["error"] == error
+    assert cause is None or ended["cause"] == cause
+    assert len(it.published.events) == len(it.published.messages) == 1
+    # The response may have been lost.
+    assert publish(it)["error"] == error
+    assert len(it.published.events) == 1
+    assert is_free(it)
+
+
+def test_what_is_to_be_confirmed_is_said_exactly() -> None:
+    wiring = surveyed(most_changes=3)
+
+    publish(wiring)
+
+    [(_, text, _)] = wiring.published.messages
+    assert 'start a reconcile by hand with the input {"most_changes": 10}.' in text
+    assert wiring.seen.started == {}
+
+
+@pytest.mark.parametrize(
+    ("failure", "outcome"),
+    [
+        ({"Error": "AccessDenied", "Cause": '{"errorMessage": "no"}'}, "AccessDenied: no"),
+        (
+            {"Error": "InvalidInput", "Cause": '{"errorMessage": "regions: takes one"}'},
+            "refused: regions: takes one",
+        ),
+    ],
+)
+def test_a_failure_before_the_survey_is_published(failure: object, outcome: str) -> None:
+    wiring = organization()
+
+    ended = publish(wiring, failure=failure, input={"source": "schedule"})
+
+    assert ended["error"] == "ReconcileFailed"
+    assert ended["cause"] == f"Rollcall reconcile failed: {outcome}"
+    record = the_reconcile(wiring)
+    assert (record.outcome, record.source) == (outcome, "schedule")
+    [(_, document)] = wiring.published.events
+    assert (document["failure"], document["outcome"]) == (outcome, "failed")
+    assert (document["surveyed_at"], document["gaps"]) == (None, [])
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        ("ABORTED", "the execution was aborted"),
+        ("TIMED_OUT", "the execution was timed out"),
+        ("FAILED", "States.Runtime: no path"),
+    ],
+)
+def test_an_execution_that_was_stopped_is_published_and_closed(status: str, words: str) -> None:
+    wiring = with_runs("", {ACCOUNTS[0]: (Outcome.ENABLED, None)})
+    event = status_change(status, error="States.Runtime", cause="no path")
+
+    for _ in range(2):
+        assert run(publish_reconcile.handler, event, wiring)["error"] == "ReconcileFailed"
+
+    [(_, document)] = wiring.published.events
+    assert (document["outcome"], document["failure"]) == ("failed", words)
+    assert document["targets"][0]["after"]["enabled"] == 1
+    assert document["runs"][0]["outcome"] == "still running"
+    assert the_reconcile(wiring).outcome == words
+    assert is_free(wiring)
+
+
+def test_the_end_of_one_that_failed_as_published_is_not_published_again() -> None:
+    wiring = surveyed(most_changes=3)
+    publish(wiring)
+
+    run(publish_reconcile.handler, status_change("FAILED", error="ConfirmationRequired"), wiring)
+
+    assert len(wiring.published.events) == 1
+    assert the_reconcile(wiring).outcome == "confirmation required"
+
+
+def test_a_later_reconcile_of_the_same_name_is_not_closed() -> None:
+    wiring = surveyed()
+    event = status_change("ABORTED", startDate=int(NOW - 9) * 1000, stopDate=int(NOW - 5) * 1000)
+
+    run(publish_reconcile.handler, event, wiring)
+
+    assert the_reconcile(wiring).closed_at is None
+
+
+def test_what_cannot_be_published_now_is_published_later_once() -> None:
+    wiring = with_runs("complete", ENABLED)
+    wiring.errors["message"] = iter([Throttled("slow down")])
+
+    with pytest.raises(Throttled):
+        publish(wiring)
+    assert the_reconcile(wiring).closed_at is None
+    assert publish(wiring) == FINE
+
+    assert len(wiring.published.events) == len(wiring.published.messages) == 1
+
+
+def test_a_channel_that_refuses_fails_the_reconcile() -> None:
+    wiring = with_runs("complete", ENABLED)
+    wiring.errors["message"] = iter([AccessDenied("SNS Publish: no")])
+
+    ended = publish(wiring)
+
+    assert ended["error"] == "ReconcileIncomplete"
+    assert "the message could not be published: SNS Publish: no" in ended["cause"]
+
+
+def test_a_target_that_was_not_read_is_told() -> None:
+    wiring = organization()
+    wiring.errors["resource"] = iter([AccessDenied("GuardDuty ListDetectors: no")])
+    survey(wiring)
+
+    ended = publish(wiring)
+
+    assert ended["cause"] == "Rollcall reconcile: incomplete: 0 gaps left, 1 target not read"
+    [(_, document)] = wiring.published.events
+    assert document["targets"][0]["problem_code"] == "access-denied"
+
+
+def test_what_drifted_is_told_with_both_times_and_how_it_ended() -> None:
+    wiring = organization()
+    wiring.target.statuses = {ACCOUNTS[0]: Status.REMOVED}
+    end_run(wiring, "complete", {ACCOUNTS[0]: (Outcome.ENABLED, None)}, number=7)
+    wiring = later(wiring, 60)
+    survey(wiring)
+    wiring = later(wiring, LATER)
+
+    publish(wiring)
+
+    [(_, document)] = wiring.published.events
+    [drift] = document["drift"]
+    assert (drift["account_id"], drift["status"], drift["outcome"]) == (
+        *(ACCOUNTS[0], "Removed"),
+        None,
+    )
+    assert drift["enabled_at"] < drift["found_at"]
