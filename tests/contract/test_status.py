@@ -117,6 +117,26 @@ def test_an_account_that_is_enabled_everywhere_has_no_gap(
     assert "0 gaps, 0 targets not read" in output
 
 
+def test_policy_types_that_stop_auto_enable_are_noted(
+    user: User, aws: LocalAws, accounts: dict[str, str]
+) -> None:
+    management = aws.client("organizations", accounts["management"], REGIONS[0])
+    [root] = management.list_roots()["Roots"]
+    policies = {"RootId": root["Id"], "PolicyType": "GUARDDUTY_POLICY"}
+    management.enable_policy_type(**policies)
+    try:
+        _, printed, _ = user.status()
+        _, document, _ = user.status("--json")
+        _, elsewhere, _ = user.status("--service", "detective")
+    finally:
+        management.disable_policy_type(**policies)
+
+    [note] = json.loads(document)["notes"]
+    assert note.startswith("GuardDuty: the organisation has the policy type GUARDDUTY_POLICY")
+    assert printed.splitlines()[-1] == f"Note: {note}."
+    assert "Note:" not in elsewhere
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

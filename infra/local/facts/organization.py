@@ -113,6 +113,8 @@ class LocalOrganization:
     designations: dict[tuple[str, str], Designation] = field(default_factory=dict)
     # Account, unit or root → tags.
     tags: dict[str, dict[str, str]] = field(default_factory=dict)
+    # Those enabled in the root.
+    policy_types: set[str] = field(default_factory=set)
     # Security Hub's; None for local configuration.
     central: CentralConfiguration | None = None
 

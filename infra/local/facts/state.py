@@ -129,6 +129,8 @@ class Listener(Protocol):
         self, organization: LocalOrganization, principal: str, account_id: str
     ) -> None: ...
 
+    def policy_types_changed(self, organization: LocalOrganization) -> None: ...
+
 
 class State:
     """Accounts, organisations, switched-on services and memberships, each by account and Region."""
@@ -254,6 +256,10 @@ class State:
     def account_changed(self, account_id: str) -> None:
         for listener in self.listeners:
             listener.account_changed(account_id)
+
+    def policy_types_changed(self, organization: LocalOrganization) -> None:
+        for listener in self.listeners:
+            listener.policy_types_changed(organization)
 
     def installation(self, service: str, account_id: str, region: str) -> Installation | None:
         return self.installations.get((service, account_id, region))

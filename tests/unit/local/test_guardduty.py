@@ -696,6 +696,29 @@ def test_auto_enable_takes_the_accounts_it_says(
     assert admin("DescribeOrganizationConfiguration")["AutoEnable"] is old
 
 
+@pytest.mark.parametrize("setting", ["NEW", "ALL"])
+def test_auto_enable_does_nothing_while_the_policy_type_is_enabled(
+    lab: Lab, admin: WithDetector, setting: str
+) -> None:
+    """It is still described as it was set (inferred)."""
+    management = lab.actor("organizations", MANAGEMENT)
+    policies = {"RootId": management("ListRoots")["Roots"][0]["Id"]}
+    policies["PolicyType"] = "GUARDDUTY_POLICY"
+    management("EnablePolicyType", **policies)
+    admin("UpdateOrganizationConfiguration", AutoEnableOrganizationMembers=setting)
+
+    lab.do("add_account", account_id=STRANGER, organization=MANAGEMENT)
+    lab.pass_seconds(2)
+    assert [lab.status(SERVICE, one) for one in (STRANGER, MEMBER)] == [None, None]
+    described = admin("DescribeOrganizationConfiguration")
+    assert described["AutoEnableOrganizationMembers"] == setting
+
+    management("DisablePolicyType", **policies)
+    lab.pass_seconds(2)
+    restored = "Enabled" if setting == "ALL" else None
+    assert [lab.status(SERVICE, one) for one in (STRANGER, MEMBER)] == [restored, restored]
+
+
 def test_auto_enable_all_finds_the_management_account_unready(
     lab: Lab, admin: WithDetector
 ) -> None:

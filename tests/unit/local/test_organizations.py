@@ -81,6 +81,22 @@ def test_every_state_has_a_legacy_status(
     assert (account["State"], account["Status"]) == (state, legacy)
 
 
+def test_policy_types_are_enabled_in_the_root(management: Actor, delegate: Actor) -> None:
+    both = {"RootId": root(management), "PolicyType": "SECURITYHUB_CSPM_POLICY"}
+
+    enabled = management("EnablePolicyType", **both)["Root"]
+
+    assert enabled["PolicyTypes"] == [{"Type": "SECURITYHUB_CSPM_POLICY", "Status": "ENABLED"}]
+    assert delegate("ListRoots")["Roots"] == [enabled]
+    again = management.fails("EnablePolicyType", **both)
+    assert again.code == "PolicyTypeAlreadyEnabledException"
+    assert delegate.fails("DisablePolicyType", **both).code == "AccessDeniedException"
+    assert management("DisablePolicyType", **both)["Root"]["PolicyTypes"] == []
+    assert management.fails("DisablePolicyType", **both).code == "PolicyTypeNotEnabledException"
+    elsewhere = both | {"RootId": "r-none"}
+    assert management.fails("EnablePolicyType", **elsewhere).code == "RootNotFoundException"
+
+
 @pytest.mark.parametrize(
     ("operation", "params"),
     [

@@ -41,6 +41,8 @@ class GuardDuty(Members):
     name = "guardduty"
     label = "GuardDuty"
     principal = "guardduty.amazonaws.com"
+    # GuardDuty User Guide, guardduty-organization-policies; what policies do is not modelled.
+    policy_type = "GUARDDUTY_POLICY"
     wording = Wording(
         throttling="TooManyRequestsException",
         server_error="InternalServerErrorException",

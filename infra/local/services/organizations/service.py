@@ -76,6 +76,8 @@ class Organizations(LocalService):
             "CreateOrganization": self.create_organization,
             "DescribeOrganization": self.describe_organization,
             "ListRoots": self.list_roots,
+            "EnablePolicyType": self.enable_policy_type,
+            "DisablePolicyType": self.disable_policy_type,
             "ListOrganizationalUnitsForParent": self.list_organizational_units_for_parent,
             "DescribeOrganizationalUnit": self.describe_organizational_unit,
             "CreateOrganizationalUnit": self.create_organizational_unit,
@@ -109,14 +111,40 @@ class Organizations(LocalService):
         return {"Organization": self._view.organization(self._view.joined(who))}
 
     def list_roots(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        organization = self._view.readable(who)
-        root = {
-            "Id": organization.root_id,
-            "Arn": self._view.arn(organization, "root", organization.root_id),
-            "Name": "Root",
-            "PolicyTypes": [],
-        }
-        return self._view.page("Roots", [root], params)
+        return self._view.page("Roots", [self._view.root(self._view.readable(who))], params)
+
+    def enable_policy_type(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        organization, policy_type = self._of_root(who, params), params["PolicyType"]
+        if organization.feature_set != "ALL":
+            raise ServiceError(
+                "PolicyTypeNotAvailableForOrganizationException",
+                "You can't use the specified policy type with the feature set currently enabled "
+                "for this organization.",
+            )
+        if policy_type in organization.policy_types:
+            raise ServiceError(
+                "PolicyTypeAlreadyEnabledException",
+                "The specified policy type is already enabled.",
+            )
+        organization.policy_types.add(policy_type)
+        self.state.policy_types_changed(organization)
+        return {"Root": self._view.root(organization)}
+
+    def disable_policy_type(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
+        organization, policy_type = self._of_root(who, params), params["PolicyType"]
+        if policy_type not in organization.policy_types:
+            raise ServiceError(
+                "PolicyTypeNotEnabledException", "The specified policy type is not enabled."
+            )
+        organization.policy_types.remove(policy_type)
+        self.state.policy_types_changed(organization)
+        return {"Root": self._view.root(organization)}
+
+    def _of_root(self, who: Caller, params: dict[str, Any]) -> LocalOrganization:
+        organization = self._view.managed(who)
+        if params["RootId"] != organization.root_id:
+            raise ServiceError("RootNotFoundException", "You specified a root that doesn't exist.")
+        return organization
 
     def list_organizational_units_for_parent(
         self, who: Caller, params: dict[str, Any]

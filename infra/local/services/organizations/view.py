@@ -95,6 +95,16 @@ class View:
             "AvailablePolicyTypes": [],
         }
 
+    def root(self, organization: LocalOrganization) -> dict[str, Any]:
+        return {
+            "Id": organization.root_id,
+            "Arn": self.arn(organization, "root", organization.root_id),
+            "Name": "Root",
+            "PolicyTypes": [
+                {"Type": one, "Status": "ENABLED"} for one in sorted(organization.policy_types)
+            ],
+        }
+
     def account(self, organization: LocalOrganization, account_id: str) -> dict[str, Any]:
         account, seat = self._state.account(account_id), organization.seats[account_id]
         retired = self._state.switches["organizations_account_status"] == ABSENT

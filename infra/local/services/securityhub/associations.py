@@ -80,6 +80,9 @@ class Associations:
         if organization.central is not None:
             organization.central.associations.pop(account_id, None)
 
+    def policy_types_changed(self, organization: LocalOrganization) -> None:
+        """What policies of Organizations do to central configuration is not modelled."""
+
     def account_changed(self, account_id: str) -> None:
         """It may have another parent now, or a further opt-in Region."""
         organization = self._state.organization_of(account_id)

@@ -79,9 +79,8 @@ class Delegation:
         designation = self.administered(who)
         designation.auto_enable = auto_enable
         organization = self._state.organization_of(who.account_id)
-        if auto_enable is AutoEnable.ALL and organization is not None:
-            for account_id in organization.seats:
-                self._enrol_later(organization, who.region, designation, account_id)
+        if organization is not None:
+            self._enrol_all_later(organization, who.region, designation)
 
     def administrator_deregistered(
         self, organization: LocalOrganization, principal: str, account_id: str
@@ -98,6 +97,12 @@ class Delegation:
 
     def account_changed(self, account_id: str) -> None:
         self._members.account_changed(account_id)
+
+    def policy_types_changed(self, organization: LocalOrganization) -> None:
+        """Without its policy type a service enables accounts again (GuardDuty User Guide)."""
+        for (service, region), designation in organization.designations.items():
+            if service == self._members.name:
+                self._enrol_all_later(organization, region, designation)
 
     def account_left(self, organization: LocalOrganization, account_id: str) -> None:
         for membership in self._state.memberships.of_account(account_id):
@@ -124,6 +129,13 @@ class Delegation:
 
         self._state.agenda.after(self._state.timings["administrator_removal"], forget)
 
+    def _enrol_all_later(
+        self, organization: LocalOrganization, region: str, designation: Designation
+    ) -> None:
+        if designation.auto_enable is AutoEnable.ALL:
+            for account_id in organization.seats:
+                self._enrol_later(organization, region, designation, account_id)
+
     def _enrol_later(
         self,
         organization: LocalOrganization,
@@ -147,6 +159,7 @@ class Delegation:
         if (
             designation.removing
             or designation.auto_enable is AutoEnable.NONE
+            or self._members.policy_type in organization.policy_types
             or account_id == administrator
             or account_id not in organization.seats
             or self._members.full(administrator, region, organization=True)

@@ -52,6 +52,8 @@ class Members(LocalService):
     # When the administrator, or the organisation, loses the account.
     when_removed: ClassVar[LocalStatus] = LocalStatus.REMOVED
     when_left: ClassVar[LocalStatus | None] = None  # as when removed
+    # While an organisation has it enabled, auto-enable makes no account a member.
+    policy_type: ClassVar[str | None] = None
 
     def __init__(self, state: State) -> None:
         super().__init__(state)
