@@ -44,7 +44,8 @@ class Facts:
 class Plan:
     """Every account at every target, except the memberships that are ``settled`` from the start.
 
-    ``notes`` say what could not be looked up, and what is done nevertheless.
+    ``notes`` say what could not be looked up, and what is done nevertheless, and which accounts of
+    a reconcile have left the organisation since.
     """
 
     accounts: tuple[Account, ...]

@@ -81,6 +81,7 @@ memberships = st.builds(
     due=st.none() | st.sampled_from(Action),
     automation=st.none()
     | st.builds(Automation, st.sampled_from(Automatic), texts, st.none() | times),
+    surveyed_at=st.none() | times,
     outcome=st.none() | st.sampled_from(Outcome),
     reason=st.none() | st.builds(Reason, codes, texts),
     settled_at=st.none() | times,
