@@ -105,18 +105,23 @@ class Timing:
     auto_enable: int = 300
 
 
+# ``Reconcile.schedule`` for none.
+OFF = "off"
+
+
 @dataclass(frozen=True, slots=True)
 class Reconcile:
     """How the gaps of the whole organisation are closed.
 
     ``schedule`` is an expression of EventBridge Scheduler, ``OFF`` if reconciles are started by
-    hand only. ``services`` (names) and ``regions`` are the configured ones where None. A reconcile
-    that would create or invite more than ``most_changes`` accounts does nothing, unless it was
-    started with a higher number. ``rates`` are the requests per second that a survey sends to a
-    service (by name) in a Region, for those that differ from the service's own rate.
+    hand only: the default, so that neither a first deployment nor an upgrade changes members before
+    somebody has seen a report. ``services`` (names) and ``regions`` are the configured ones where
+    None. A reconcile that would create or invite more than ``most_changes`` accounts does nothing,
+    unless it was started with a higher number. ``rates`` are the requests per second that a survey
+    sends to a service (by name) in a Region, for those that differ from the service's own rate.
     """
 
-    schedule: str = "rate(1 day)"
+    schedule: str = OFF
     services: tuple[str, ...] | None = None
     regions: tuple[str, ...] | None = None
     most_changes: int = 100
@@ -131,8 +136,6 @@ class Reconcile:
         }
 
 
-# ``Reconcile.schedule`` for none.
-OFF = "off"
 MOST_CHANGES = 50_000
 MOST_RATE = 1000
 
