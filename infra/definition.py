@@ -1,4 +1,4 @@
-"""The state machine's definition as the interpreter gets it, from a synthesised template."""
+"""A state machine's definition as the interpreter gets it, from a synthesised template."""
 
 from __future__ import annotations
 
@@ -10,24 +10,18 @@ if TYPE_CHECKING:
 
 
 def resolve_definition(
-    template: Mapping[str, Any], resolve: Callable[[str, str], str]
+    template: Mapping[str, Any], resolve: Callable[[str, str], str], output: str
 ) -> dict[str, Any]:
-    """The definition of the template's one state machine.
+    """The definition of the state machine whose ARN is this output of the template.
 
     ``resolve(kind, logical id or name)`` gives what stands for ``Fn::GetAtt`` … ``Arn`` (kind
     ``Arn``) and for ``Ref`` (kind ``Ref``).
 
     Raises:
-        ValueError: the template has another number of state machines, or other functions in it.
+        ValueError: there are other functions in it.
     """
-    machines = [
-        resource["Properties"]
-        for resource in template["Resources"].values()
-        if resource["Type"] == "AWS::StepFunctions::StateMachine"
-    ]
-    if len(machines) != 1:
-        raise ValueError(f"the template has {len(machines)} state machines")
-    definition: dict[str, Any] = json.loads(_text(machines[0]["DefinitionString"], resolve))
+    machine = template["Resources"][template["Outputs"][output]["Value"]["Ref"]]["Properties"]
+    definition: dict[str, Any] = json.loads(_text(machine["DefinitionString"], resolve))
     return definition
 
 

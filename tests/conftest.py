@@ -98,6 +98,16 @@ def member_role_for(invitation: Invitation) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def definition(template: dict[str, Any]) -> dict[str, Any]:
     """The state machine's definition; each alias is that of a function named after its module."""
+    return _definition(template, "StateMachineArn")
+
+
+@pytest.fixture(scope="session")
+def reconcile_definition(template: dict[str, Any]) -> dict[str, Any]:
+    """The definition of the machine of reconciles, with aliases named in the same way."""
+    return _definition(template, "ReconcileMachineArn")
+
+
+def _definition(template: dict[str, Any], output: str) -> dict[str, Any]:
     from infra.definition import resolve_definition
     from tests.infra.support import invoked
 
@@ -107,4 +117,4 @@ def definition(template: dict[str, Any]) -> dict[str, Any]:
             return f"arn:aws:lambda:eu-west-1:111122223333:function:{step}:{alias['Name']}"
         raise AssertionError(f"{name} of {kind} is not an alias")
 
-    return resolve_definition(template, resolve)
+    return resolve_definition(template, resolve, output)

@@ -42,9 +42,28 @@ _TIMED_OUT = (
     f" in the execution's history for the state that did not end, then {_AGAIN}"
 )
 _THROTTLED = (
-    "Step Functions throttles the state transitions of runs. They continue, but later; nothing is"
+    "Step Functions throttles the state transitions of {what}. They continue, but later; nothing is"
     " lost. All state machines of the account in this Region share the quota: find the one with"
     " the most transitions, or request a higher quota for StateTransition in Service Quotas."
+)
+_RECONCILE_FAILED = (
+    "A reconcile failed; its published result says what it found and did. ReconcileIncomplete: a"
+    " run that it started ended with memberships that are not Enabled, or a target could not be"
+    " read; the result has the reasons, and the next reconcile tries again. ConfirmationRequired:"
+    " it would create or invite more accounts than most_changes allows and started no run; check"
+    " the list in the result and, if it is right, start a reconcile by hand with"
+    ' {"most_changes": N} as the result says. ReconcileFailed: the cause of the failed execution'
+    " says what to mend; then start a reconcile by hand."
+)
+_RECONCILE_ABORTED = (
+    "A reconcile was aborted: somebody stopped its execution (StopExecution in CloudTrail says"
+    " who). Runs that it had started and that had planned continue; the others end without a"
+    " change. If the gaps should be closed, start a reconcile by hand."
+)
+_RECONCILE_TIMED_OUT = (
+    "A reconcile timed out: its execution reached the state machine's time limit, which its"
+    " deadline should have prevented. Look in the execution's history for the state that did not"
+    " end, then start a reconcile by hand."
 )
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
@@ -94,8 +113,8 @@ class Alarms(Construct):
             f" 14 days. {remedy}",
         )
 
-    def watch_machine(self, machine: sfn.StateMachine, *, label: str) -> None:
-        """Alarm when an execution fails, is aborted, times out or is throttled.
+    def watch_onboardings(self, machine: sfn.StateMachine, *, label: str) -> None:
+        """Alarm when an onboarding's execution fails, is aborted, times out or is throttled.
 
         ``label`` is the Distributed Map's. Its children have metrics of their own, as those of a
         machine ``<machine>/<label>``. How they end is not watched: whatever a child leaves open
@@ -104,25 +123,38 @@ class Alarms(Construct):
         Inferred: Step Functions publishes ExecutionThrottled for children, too.
         """
         arn = machine.state_machine_arn
-        for name, metric, arn_of, about in (
-            ("Failed Executions", "ExecutionsFailed", arn, _FAILED),
-            ("Aborted Executions", "ExecutionsAborted", arn, _ABORTED),
-            ("Timed Out Executions", "ExecutionsTimedOut", arn, _TIMED_OUT),
-            ("Throttled Executions", "ExecutionThrottled", arn, _THROTTLED),
-            ("Throttled Targets", "ExecutionThrottled", f"{arn}/{label}", _THROTTLED),
-        ):
-            self._alarm(
-                name,
-                metric=cloudwatch.Metric(
-                    namespace="AWS/States",
-                    metric_name=metric,
-                    dimensions_map={"StateMachineArn": arn_of},
-                    period=FIVE_MINUTES,
-                    statistic=cloudwatch.Stats.SUM,
-                ),
-                missing=cloudwatch.TreatMissingData.NOT_BREACHING,
-                about=about,
-            )
+        throttled = _THROTTLED.format(what="runs")
+        self._watch_executions(arn, "Failed Executions", "ExecutionsFailed", _FAILED)
+        self._watch_executions(arn, "Aborted Executions", "ExecutionsAborted", _ABORTED)
+        self._watch_executions(arn, "Timed Out Executions", "ExecutionsTimedOut", _TIMED_OUT)
+        self._watch_executions(arn, "Throttled Executions", "ExecutionThrottled", throttled)
+        children = f"{arn}/{label}"
+        self._watch_executions(children, "Throttled Targets", "ExecutionThrottled", throttled)
+
+    def watch_reconciles(self, machine: sfn.StateMachine) -> None:
+        """Alarm when a reconcile's execution fails, is aborted, times out or is throttled."""
+        arn = machine.state_machine_arn
+        throttled = _THROTTLED.format(what="reconciles")
+        self._watch_executions(arn, "Failed Reconciles", "ExecutionsFailed", _RECONCILE_FAILED)
+        self._watch_executions(arn, "Aborted Reconciles", "ExecutionsAborted", _RECONCILE_ABORTED)
+        self._watch_executions(
+            arn, "Timed Out Reconciles", "ExecutionsTimedOut", _RECONCILE_TIMED_OUT
+        )
+        self._watch_executions(arn, "Throttled Reconciles", "ExecutionThrottled", throttled)
+
+    def _watch_executions(self, machine_arn: str, name: str, metric: str, about: str) -> None:
+        self._alarm(
+            name,
+            metric=cloudwatch.Metric(
+                namespace="AWS/States",
+                metric_name=metric,
+                dimensions_map={"StateMachineArn": machine_arn},
+                period=FIVE_MINUTES,
+                statistic=cloudwatch.Stats.SUM,
+            ),
+            missing=cloudwatch.TreatMissingData.NOT_BREACHING,
+            about=about,
+        )
 
     def _alarm(
         self,

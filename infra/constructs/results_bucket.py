@@ -1,4 +1,4 @@
-"""The bucket with the complete result of every run."""
+"""The bucket with the complete results, and with what surveys found."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_s3 as s3
 from constructs import Construct
 
+from functions.aws import archive
 from infra.constructs.findings import acknowledge
 
 # Longer than a year, so that a yearly review finds every result since the last one.
@@ -14,8 +15,8 @@ UPLOAD_DAYS = 7
 
 
 class ResultsBucket(Construct):
-    """Private and encrypted. Results expire after ``RETENTION_DAYS``; the bucket is retained when
-    the stack is deleted.
+    """Private and encrypted. Results expire after ``RETENTION_DAYS``, surveys after
+    ``SURVEY_DAYS``; the bucket is retained when the stack is deleted.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
@@ -31,7 +32,12 @@ class ResultsBucket(Construct):
                 s3.LifecycleRule(
                     expiration=cdk.Duration.days(RETENTION_DAYS),
                     abort_incomplete_multipart_upload_after=cdk.Duration.days(UPLOAD_DAYS),
-                )
+                ),
+                # Of two rules for one object, the shorter expiration applies (S3 guide, "Examples
+                # of S3 Lifecycle configurations").
+                s3.LifecycleRule(
+                    prefix=archive.SURVEYS, expiration=cdk.Duration.days(archive.SURVEY_DAYS)
+                ),
             ],
             # Not retained when the deployment that creates it fails.
             removal_policy=cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
@@ -13,12 +12,12 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from functions.aws import archive, publisher
-from functions.aws.executions import STOPPED
+from functions.aws import archive
+from functions.enrolment.configuration import OFF
 from functions.enrolment.membership import Action
-from functions.services.registry import SERVICES
 from functions.steps import (
     accept_invitations,
+    await_runs,
     close_run,
     create_members,
     fail_target,
@@ -26,10 +25,12 @@ from functions.steps import (
     invite_members,
     plan_onboarding,
     publish_interim,
+    publish_reconcile,
     publish_results,
     restart_members,
+    start_runs,
+    survey_organization,
 )
-from functions.steps.close_run import STATUS_CHANGE
 from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
 from infra.constructs.bus_admission import admit_forwarders
@@ -40,11 +41,13 @@ from infra.constructs.event_rules import (
     UndeliveredEvents,
     rules_role,
 )
-from infra.constructs.findings import acknowledge, as_written
+from infra.constructs.executions import allow_on_executions, run_when_ended
 from infra.constructs.ledger_table import LedgerTable
 from infra.constructs.onboarding_machine import TARGET_LABEL, OnboardingMachine
+from infra.constructs.reconcile_machine import ReconcileMachine
+from infra.constructs.reconcile_schedule import ReconcileSchedule
 from infra.constructs.results_bucket import ResultsBucket
-from infra.constructs.step import Step
+from infra.constructs.steps import Steps
 from infra.constructs.subscriptions import Subscriptions
 from infra.constructs.target_loop import TargetLoop
 from infra.organization import organizations_region, wanted_patterns
@@ -56,7 +59,7 @@ if TYPE_CHECKING:
 
     from infra.config import DeploymentConfig
 
-STEPS = (
+ONBOARDING_STEPS = (
     plan_onboarding,
     get_members,
     create_members,
@@ -68,6 +71,7 @@ STEPS = (
     publish_results,
     close_run,
 )
+RECONCILE_STEPS = (survey_organization, start_runs, await_runs, publish_reconcile)
 _ACTION_STEPS = {
     Action.CREATE: "create_members",
     Action.INVITE: "invite_members",
@@ -77,7 +81,7 @@ _ACTION_STEPS = {
 
 
 class RollcallStack(cdk.Stack):
-    """Bus, rules, state machine, steps, table and topics; the grants between them are made here."""
+    """Bus, rules, state machines, steps, table and topics; grants on executions are made here."""
 
     def __init__(
         self,
@@ -94,7 +98,6 @@ class RollcallStack(cdk.Stack):
             env=_environment(config),
         )
         self._config = config
-        self._code = lambda_.Code.from_asset(str(asset))
         self._log_retention = _retention(config.log_retention_days)
         self.bus = self._make_bus()
         self.table = LedgerTable(self, "RollcallTable").table
@@ -106,9 +109,35 @@ class RollcallStack(cdk.Stack):
             subscribers=config.notifications.results or (),
         )
         self.results = ResultsBucket(self, "RunResults").bucket
-        self.steps = self._make_steps()
-        for step in self.steps.values():
-            self._grant(step)
+        making = Steps(
+            self,
+            config=config,
+            code=lambda_.Code.from_asset(str(asset)),
+            log_retention=self._log_retention,
+            table=self.table,
+            bus=self.bus,
+            topic=self.topic,
+            bucket=self.results,
+        )
+        self.steps = making.make(ONBOARDING_STEPS, results=archive.ONBOARDINGS)
+        self.machine = self._make_onboarding().machine
+        self.reconcile_steps = making.make(
+            RECONCILE_STEPS, results=archive.RECONCILES, starts=self.machine
+        )
+        self.reconciles = self._make_reconcile().machine
+        self.undelivered = UndeliveredEvents(self, "Undelivered").queue
+        self._start_on_arrivals()
+        alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
+        alarms.watch_queue(
+            self.undelivered,
+            remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
+            f" {config.names.redrive}",
+        )
+        alarms.watch_onboardings(self.machine, label=TARGET_LABEL)
+        alarms.watch_reconciles(self.reconciles)
+        self._add_outputs()
+
+    def _make_onboarding(self) -> OnboardingMachine:
         loop = TargetLoop(
             self,
             "Target",
@@ -120,7 +149,7 @@ class RollcallStack(cdk.Stack):
             },
             fail_target=self.steps["fail_target"],
             publish_interim=self.steps["publish_interim"],
-            retry_config=config.retry,
+            retry_config=self._config.retry,
         )
         onboarding = OnboardingMachine(
             self,
@@ -129,10 +158,9 @@ class RollcallStack(cdk.Stack):
             publish=self.steps["publish_results"],
             close=self.steps["close_run"],
             loop=loop,
-            config=config,
+            config=self._config,
             log_retention=self._log_retention,
         )
-        self.machine = onboarding.machine
         onboarding.allow_earlier_executions(self.steps.values())
         for step in self.steps.values():
             if step.needs.executions:
@@ -141,17 +169,52 @@ class RollcallStack(cdk.Stack):
                     step.needs.executions,
                     "Which run holds a membership is not known before",
                 )
-        self.undelivered = UndeliveredEvents(self, "Undelivered").queue
-        self._start_on_arrivals()
-        self._close_what_ended()
-        alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
-        alarms.watch_queue(
-            self.undelivered,
-            remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
-            f" {config.names.redrive}",
+        # Where an event is lost, what the run owns is free when its lease is over.
+        run_when_ended(
+            self,
+            "Ended",
+            step=self.steps["close_run"],
+            machine=onboarding.machine,
+            with_children=True,
+            description="closes runs whose execution failed, timed out or was aborted",
         )
-        alarms.watch_machine(self.machine, label=TARGET_LABEL)
-        self._add_outputs()
+        return onboarding
+
+    def _make_reconcile(self) -> ReconcileMachine:
+        """The machine, which a person can start, and its schedule where there is one."""
+        reconcile = ReconcileMachine(
+            self,
+            "Reconcile",
+            survey=self.reconcile_steps["survey_organization"],
+            start=self.reconcile_steps["start_runs"],
+            wait=self.reconcile_steps["await_runs"],
+            publish=self.reconcile_steps["publish_reconcile"],
+            retry_config=self._config.retry,
+            log_retention=self._log_retention,
+        )
+        for step in (*self.steps.values(), *self.reconcile_steps.values()):
+            if step.needs.reconciles:
+                allow_on_executions(
+                    reconcile,
+                    step,
+                    reconcile.machine,
+                    step.needs.reconciles,
+                    "Which reconcile holds the lock or started a run is not known before",
+                )
+        # Where an event is lost, the next reconcile takes the lock of the ended one.
+        run_when_ended(
+            self,
+            "EndedReconciles",
+            step=self.reconcile_steps["publish_reconcile"],
+            machine=reconcile.machine,
+            description="publishes reconciles whose execution failed, timed out or was aborted",
+        )
+        schedule = self._config.configuration.reconcile.schedule
+        if schedule != OFF:
+            ReconcileSchedule(
+                self, "ReconcileSchedule", expression=schedule, machine=reconcile.machine
+            )
+        return reconcile
 
     def _make_bus(self) -> events.IEventBus:
         """The bus. From outside the account it takes events of the forwarders' accounts only."""
@@ -194,107 +257,10 @@ class RollcallStack(cdk.Stack):
                 purpose="starts a run",
             )
 
-    def _close_what_ended(self) -> None:
-        """Close runs by Step Functions' events about executions, children of a map included.
-
-        Without a queue: where an event is lost, what the run owns is free when its lease is over.
-        """
-        arn = self.machine.state_machine_arn
-        events.Rule(
-            self,
-            "Ended",
-            description="Rollcall: closes runs whose execution failed, timed out or was aborted",
-            event_pattern=events.EventPattern(
-                source=["aws.states"],
-                detail_type=[STATUS_CHANGE],
-                detail={
-                    "stateMachineArn": [arn, {"prefix": f"{arn}/"}],
-                    "status": ["FAILED", *sorted(STOPPED)],
-                },
-            ),
-            targets=[targets.LambdaFunction(self.steps["close_run"].alias)],
-        )
-
-    def _make_steps(self) -> dict[str, Step]:
-        """The steps by module. Without a member role nothing is accepted, and no step for it."""
-        accepts = self._config.configuration.invitation.member_role is not None
-        settings = {
-            "ROLLCALL_ADMINISTRATOR": self.account,
-            "ROLLCALL_PARTITION": self.partition,
-            "ROLLCALL_CONFIGURATION": json.dumps(self._config.configuration.to_json()),
-            "ROLLCALL_TABLE": self.table.table_name,
-            "POWERTOOLS_METRICS_NAMESPACE": self._config.names.metrics,
-        }
-        publishing = {
-            "ROLLCALL_BUS": self.bus.event_bus_name,
-            "ROLLCALL_TOPIC": self.topic.topic_arn,
-            "ROLLCALL_RESULTS_BUCKET": self.results.bucket_name,
-        }
-        needed = {module.__name__.rpartition(".")[2]: module.NEEDS for module in STEPS}
-        return {
-            module: Step(
-                self,
-                step_name(module),
-                module=module,
-                needs=needs,
-                # The member roles trust this role by its name.
-                role_name=self._config.names.accepting_role if needs.member_role else None,
-                code=self._code,
-                environment=settings | (publishing if needs.publishes else {}),
-                log_retention=self._log_retention,
-            )
-            for module, needs in needed.items()
-            if accepts or not needs.member_role
-        }
-
-    def _grant(self, step: Step) -> None:
-        """What the step says beside its handler that it needs, and nothing else."""
-        needs, configuration = step.needs, self._config.configuration
-        step.allow(needs.table, self.table.table_arn)
-        if needs.organization:
-            step.allow_everywhere(
-                needs.organization,
-                "Reads of Organizations and Account Management, whatever the account",
-            )
-        if needs.services:
-            step.allow_everywhere(
-                [
-                    action
-                    for service in SERVICES
-                    if service in configuration.services
-                    for verb in needs.services
-                    for action in service.permissions[verb]
-                ],
-                "Not every member operation can be limited to a hub, detector or graph, and those"
-                " of every configured Region are meant",
-            )
-        if needs.publishes:
-            self._allow_publishing(step)
-        if needs.member_role:
-            place = f":iam::*:role/{configuration.invitation.member_role}"
-            step.allow(needs.member_role, f"arn:{self.partition}{place}")
-            acknowledge(
-                step,
-                f"AwsSolutions-IAM5[Resource::arn:{as_written(self, self.partition)}{place}]",
-                "The member role is in whatever account is invited; its trust decides",
-            )
-
-    def _allow_publishing(self, step: Step) -> None:
-        step.allow(publisher.ACTIONS["event"], self.bus.event_bus_arn)
-        step.allow(publisher.ACTIONS["message"], self.topic.topic_arn)
-        step.allow(
-            archive.ACTIONS["persist"], self.results.arn_for_objects(f"{archive.ONBOARDINGS}*")
-        )
-        name, _ = self.resolve(self.results.bucket_arn)["Fn::GetAtt"]
-        acknowledge(
-            step,
-            f"AwsSolutions-IAM5[Resource::<{name}.Arn>/{archive.ONBOARDINGS}*]",
-            "Each run has keys of its own under this prefix",
-        )
-
     def _add_outputs(self) -> None:
         for name, value in {
             "StateMachineArn": self.machine.state_machine_arn,
+            "ReconcileMachineArn": self.reconciles.state_machine_arn,
             "BusName": self.bus.event_bus_name,
             "BusArn": self.bus.event_bus_arn,
             "TableName": self.table.table_name,
@@ -303,11 +269,6 @@ class RollcallStack(cdk.Stack):
             "UndeliveredEventsUrl": self.undelivered.queue_url,
         }.items():
             cdk.CfnOutput(self, name, value=value)
-
-
-def step_name(module: str) -> str:
-    """The name of a step's state: its module's, as people write it."""
-    return module.replace("_", " ").title()
 
 
 def _environment(config: DeploymentConfig) -> cdk.Environment | None:

@@ -10,6 +10,7 @@ import aws_cdk as cdk
 import pytest
 
 from functions.enrolment.account import AccountId
+from functions.enrolment.configuration import Reconcile
 from functions.enrolment.scope import Scope
 from infra.app import build
 from infra.asset import staged_asset
@@ -27,6 +28,7 @@ ORGANIZED = DeploymentConfig(
         ACCEPTING,
         regions=(*ACCEPTING.regions, OPTED_IN_TO),
         scope=Scope(include_paths=("o-aa111bb222/r-ab12/",)),
+        reconcile=Reconcile(schedule="cron(0 6 * * ? *)"),
     ),
     organization=OrganizationConfig(
         management_account=AccountId("999988887777"),

@@ -40,6 +40,11 @@ def the(template: Mapping[str, Any], kind: str) -> dict[str, Any]:
     return properties
 
 
+def machine_of(template: Mapping[str, Any], output: str = "StateMachineArn") -> str:
+    """The logical id of the state machine whose ARN is this output."""
+    return text(template["Outputs"][output]["Value"])
+
+
 def arrival_rules(template: Mapping[str, Any]) -> dict[str, Any]:
     """The rules for events that bring an account, by logical id."""
     rules = resources(template, "AWS::Events::Rule")

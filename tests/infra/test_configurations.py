@@ -21,7 +21,15 @@ from infra.config import DeploymentConfig, read_config
 from infra.organization import CONTROL_TOWER, wanted_patterns
 from tests.conftest import cdk_json
 from tests.infra.alarms import check_alarms, check_undelivered_events
-from tests.infra.support import arrival_rules, name_of, resources, steps, text, the
+from tests.infra.support import (
+    arrival_rules,
+    machine_of,
+    name_of,
+    resources,
+    steps,
+    text,
+    the,
+)
 from tests.infra.test_names import fixed_names
 
 if TYPE_CHECKING:
@@ -47,6 +55,16 @@ def organized(home: str, administrator: str = ADMINISTRATOR, **more: str) -> dic
 CONFIGURATIONS: dict[str, dict[str, Any]] = {
     "Least": {"regions": REGIONS},
     "OneService": {"regions": REGIONS, "bus": "default", "services": ["detective"]},
+    "Scheduled": {
+        "regions": OPT_IN,
+        "reconcile": {
+            "schedule": "rate(1 day)",
+            "services": ["guardduty"],
+            "regions": ["af-south-1"],
+            "most_changes": 0,
+            "rates": {"guardduty": 3},
+        },
+    },
     "Elsewhere": {
         "regions": OPT_IN,
         "organization": organized("eu-west-1", control_tower_region="eu-central-1", admit="rule"),
@@ -65,6 +83,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
                 f"arn:aws:lambda:eu-west-1:{ADMINISTRATOR}:function:page:live",
             ],
         },
+        "reconcile": {"schedule": "cron(15 4 ? * MON-FRI *)"},
         "record_retention_days": 0,
         "log_retention_days": 3653,
         "tags": {"team": "security"},
@@ -109,8 +128,14 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "regions": ["us-gov-east-1", "us-gov-west-1"],
         "organization": organized("us-gov-east-1", admit="rule"),
         "invitation": {"member_role": "GovMember", "external_id": "example"},
+        "reconcile": {"schedule": "rate(12 hours)"},
     },
-    "GovDefault": {"regions": ["us-gov-east-1"], "bus": "default", "services": ["guardduty"]},
+    "GovDefault": {
+        "regions": ["us-gov-east-1"],
+        "bus": "default",
+        "services": ["guardduty"],
+        "reconcile": {"schedule": "off", "most_changes": 10},
+    },
     "China": {
         "regions": ["cn-north-1", "cn-northwest-1"],
         "bus": "default",
@@ -211,7 +236,7 @@ def test_every_event_that_is_wanted_reaches_the_machine_from_where_it_is_publish
 ) -> None:
     config = config_of(name)
     wanted = set(wanted_patterns(config.configuration))
-    (machine,) = resources(made[""], "AWS::StepFunctions::StateMachine")
+    machine = machine_of(made[""])
     started = [name_of(rule) for rule in arrival_rules(made[""]).values()]
     forwarded = [
         name_of(rule)
@@ -272,6 +297,15 @@ def test_every_stack_with_rules_keeps_and_reports_what_it_cannot_deliver(made: T
         if stack != "MemberRole":
             check_undelivered_events(template)
             check_alarms(template)
+
+
+def test_reconciles_are_scheduled_where_that_is_configured_only(made: Templates, name: str) -> None:
+    schedule = CONFIGURATIONS[name].get("reconcile", {}).get("schedule", "off")
+    scheduled = resources(made[""], "AWS::Scheduler::Schedule").values()
+
+    assert [one["ScheduleExpression"] for one in scheduled] == [schedule] * (schedule != "off")
+    # One can always be started by hand.
+    assert "ReconcileMachineArn" in made[""]["Outputs"]
 
 
 def test_who_is_configured_is_subscribed(made: Templates, name: str) -> None:

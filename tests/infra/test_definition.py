@@ -1,4 +1,4 @@
-"""The state machine's definition: valid, and in step with the code it runs."""
+"""The state machines' definitions: valid, and in step with the code they run."""
 
 from __future__ import annotations
 
@@ -25,6 +25,13 @@ MAP = "Enrol In Targets"
 THEIRS = ("States.", "Lambda.", "Sandbox.", "Runtime.")
 
 
+@pytest.fixture(params=["definition", "reconcile_definition"])
+def each(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """Each machine's definition."""
+    definition: dict[str, Any] = request.getfixturevalue(request.param)
+    return definition
+
+
 @pytest.fixture
 def loop(definition: Mapping[str, Any]) -> dict[str, Any]:
     """The states of a child execution."""
@@ -47,9 +54,9 @@ def retried(state: Mapping[str, Any]) -> set[str]:
     return {error for retrier in state["Retry"] for error in retrier["ErrorEquals"]}
 
 
-def test_the_validator_accepts_it(definition: Mapping[str, Any], tmp_path: Path) -> None:
+def test_the_validator_accepts_it(each: Mapping[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "definition.json"
-    path.write_text(json.dumps(definition))
+    path.write_text(json.dumps(each))
 
     done = subprocess.run(  # noqa: S603  # pinned in package-lock.json
         [VALIDATOR, "--json-path", path], capture_output=True, text=True, check=False
@@ -59,17 +66,17 @@ def test_the_validator_accepts_it(definition: Mapping[str, Any], tmp_path: Path)
     assert "is valid" in done.stdout
 
 
-def test_every_task_is_named_as_the_step_it_runs(definition: Mapping[str, Any]) -> None:
-    for name, task in tasks(definition).items():
+def test_every_task_is_named_as_the_step_it_runs(each: Mapping[str, Any]) -> None:
+    for name, task in tasks(each).items():
         module, alias = task["Resource"].split(":")[-2:]
         assert alias == "live"
         assert name == module.replace("_", " ").title()
 
 
-def test_errors_are_named_as_their_classes(definition: Mapping[str, Any]) -> None:
+def test_errors_are_named_as_their_classes(each: Mapping[str, Any]) -> None:
     handled = {
         error
-        for _, state in all_states(definition)
+        for _, state in all_states(each)
         for handler in (*state.get("Retry", ()), *state.get("Catch", ()))
         for error in handler["ErrorEquals"]
     }
@@ -80,8 +87,8 @@ def test_errors_are_named_as_their_classes(definition: Mapping[str, Any]) -> Non
         assert issubclass(getattr(errors, error), errors.RollcallError)
 
 
-def test_every_task_retries_what_heals_and_only_by_name(definition: Mapping[str, Any]) -> None:
-    for name, task in tasks(definition).items():
+def test_every_task_retries_what_heals_and_only_by_name(each: Mapping[str, Any]) -> None:
+    for name, task in tasks(each).items():
         assert retried(task) >= {
             "Throttled",
             "ServiceUnavailable",
@@ -235,3 +242,24 @@ def test_an_incomplete_onboarding_fails_with_its_cause(definition: Mapping[str, 
         "OnboardingIncomplete",
         "$.result.cause",
     )
+
+
+def test_each_step_of_a_reconcile_is_told_of_the_execution(
+    reconcile_definition: Mapping[str, Any],
+) -> None:
+    states = reconcile_definition["States"]
+    run = {
+        "input.$": "$$.Execution.Input",
+        "onboarding_id.$": "$$.Execution.Name",
+        "started_at.$": "$$.Execution.StartTime",
+        "execution_arn.$": "$$.Execution.Id",
+    }
+
+    for name in ("Survey Organization", "Start Runs", "Await Runs"):
+        assert states[name]["Parameters"] == run
+        # The error becomes the whole input: an execution's own input may be anything.
+        assert states[name]["Catch"] == [{"ErrorEquals": ["States.ALL"], "Next": "Failure"}]
+    assert states["Failure"]["Parameters"] == run | {"failure.$": "$"}
+    assert states["No Failure"]["Parameters"] == run
+    for name in ("Failure", "No Failure"):
+        assert states[name]["Next"] == "Publish Reconcile"

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.infra.support import a_list, arrival_rules, granted, resources, role_of, steps, text, the
+from tests.infra.support import (
+    a_list,
+    arrival_rules,
+    granted,
+    machine_of,
+    resources,
+    role_of,
+    steps,
+    text,
+    the,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,7 +24,8 @@ if TYPE_CHECKING:
 ACTING = {"dynamodb:BatchGetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"}
 READING = ACTING | {"dynamodb:BatchWriteItem", "dynamodb:GetItem"}
 ENDING = ACTING | {"dynamodb:BatchWriteItem", "dynamodb:Query"}
-PUBLISHING = {"bus": {"events:PutEvents"}, "topic": {"sns:Publish"}, "results": {"s3:PutObject"}}
+ANNOUNCING = {"bus": {"events:PutEvents"}, "topic": {"sns:Publish"}}
+PUBLISHING = ANNOUNCING | {"onboardings": {"s3:PutObject"}}
 LOGGING = {"logs:CreateLogStream", "logs:PutLogEvents"}
 TRACING = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
 
@@ -23,6 +34,8 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "plan_onboarding": {
         "table": ACTING | {"dynamodb:GetItem"},
         "executions": {"states:DescribeExecution"},
+        "reconcile executions": {"states:DescribeExecution"},
+        "surveys": {"s3:GetObject"},
         "*": {
             "account:ListRegions",
             "organizations:DescribeAccount",
@@ -67,7 +80,43 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     },
     "publish_results": {"table": ENDING, **PUBLISHING},
     "close_run": {"table": ENDING | READING, **PUBLISHING},
+    "survey_organization": {
+        "table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"},
+        "reconcile executions": {"states:DescribeExecution"},
+        "surveys": {"s3:PutObject"},
+        "*": {
+            "account:ListRegions",
+            "detective:DescribeOrganizationConfiguration",
+            "detective:ListGraphs",
+            "detective:ListMembers",
+            "guardduty:DescribeOrganizationConfiguration",
+            "guardduty:ListDetectors",
+            "guardduty:ListMembers",
+            "organizations:DescribeOrganization",
+            "organizations:ListAccounts",
+            "organizations:ListDelegatedAdministrators",
+            "organizations:ListTagsForResource",
+            "securityhub:BatchGetConfigurationPolicyAssociations",
+            "securityhub:DescribeOrganizationConfiguration",
+            "securityhub:GetConfigurationPolicy",
+            "securityhub:ListFindingAggregators",
+            "securityhub:ListMembers",
+        },
+    },
+    "start_runs": {
+        "machine": {"states:StartExecution"},
+        "surveys": {"s3:GetObject"},
+        "*": {"organizations:DescribeAccount", "organizations:ListAccounts"},
+    },
+    "await_runs": {"table": {"dynamodb:BatchGetItem"}},
+    "publish_reconcile": {
+        "table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "surveys": {"s3:GetObject"},
+        "reconciles": {"s3:PutObject"},
+        **ANNOUNCING,
+    },
 }
+EXECUTIONS = "arn:aws:states:eu-west-1:111122223333:execution:"
 KINDS = {
     "AWS::DynamoDB::Table": "table",
     "AWS::Events::EventBus": "bus",
@@ -82,10 +131,15 @@ def by_kind(template: Mapping[str, Any], role: str) -> dict[str, set[str]]:
             return "member role"
         if resource == "*":
             return "*"
-        if resource.startswith("arn:aws:states:eu-west-1:111122223333:execution:OnboardingMachine"):
+        if resource == f"{EXECUTIONS}{machine_of(template)}:*":
             return "executions"
-        if resource.endswith("/onboardings/*"):
-            return {"AWS::S3::Bucket": "results"}[kind_of(resource.partition("/")[0])]
+        if resource == f"{EXECUTIONS}{machine_of(template, 'ReconcileMachineArn')}:*":
+            return "reconcile executions"
+        if resource == machine_of(template):
+            return "machine"
+        if resource.endswith("/*"):
+            bucket, prefix, _ = resource.split("/")
+            return {"AWS::S3::Bucket": prefix}[kind_of(bucket)]
         return KINDS[kind_of(resource)]
 
     def kind_of(logical_id: str) -> str:
@@ -109,16 +163,20 @@ def test_every_step_is_listed(template: Mapping[str, Any]) -> None:
 def test_the_machine_may_invoke_its_steps_and_run_its_children(
     template: Mapping[str, Any],
 ) -> None:
-    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
-    allowed = granted(template, text(the(template, "AWS::StepFunctions::StateMachine")["RoleArn"]))
-    aliases = set(resources(template, "AWS::Lambda::Alias"))
+    machine = machine_of(template)
+    allowed = granted(template, role_of_machine(template, machine))
+    steps_of_reconciles = aliases_of(template, "ReconcileMachineArn")
+    aliases = set(resources(template, "AWS::Lambda::Alias")) - steps_of_reconciles
+    functions = {
+        text(resources(template, "AWS::Lambda::Alias")[a]["FunctionName"]) for a in aliases
+    }
     invoked = {r for r, actions in allowed.items() if actions == {"lambda:InvokeFunction"}}
     children = {
         action for resource, actions in allowed.items() if machine in resource for action in actions
     }
 
     # Executions of a deployment from before the aliases name the functions.
-    assert invoked == aliases | set(resources(template, "AWS::Lambda::Function"))
+    assert invoked == aliases | functions
     assert children == {
         "states:StartExecution",
         "states:DescribeExecution",
@@ -129,12 +187,48 @@ def test_the_machine_may_invoke_its_steps_and_run_its_children(
     assert {action.partition(":")[0] for action in others} == {"lambda", "logs", "xray"}
 
 
+def test_the_machine_of_reconciles_may_invoke_its_steps_only(template: Mapping[str, Any]) -> None:
+    machine = machine_of(template, "ReconcileMachineArn")
+    allowed = granted(template, role_of_machine(template, machine))
+
+    invoked = {r for r, actions in allowed.items() if actions == {"lambda:InvokeFunction"}}
+    assert invoked == aliases_of(template, "ReconcileMachineArn")
+    others = {action for r, actions in allowed.items() if r not in invoked for action in actions}
+    assert {action.partition(":")[0] for action in others} == {"logs", "xray"}
+
+
+def test_the_schedule_may_start_reconciles_and_nothing_else(
+    templates: Mapping[str, dict[str, Any]],
+) -> None:
+    template = templates["Rollcall"]
+    role = text(the(template, "AWS::Scheduler::Schedule")["Target"]["RoleArn"])
+    (trust,) = resources(template, "AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
+
+    assert granted(template, role) == {
+        machine_of(template, "ReconcileMachineArn"): {"states:StartExecution"}
+    }
+    assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    condition = trust["Condition"]["StringEquals"]
+    assert condition["aws:SourceAccount"] == "111122223333"
+    assert text(condition["aws:SourceArn"]).endswith(":111122223333:schedule-group/default")
+
+
+def role_of_machine(template: Mapping[str, Any], machine: str) -> str:
+    return text(template["Resources"][machine]["Properties"]["RoleArn"])
+
+
+def aliases_of(template: Mapping[str, Any], output: str) -> set[str]:
+    """The aliases that a machine's definition names."""
+    definition = template["Resources"][machine_of(template, output)]["Properties"]
+    _, parts = definition["DefinitionString"]["Fn::Join"]
+    return {part["Ref"] for part in parts if isinstance(part, dict) and "Ref" in part}
+
+
 def test_events_may_start_the_machine_and_nothing_else(template: Mapping[str, Any]) -> None:
     rules = arrival_rules(template).values()
     (role,) = {text(target["RoleArn"]) for rule in rules for target in rule["Targets"]}
-    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
 
-    assert granted(template, role) == {machine: {"states:StartExecution"}}
+    assert granted(template, role) == {machine_of(template): {"states:StartExecution"}}
 
 
 def test_no_role_takes_a_policy_that_aws_manages(template: Mapping[str, Any]) -> None:

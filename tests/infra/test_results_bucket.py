@@ -13,6 +13,7 @@ import pytest
 from aws_cdk import aws_s3 as s3
 from cdk_nag import AwsSolutionsChecks
 
+from functions.aws.archive import SURVEY_DAYS
 from infra.constructs.results_bucket import RETENTION_DAYS, ResultsBucket
 from tests.conftest import cdk_json
 from tests.infra.alarms import refuses_plain_http
@@ -94,10 +95,14 @@ def test_it_refuses_plain_http_and_allows_nobody(template: Mapping[str, Any]) ->
     assert [text(resource) for resource in statement["Resource"]] == [bucket, f"{bucket}/*"]
 
 
-def test_results_expire_and_unfinished_uploads_too(template: Mapping[str, Any]) -> None:
-    (rule,) = the(template, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+def test_surveys_expire_before_results_and_unfinished_uploads_too(
+    template: Mapping[str, Any],
+) -> None:
+    rule, of_surveys = the(template, "AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
 
     assert RETENTION_DAYS == 400
+    assert SURVEY_DAYS == 30
+    assert of_surveys == {"Status": "Enabled", "Prefix": "surveys/", "ExpirationInDays": 30}
     assert rule == {
         "Status": "Enabled",
         "ExpirationInDays": 400,

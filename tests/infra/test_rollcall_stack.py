@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
 import functions.steps
 from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
@@ -14,7 +16,15 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
-from tests.infra.support import arrival_rules, invoked, resources, steps, text, the
+from tests.infra.support import (
+    arrival_rules,
+    invoked,
+    machine_of,
+    resources,
+    steps,
+    text,
+    the,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,8 +48,14 @@ def test_functions_are_alike_and_share_one_asset(template: Mapping[str, Any]) ->
         assert function["Runtime"] == "python3.14"
         assert function["Architectures"] == ["arm64"]
         assert function["TracingConfig"] == {"Mode": "Active"}
-        assert function["MemorySize"] == 512
         assert 60 <= function["Timeout"] <= 900
+
+
+def test_only_the_survey_has_more_memory(template: Mapping[str, Any]) -> None:
+    memory = {module: function["MemorySize"] for module, function in steps(template).items()}
+
+    assert memory.pop("survey_organization") == 2048
+    assert set(memory.values()) == {512}
 
 
 def test_every_function_has_its_own_role_and_its_own_log(template: Mapping[str, Any]) -> None:
@@ -62,11 +78,17 @@ def test_steps_are_told_what_they_read(template: Mapping[str, Any]) -> None:
     }
 
     places = {"ROLLCALL_BUS", "ROLLCALL_TOPIC", "ROLLCALL_RESULTS_BUCKET"}
+    others = {
+        "plan_onboarding": {"ROLLCALL_RESULTS_BUCKET"},
+        "survey_organization": {"ROLLCALL_RESULTS_BUCKET"},
+        "start_runs": {"ROLLCALL_RESULTS_BUCKET", "ROLLCALL_ONBOARDING_MACHINE"},
+    }
 
     for module, function in steps(template).items():
         variables = function["Environment"]["Variables"]
         publishing = places if module.startswith(("publish_", "close_")) else set()
-        assert {name for name in variables if name.startswith("ROLLCALL_")} == common | publishing
+        expected = common | publishing | others.get(module, set())
+        assert {name for name in variables if name.startswith("ROLLCALL_")} == expected
         # Lambda's limit is 4 KB in all.
         assert sum(len(name) + len(text(value)) for name, value in variables.items()) < 4000
 
@@ -81,7 +103,7 @@ def test_steps_read_the_configuration_that_was_deployed(template: Mapping[str, A
 def test_every_rule_starts_the_machine_with_the_event_as_it_is(
     template: Mapping[str, Any],
 ) -> None:
-    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    machine = machine_of(template)
     (bus,) = resources(template, "AWS::Events::EventBus")
 
     for rule in arrival_rules(template).values():
@@ -97,24 +119,37 @@ def test_every_rule_starts_the_machine_with_the_event_as_it_is(
 
 
 def test_an_execution_that_ended_badly_is_closed(template: Mapping[str, Any]) -> None:
-    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    machine, reconciles = machine_of(template), machine_of(template, "ReconcileMachineArn")
     arrivals = arrival_rules(template)
-    (rule,) = (r for k, r in resources(template, "AWS::Events::Rule").items() if k not in arrivals)
-    (target,) = rule["Targets"]
-    pattern = rule["EventPattern"]
+    rules = [r for k, r in resources(template, "AWS::Events::Rule").items() if k not in arrivals]
+    permissions = resources(template, "AWS::Lambda::Permission").values()
+    watched = {}
+    for rule in rules:
+        (target,) = rule["Targets"]
+        pattern = rule["EventPattern"]
+        assert "EventBusName" not in rule
+        assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
+        assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
+        exactly, *children = pattern["detail"]["stateMachineArn"]
+        watched[invoked(template, text(target["Arn"]))] = [
+            text(exactly),
+            *(text(child["prefix"]) for child in children),
+        ]
 
-    assert "EventBusName" not in rule
-    assert invoked(template, text(target["Arn"])) == "close_run"
-    permission = the(template, "AWS::Lambda::Permission")
-    assert text(permission["FunctionName"]) == text(target["Arn"])
-    exactly, children = pattern["detail"]["stateMachineArn"]
-    assert (text(exactly), text(children["prefix"])) == (machine, f"{machine}/")
-    assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
-    assert pattern["detail"]["status"] == ["FAILED", "ABORTED", "TIMED_OUT"]
+    assert watched == {"close_run": [machine, f"{machine}/"], "publish_reconcile": [reconciles]}
+    assert {invoked(template, text(each["FunctionName"])) for each in permissions} == set(watched)
 
 
-def test_no_step_may_run_longer_than_a_lease_holds(template: Mapping[str, Any]) -> None:
-    timeouts = [properties["Timeout"] for properties in steps(template).values()]
+def test_no_step_that_takes_memberships_may_run_longer_than_a_lease_holds(
+    template: Mapping[str, Any],
+) -> None:
+    # They read memberships at most.
+    reconciling = {"survey_organization", "start_runs", "await_runs", "publish_reconcile"}
+    timeouts = [
+        properties["Timeout"]
+        for module, properties in steps(template).items()
+        if module not in reconciling
+    ]
 
     assert max(timeouts) <= STEP_SECONDS < LEASE_SECONDS
 
@@ -128,7 +163,7 @@ def test_the_machine_and_the_queue_are_watched(
 ) -> None:
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
     machines = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/States"]
-    (machine,) = resources(template, "AWS::StepFunctions::StateMachine")
+    machine, reconciles = machine_of(template), machine_of(template, "ReconcileMachineArn")
     # A child that fails, is aborted or times out fails its run; the label is that of the map.
     (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
     children = f"{machine}/{label}"
@@ -149,17 +184,42 @@ def test_the_machine_and_the_queue_are_watched(
         ("ExecutionsTimedOut", machine),
         ("ExecutionThrottled", machine),
         ("ExecutionThrottled", children),
+        ("ExecutionsFailed", reconciles),
+        ("ExecutionsAborted", reconciles),
+        ("ExecutionsTimedOut", reconciles),
+        ("ExecutionThrottled", reconciles),
     }
-    for (metric, _), about in watched.items():
-        assert ("start a run by hand" in about) == metric.startswith("Executions")
+    for (metric, watched_machine), about in watched.items():
+        what = "reconcile" if watched_machine == reconciles else "run"
+        assert (f"start a {what} by hand" in about) == metric.startswith("Executions")
+    for error in ("ReconcileIncomplete", "ConfirmationRequired", "ReconcileFailed"):
+        assert error in watched["ExecutionsFailed", reconciles]
+
+
+def test_reconciles_are_scheduled_once_in_a_window_with_few_attempts(
+    templates: Mapping[str, dict[str, Any]], template: Mapping[str, Any]
+) -> None:
+    scheduled = templates["Rollcall"]
+    schedule = the(scheduled, "AWS::Scheduler::Schedule")
+    target = schedule["Target"]
+
+    assert not resources(template, "AWS::Scheduler::Schedule")
+    assert schedule["ScheduleExpression"] == "cron(0 6 * * ? *)"
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    assert text(target["Arn"]) == machine_of(scheduled, "ReconcileMachineArn")
+    assert json.loads(target["Input"]) == {"source": "schedule"}
+    assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}
 
 
 def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:
     assert not resources(template, "AWS::Events::EventBusPolicy")
 
 
-def test_the_machine_logs_all_but_its_data_and_is_traced(template: Mapping[str, Any]) -> None:
-    machine = the(template, "AWS::StepFunctions::StateMachine")
+@pytest.mark.parametrize("output", ["StateMachineArn", "ReconcileMachineArn"])
+def test_a_machine_logs_all_but_its_data_and_is_traced(
+    template: Mapping[str, Any], output: str
+) -> None:
+    machine = template["Resources"][machine_of(template, output)]["Properties"]
 
     assert machine["LoggingConfiguration"]["Level"] == "ALL"
     assert machine["LoggingConfiguration"]["IncludeExecutionData"] is False
@@ -230,6 +290,7 @@ def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, An
         kinds.items()
         >= {
             "StateMachineArn": "AWS::StepFunctions::StateMachine",
+            "ReconcileMachineArn": "AWS::StepFunctions::StateMachine",
             "BusName": "AWS::Events::EventBus",
             "BusArn": "AWS::Events::EventBus",
             "TableName": "AWS::DynamoDB::Table",

@@ -134,7 +134,7 @@ def test_without_a_member_role_nothing_accepts(
     small: Path, small_template: Mapping[str, Any]
 ) -> None:
     assert "accept_invitations" not in steps(small_template)
-    machine = json.dumps(the(small_template, "AWS::StepFunctions::StateMachine"))
+    machine = json.dumps(resources(small_template, "AWS::StepFunctions::StateMachine"))
     assert "Accept Invitations" not in machine
     assert not (small / "RollcallMemberRole.template.json").exists()
 
@@ -164,11 +164,11 @@ def test_only_the_configured_services_are_allowed(small_template: Mapping[str, A
 
 
 def test_what_is_configured_is_deployed(small_template: Mapping[str, Any]) -> None:
-    machine = the(small_template, "AWS::StepFunctions::StateMachine")
+    machines = resources(small_template, "AWS::StepFunctions::StateMachine").values()
     logs = resources(small_template, "AWS::Logs::LogGroup").values()
 
     assert {log["RetentionInDays"] for log in logs} == {30}
-    assert {"Key": "team", "Value": "security"} in machine["Tags"]
+    assert all({"Key": "team", "Value": "security"} in machine["Tags"] for machine in machines)
     assert {"Key": "team", "Value": "security"} in the(small_template, "AWS::DynamoDB::Table")[
         "Tags"
     ]

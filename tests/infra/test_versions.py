@@ -65,9 +65,10 @@ def test_nothing_invokes_a_function_but_by_its_alias_except_executions_from_befo
 STAY = {
     "AWS::DynamoDB::Table": {"RollcallTable602258A0"},
     "AWS::S3::Bucket": {"RunResultsBucketCBFAE887"},
-    "AWS::StepFunctions::StateMachine": {"OnboardingMachine898A9696"},
+    "AWS::StepFunctions::StateMachine": {"OnboardingMachine898A9696", "ReconcileMachineF81ADFB9"},
     "AWS::Lambda::Function": {
         "AcceptInvitationsFunction0391963E",
+        "AwaitRunsFunctionB71F8688",
         "CloseRunFunction9788D1AD",
         "CreateMembersFunctionB1CA66C9",
         "FailTargetFunctionE7C682F3",
@@ -75,8 +76,11 @@ STAY = {
         "InviteMembersFunctionFCB3FDB2",
         "PlanOnboardingFunction14F57C40",
         "PublishInterimFunctionF1403D46",
+        "PublishReconcileFunction631E32C0",
         "PublishResultsFunction1B18D65D",
         "RestartMembersFunctionA5D1E784",
+        "StartRunsFunctionF0CC5172",
+        "SurveyOrganizationFunctionFF1D1479",
     },
 }
 
