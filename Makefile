@@ -1,6 +1,7 @@
 # make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization|
 #              backfill, KEEP=1)
 # make test    run all checks
+# make bench   measure costs, times and sizes, without AWS; takes minutes (BENCH='runs asset' for some)
 # make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
 # make setup   install what deploying needs; make local and make test run it first
 # make lock    update requirements/*.txt, with versions and hashes, from requirements/*.in
@@ -14,7 +15,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 # Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready local local-aws test lint pytest lock
+.PHONY: help setup ready local local-aws test lint pytest bench lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
@@ -88,6 +89,9 @@ test:
 TIERS := unit contract infra e2e workflow
 pytest: .venv/.dev $(READY)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TIERS:%=tests/%)
+
+bench: .venv/.dev $(READY)
+	@$(BIN)/python -m tests.bench $(BENCH)
 
 # Versions are kept where the .in files allow it. A list that another one is based on comes first.
 LISTS := uv lambda local run dev

@@ -50,9 +50,8 @@ def _models_read_once() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The cloud assembly's folder, with the member role and everything else that is optional."""
+def synthesised(folder: Path) -> Path:
+    """The cloud assembly, in this folder: with the member role and all else that is optional."""
     # aws_cdk starts Node when it is imported.
     import aws_cdk as cdk
 
@@ -60,7 +59,6 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from infra.asset import staged_asset
     from infra.config import DeploymentConfig
 
-    folder = tmp_path_factory.mktemp("cdk.out")
     app = cdk.App(outdir=str(folder), context=cdk_json())
     build(app, DeploymentConfig(ACCEPTING), staged_asset())
     app.synth()
@@ -68,10 +66,21 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def template(assembly: Path) -> dict[str, Any]:
+def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The cloud assembly's folder."""
+    return synthesised(tmp_path_factory.mktemp("cdk.out"))
+
+
+def template_in(assembly: Path) -> dict[str, Any]:
     """The template of the stack Rollcall."""
     read: dict[str, Any] = json.loads((assembly / "Rollcall.template.json").read_text())
     return read
+
+
+@pytest.fixture(scope="session")
+def template(assembly: Path) -> dict[str, Any]:
+    """The template of the stack Rollcall."""
+    return template_in(assembly)
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +104,7 @@ def member_role_for(invitation: Invitation) -> dict[str, Any]:
     return template
 
 
-@pytest.fixture(scope="session")
-def definition(template: dict[str, Any]) -> dict[str, Any]:
+def definition_of(template: dict[str, Any]) -> dict[str, Any]:
     """The state machine's definition; each alias is that of a function named after its module."""
     return _definition(template, "StateMachineArn")
 
@@ -118,3 +126,9 @@ def _definition(template: dict[str, Any], output: str) -> dict[str, Any]:
         raise AssertionError(f"{name} of {kind} is not an alias")
 
     return resolve_definition(template, resolve, output)
+
+
+@pytest.fixture(scope="session")
+def definition(template: dict[str, Any]) -> dict[str, Any]:
+    """The state machine's definition."""
+    return definition_of(template)
