@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
     "reconcile": ("dynamodb:GetItem",),
+    "paused": ("dynamodb:UpdateItem",),
     "surveyed": ("dynamodb:UpdateItem",),
     "begin_runs": ("dynamodb:UpdateItem",),
     "mark_published": ("dynamodb:UpdateItem",),
@@ -105,6 +106,10 @@ class Reconciles:
         """One reconcile."""
         item = self._rows.get(_key(reconcile_id))
         return None if item is None else reconcile_from_item(item)
+
+    def paused(self, reconcile_id: str, at: float) -> None:
+        """Store that a part of the survey that began at ``at`` is persisted."""
+        self._update(reconcile_id, "SET paused_at = :at", {":at": at})
 
     def surveyed(self, reconcile_id: str, at: float) -> None:
         """Store that the plan of the survey that began at ``at`` is persisted."""

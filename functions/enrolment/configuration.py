@@ -113,15 +113,15 @@ OFF = "off"
 class Reconcile:
     """How the gaps of the whole organisation are closed.
 
-    ``schedule`` is an expression of EventBridge Scheduler, ``OFF`` if reconciles are started by
-    hand only: the default, so that neither a first deployment nor an upgrade changes members before
-    somebody has seen a report. ``services`` (names) and ``regions`` are the configured ones where
-    None. A reconcile that would create or invite more than ``most_changes`` accounts does nothing,
+    ``schedule`` is an expression of EventBridge Scheduler, in UTC, ``OFF`` if reconciles are started
+    by hand only. The default is a time of day: ``rate(…)`` would start one at the moment of the
+    deployment. ``services`` (names) and ``regions`` are the configured ones where None. A reconcile
+    that would create or invite more than ``most_changes`` accounts does nothing,
     unless it was started with a higher number. ``rates`` are the requests per second that a survey
     sends to a service (by name) in a Region, for those that differ from the service's own rate.
     """
 
-    schedule: str = OFF
+    schedule: str = "cron(23 4 * * ? *)"
     services: tuple[str, ...] | None = None
     regions: tuple[str, ...] | None = None
     most_changes: int = 100

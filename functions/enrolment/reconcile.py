@@ -94,6 +94,7 @@ class Verdict(StrEnum):
 class Next(StrEnum):
     """``next`` of what the steps of a reconcile return: what the state machine goes by."""
 
+    SURVEY = "survey"
     START = "start"
     WAIT = "wait"
     PUBLISH = "publish"

@@ -16,7 +16,8 @@ _PUBLISHED = "published_"
 class ReconcileRecord:
     """One reconcile; ``id`` is the name of its execution, ``source`` ``schedule`` or ``manual``.
 
-    ``surveyed_at`` is when its survey began, set once the plan is persisted. ``runs`` are the
+    ``paused_at`` is when its survey began, set if the survey is not finished yet and a part of it is
+    persisted. ``surveyed_at`` is when its survey began, set once the plan is persisted. ``runs`` are the
     numbers of the batches that are started, ``begun_at`` when that began, ``await_until`` how long
     their ends are awaited; None before. ``published`` holds the ids of what was published, by
     channel. ``outcome`` and ``closed_at`` are set once it has ended. Times are epoch seconds.
@@ -26,6 +27,7 @@ class ReconcileRecord:
     source: str
     started_at: float
     execution_arn: str
+    paused_at: float | None = None
     surveyed_at: float | None = None
     runs: tuple[int, ...] = ()
     begun_at: float | None = None
@@ -52,6 +54,7 @@ def reconcile_from_item(item: Mapping[str, Any]) -> ReconcileRecord:
         source=item["source"],
         started_at=float(item["started_at"]),
         execution_arn=item["execution_arn"],
+        paused_at=_time(item.get("paused_at")),
         surveyed_at=_time(item.get("surveyed_at")),
         runs=tuple(int(number) for number in item.get("runs", ())),
         begun_at=_time(item.get("begun_at")),

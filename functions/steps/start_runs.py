@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 FIRST_WAIT = 15
 # How long runs have, beside their deadlines, to be closed.
 _CLOSING_SECONDS = 900
+# The state machine of reconciles has two days.
+_LONGEST_SECONDS = 36 * 3600
 
 NEEDS = Needs(
     # Organizations is asked about each account.
@@ -60,6 +62,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     timing, now = wiring.configuration.timing, wiring.now()
     last = max((batches[number]["begin_after"] for number in runs), default=0)
     allowed = timing.organization_deadline + timing.hold + last + _CLOSING_SECONDS
+    allowed = min(allowed, _LONGEST_SECONDS)
     # Stored first: a run that was started is awaited, whatever happens to this step.
     wiring.reconciles.begin_runs(record.id, list(runs), now, now + allowed)
     for number, accounts in runs.items():

@@ -10,7 +10,7 @@ from functions.aws.archive import survey_key
 from functions.aws.reconciles import Lock
 from functions.enrolment.coverage import cells, strangers
 from functions.enrolment.documents import run_from_json
-from functions.enrolment.handover import batch_to_json
+from functions.enrolment.handover import batch_to_json, survey_from_json, survey_to_json
 from functions.enrolment.reconcile import Next, Verdict, batches, decide_reconcile
 from functions.enrolment.reconcile_plan import plan_document
 from functions.enrolment.reconcile_record import ReconcileRecord
@@ -21,12 +21,19 @@ from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from functions.enrolment.coverage import Survey
     from functions.enrolment.handover import Batch
+    from functions.enrolment.target import Target
     from functions.steps.wiring import Wiring
 
 _AT_ONCE = 16
+# No target or account is begun later: reading a target of 10,000 accounts takes up to a minute, and
+# deciding and persisting the batches the rest of the time.
+_READING_SECONDS = 540
+# The document with the part of a survey that is read.
+_PART = "part"
 
 NEEDS = Needs(
     # Every member of every target is listed, and every membership of the table is read.
@@ -34,14 +41,17 @@ NEEDS = Needs(
     memory=2048,
     services=("list", "automation"),
     organization=actions_of(
-        directory.ACTIONS, "organization", "accounts", "is_delegated", "tags", "enabled_regions"
+        directory.ACTIONS,
+        *("organization", "policy_types", "accounts", "is_delegated", "tags", "enabled_regions"),
     ),
     table=(
-        *actions_of(reconciles.ACTIONS, "open", "lock", "surveyed", "close", "memberships"),
+        *actions_of(
+            reconciles.ACTIONS, "open", "lock", "paused", "surveyed", "close", "memberships"
+        ),
         *actions_of(ledger.ACTIONS, "onboardings"),
     ),
     reconciles=actions_of(executions.ACTIONS, "is_over"),
-    surveys=actions_of(archive.ACTIONS, "persist"),
+    surveys=actions_of(archive.ACTIONS, "persist", "read"),
 )
 
 
@@ -49,10 +59,11 @@ NEEDS = Needs(
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """Takes ``{"input", "onboarding_id", "started_at", "execution_arn"}`` of the reconcile.
 
-    Returns ``next``: ``start`` if there are runs to start, else ``publish``. If another reconcile
-    is running, this one is closed. Changes nothing but the reconcile's own record, lock and
-    documents.
+    Returns ``next``: ``survey`` if the survey takes longer than this step may run, ``start`` if
+    there are runs to start, else ``publish``. If another reconcile is running, this one is closed.
+    Changes nothing but the reconcile's own record, lock and documents.
     """
+    began = wiring.now()
     run = run_from_json(event)
     request = read_reconcile_input(run.input, wiring.configuration)
     record = wiring.reconciles.open(
@@ -61,24 +72,20 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if record.closed_at is not None:
         return {"next": Next.PUBLISH, "wait_seconds": 0}
     # What changes from here on may not be in the listings.
-    surveyed_at = wiring.now()
+    surveyed_at = began if record.paused_at is None else record.paused_at
     other = wiring.reconciles.lock(
-        Lock(record.id, record.execution_arn, surveyed_at), wiring.executions.is_over
+        Lock(record.id, record.execution_arn, began), wiring.executions.is_over
     )
     if other is not None:
         wiring.reconciles.close(record.id, already_running(other.holder), wiring.now())
         return {"next": Next.PUBLISH, "wait_seconds": 0}
     # Read before the listings: a membership that a run enables in between is no drift.
     rows = wiring.reconciles.memberships()
-    survey = make_survey(
-        request.targets,
-        wiring.configuration,
-        wiring.services,
-        wiring.directory,
-        wiring.settings.administrator_id,
-        wiring.service,
-        now=surveyed_at,
-    )
+    survey = _survey(record, request.targets, surveyed_at, began + _READING_SECONDS, wiring.paced)
+    if not survey.finished:
+        wiring.archive.persist(survey_key(record.id, _PART), survey_to_json(survey))
+        wiring.reconciles.paused(record.id, surveyed_at)
+        return {"next": Next.SURVEY, "wait_seconds": 0}
     owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
     plan = decide_reconcile(
         list(cells(survey.facts, survey.listings, wiring.configuration, surveyed_at)),
@@ -112,6 +119,32 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     wiring.reconciles.surveyed(record.id, surveyed_at)
     starts = plan.verdict is Verdict.START
     return {"next": Next.START if starts else Next.PUBLISH, "wait_seconds": 0}
+
+
+def _survey(
+    record: ReconcileRecord,
+    targets: Sequence[Target],
+    surveyed_at: float,
+    until: float,
+    wiring: Wiring,
+) -> Survey:
+    """The survey as far as it is read by ``until``, going on from what an earlier step read."""
+    known = None
+    if record.paused_at is not None:
+        part = wiring.archive.read(survey_key(record.id, _PART))
+        known = survey_from_json(part, wiring.services) if part is not None else None
+    return make_survey(
+        targets,
+        wiring.configuration,
+        wiring.services,
+        wiring.directory,
+        wiring.settings.administrator_id,
+        wiring.service,
+        now=surveyed_at,
+        until=until,
+        known=known,
+        clock=wiring.now,
+    )
 
 
 def _persist(record: ReconcileRecord, found: Iterable[Batch], wiring: Wiring) -> None:

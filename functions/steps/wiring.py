@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from functions.aws.archive import Archive
 from functions.aws.directory import Directory
 from functions.aws.executions import Executions
 from functions.aws.ledger import Ledger
+from functions.aws.pacing import Pacing
 from functions.aws.publisher import Publisher
 from functions.aws.reconciles import Reconciles
 from functions.aws.sessions import Clients
@@ -22,6 +23,7 @@ from functions.enrolment.decide import RECENT_SECONDS, Circumstances
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.service import find_service
 from functions.services.registry import SERVICES
+from functions.services.survey import survey_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -103,6 +105,12 @@ class Wiring:
     def executions(self) -> Executions:
         """The executions of the state machines."""
         return Executions(self.clients.client("stepfunctions", self.home_region))
+
+    @property
+    def paced(self) -> Wiring:
+        """The same with clients that stay within the rates of a survey."""
+        rates = survey_rates(self.services, self.configuration.reconcile.rates)
+        return replace(self, clients=self.clients.paced(Pacing(rates)))
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""

@@ -11,6 +11,7 @@ from aws_cdk import aws_stepfunctions_tasks as tasks
 from constructs import Construct
 
 from functions.enrolment.documents import RUN
+from functions.enrolment.reconcile import Next
 from infra.constructs.findings import acknowledge
 from infra.constructs.retries import retry
 
@@ -56,7 +57,7 @@ class ReconcileMachine(Construct):
         waiting.next(awaiting)
         awaiting.next(
             sfn.Choice.json_path(self, "Are Runs Closed")
-            .when(_next_is("wait"), waiting)
+            .when(_next_is(Next.WAIT), waiting)
             .otherwise(ended)
         )
         starting = self._task(start).add_catch(failed)
@@ -64,7 +65,9 @@ class ReconcileMachine(Construct):
         surveying = self._task(survey).add_catch(failed)
         surveying.next(
             sfn.Choice.json_path(self, "What Is To Start")
-            .when(_next_is("start"), starting)
+            # A survey that takes longer than one step goes on in the next.
+            .when(_next_is(Next.SURVEY), surveying)
+            .when(_next_is(Next.START), starting)
             .otherwise(ended)
         )
         self.machine = sfn.StateMachine(
