@@ -113,8 +113,8 @@ OFF = "off"
 class Reconcile:
     """How the gaps of the whole organisation are closed.
 
-    ``schedule`` is an expression of EventBridge Scheduler, in UTC, ``OFF`` if reconciles are started
-    by hand only. The default is a time of day: ``rate(…)`` would start one at the moment of the
+    ``schedule`` is an expression of EventBridge Scheduler, in UTC, ``OFF`` if reconciles are
+    started by hand only. The default is a time of day: ``rate(…)`` would start one during the
     deployment. ``services`` (names) and ``regions`` are the configured ones where None. A reconcile
     that would create or invite more than ``most_changes`` accounts does nothing,
     unless it was started with a higher number. ``rates`` are the requests per second that a survey

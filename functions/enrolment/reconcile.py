@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from functions.enrolment.account import MOST_ACCOUNTS, Mode
-from functions.enrolment.automation import Automatic
+from functions.enrolment.automation import BY_POLICY, Automatic
 from functions.enrolment.coverage import Coverage, Listing, State, coverage
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import Batch
@@ -218,7 +218,7 @@ def decide_reconcile(
     changing = {
         gap.cell.account_id
         for gap in gaps
-        if gap.disposition is Disposition.RUN and gap.cell.action in (Action.CREATE, Action.INVITE)
+        if gap.disposition is Disposition.RUN and _may_create(gap.cell)
     }
     verdict = _verdict(gaps, len(changing), settings)
     return ReconcilePlan(
@@ -308,6 +308,17 @@ def _same_automation(row: Membership, cell: Cell) -> bool:
     """Whether the service does the same by itself, as far as both readings say."""
     kinds = {each.kind for each in (row.automation, cell.automation) if each is not None}
     return len(kinds - {Automatic.UNKNOWN}) <= 1
+
+
+def _may_create(cell: Cell) -> bool:
+    """Whether a run would create or invite the account, now or after it waited for the service.
+
+    A member that a configuration policy enables is never created.
+    """
+    by_policy = cell.automation is not None and cell.automation.kind in BY_POLICY
+    return cell.action in (Action.CREATE, Action.INVITE) or (
+        cell.action is Action.WAIT and not by_policy
+    )
 
 
 def _verdict(gaps: Iterable[Gap], changes: int, settings: Settings) -> Verdict:

@@ -16,8 +16,8 @@ _PUBLISHED = "published_"
 class ReconcileRecord:
     """One reconcile; ``id`` is the name of its execution, ``source`` ``schedule`` or ``manual``.
 
-    ``paused_at`` is when its survey began, set if the survey is not finished yet and a part of it is
-    persisted. ``surveyed_at`` is when its survey began, set once the plan is persisted. ``runs`` are the
+    ``paused_at`` is when its survey began, set if only a part of the survey is persisted yet.
+    ``surveyed_at`` is when its survey began, set once the plan is persisted. ``runs`` are the
     numbers of the batches that are started, ``begun_at`` when that began, ``await_until`` how long
     their ends are awaited; None before. ``published`` holds the ids of what was published, by
     channel. ``outcome`` and ``closed_at`` are set once it has ended. Times are epoch seconds.

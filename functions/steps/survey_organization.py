@@ -45,9 +45,8 @@ NEEDS = Needs(
         *("organization", "policy_types", "accounts", "is_delegated", "tags", "enabled_regions"),
     ),
     table=(
-        *actions_of(
-            reconciles.ACTIONS, "open", "lock", "paused", "surveyed", "close", "memberships"
-        ),
+        *actions_of(reconciles.ACTIONS, "open", "lock", "paused", "surveyed", "close"),
+        *actions_of(reconciles.ACTIONS, "memberships"),
         *actions_of(ledger.ACTIONS, "onboardings"),
     ),
     reconciles=actions_of(executions.ACTIONS, "is_over"),

@@ -71,6 +71,7 @@ LOCK = Lock("one", "arn:one", NOW)
 RECONCILES: dict[str, Callable[[Reconciles], object]] = {
     "open": lambda it: it.open(RECONCILE),
     "reconcile": lambda it: it.reconcile("one"),
+    "paused": lambda it: it.paused("one", NOW),
     "surveyed": lambda it: it.surveyed("one", NOW),
     "begin_runs": lambda it: it.begin_runs("one", [1], NOW, NOW),
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),

@@ -48,6 +48,7 @@ def test_a_record_has_what_was_stored_of_the_reconcile(reconciles: Reconciles) -
     assert reconciles.reconcile("one") is None
     assert reconciles.open(RECORD) == RECORD
 
+    reconciles.paused("one", NOW + 1)
     reconciles.surveyed("one", NOW + 1.5)
     reconciles.begin_runs("one", [0, 2], NOW + 2, NOW + 100)
     reconciles.begin_runs("one", [0, 2], NOW + 3, NOW + 101)
@@ -55,7 +56,7 @@ def test_a_record_has_what_was_stored_of_the_reconcile(reconciles: Reconciles) -
     assert reconciles.mark_published("one", "event", "e-1")
     assert not reconciles.mark_published("one", "event", "e-2")
     stored = ReconcileRecord(
-        *("one", "manual", NOW, "arn:one", NOW + 1.5, (0, 2), NOW + 2, NOW + 100),
+        *("one", "manual", NOW, "arn:one", NOW + 1, NOW + 1.5, (0, 2), NOW + 2, NOW + 100),
         published={"event": "e-1"},
     )
     assert reconciles.open(RECORD) == stored

@@ -181,7 +181,8 @@ def test_cells_that_are_no_gaps_are_counted_only() -> None:
     [
         ([Action.CREATE, Action.CREATE], Settings(most_changes=1), Verdict.CONFIRM, 2),
         ([Action.CREATE, Action.INVITE], Settings(most_changes=2), Verdict.START, 2),
-        ([Action.WAIT, Action.RESTART], Settings(most_changes=0), Verdict.START, 0),
+        ([Action.RESTART], Settings(most_changes=0), Verdict.START, 0),
+        ([Action.WAIT, Action.RESTART], Settings(most_changes=0), Verdict.CONFIRM, 1),
         ([Action.CREATE], Settings(most_changes=5, report_only=True), Verdict.REPORT, 1),
         ([Action.STOP], Settings(most_changes=0), Verdict.NOTHING, 0),
     ],

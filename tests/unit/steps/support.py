@@ -15,7 +15,7 @@ from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.automation import auto_enable
-from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Permanent
+from functions.enrolment.errors import AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services import registry
 from functions.steps import wiring
@@ -176,9 +176,7 @@ class Kept(Archive):
 
     def read(self, key: str) -> dict[str, Any] | None:
         _fail(self._errors, "archive read")
-        if key not in self.documents:
-            raise AccessDenied(f"S3 GetObject: AccessDenied: {key}")
-        found: dict[str, Any] = json.loads(json.dumps(self.documents[key]))
+        found: dict[str, Any] | None = json.loads(json.dumps(self.documents.get(key)))
         return found
 
 
@@ -205,6 +203,9 @@ class Known(Directory):
     def _of(self, account_id: AccountId) -> OrganizationAccount:
         state = self.states.get(account_id, AccountState.ACTIVE)
         return OrganizationAccount(account_id, EMAIL, state, joined_at=NOW)
+
+    def policy_types(self) -> dict[str, str] | None:
+        return {}
 
     def is_delegated(self, service_principal: str, account_id: AccountId) -> bool | None:
         return True
@@ -243,6 +244,10 @@ class Wired(Wiring):
     kept: Kept
     known: Known
     seen: Seen
+
+    @property
+    def paced(self) -> Wired:
+        return self
 
     @property
     def ledger(self) -> Ledger:

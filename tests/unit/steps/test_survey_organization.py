@@ -35,7 +35,7 @@ def test_a_survey_persists_its_plan_and_a_batch_for_each_run() -> None:
 
     plan = wiring.kept.documents[f"surveys/{ID}/plan.json"]
     assert (plan["verdict"], plan["accounts"], plan["surveyed_at"]) == ("start", 10, NOW)
-    assert plan["changes"] == {"needed": 8, "most_changes": 100}
+    assert plan["changes"] == {"needed": 9, "most_changes": 100}
     assert plan["targets"][0]["before"] == {"enabled": 1, "left_out": 0, "gaps": 9, "unread": 0}
     batch = batch_from_json(
         wiring.kept.documents[f"surveys/{ID}/batches/0.json"], registry.SERVICES
@@ -141,3 +141,16 @@ def test_a_run_that_is_at_work_keeps_its_membership() -> None:
     assert (progress["accounts"], progress["run"]) == ([ACCOUNTS[0]], "their-run")
     assert plan["batches"][0]["accounts"] == ACCOUNTS[1:]
     assert rows(wiring)[ACCOUNTS[0]].onboarding_id == "their-run"
+
+
+def test_a_survey_that_takes_longer_than_a_step_goes_on_in_the_next() -> None:
+    wiring = organization()
+    times = iter([NOW, NOW + 1, *[NOW + 600] * 3])
+    slow = replace(wiring, now=lambda: next(times))
+
+    assert survey(slow)["next"] == "survey"
+    assert wiring.target.calls == []
+    assert survey(later(wiring, 700))["next"] == "start"
+
+    record = the_reconcile(wiring)
+    assert (record.paused_at, record.surveyed_at) == (NOW, NOW)
