@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import aws_cdk as cdk
 import pytest
 
+from functions.enrolment.configuration import Reconcile
 from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig, read_config
@@ -299,8 +300,8 @@ def test_every_stack_with_rules_keeps_and_reports_what_it_cannot_deliver(made: T
             check_alarms(template)
 
 
-def test_reconciles_are_scheduled_where_that_is_configured_only(made: Templates, name: str) -> None:
-    schedule = CONFIGURATIONS[name].get("reconcile", {}).get("schedule", "off")
+def test_reconciles_are_scheduled_unless_that_is_off(made: Templates, name: str) -> None:
+    schedule = CONFIGURATIONS[name].get("reconcile", {}).get("schedule", Reconcile().schedule)
     scheduled = resources(made[""], "AWS::Scheduler::Schedule").values()
 
     assert [one["ScheduleExpression"] for one in scheduled] == [schedule] * (schedule != "off")

@@ -81,9 +81,15 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "publish_results": {"table": ENDING, **PUBLISHING},
     "close_run": {"table": ENDING | READING, **PUBLISHING},
     "survey_organization": {
-        "table": {"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Scan"},
+        "table": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:Scan",
+            "dynamodb:UpdateItem",
+        },
         "reconcile executions": {"states:DescribeExecution"},
-        "surveys": {"s3:PutObject"},
+        "surveys": {"s3:GetObject", "s3:PutObject"},
         "*": {
             "account:ListRegions",
             "detective:DescribeOrganizationConfiguration",
@@ -95,6 +101,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "organizations:DescribeOrganization",
             "organizations:ListAccounts",
             "organizations:ListDelegatedAdministrators",
+            "organizations:ListRoots",
             "organizations:ListTagsForResource",
             "securityhub:BatchGetConfigurationPolicyAssociations",
             "securityhub:DescribeOrganizationConfiguration",
@@ -104,13 +111,19 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         },
     },
     "start_runs": {
+        "table": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "machine": {"states:StartExecution"},
         "surveys": {"s3:GetObject"},
         "*": {"organizations:DescribeAccount", "organizations:ListAccounts"},
     },
-    "await_runs": {"table": {"dynamodb:BatchGetItem"}},
+    "await_runs": {"table": {"dynamodb:BatchGetItem", "dynamodb:GetItem"}},
     "publish_reconcile": {
-        "table": {"dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:UpdateItem"},
+        "table": {
+            "dynamodb:BatchGetItem",
+            "dynamodb:GetItem",
+            "dynamodb:PutItem",
+            "dynamodb:UpdateItem",
+        },
         "surveys": {"s3:GetObject"},
         "reconciles": {"s3:PutObject"},
         **ANNOUNCING,
@@ -245,6 +258,7 @@ def test_every_role_trusts_one_service(template: Mapping[str, Any]) -> None:
             "lambda.amazonaws.com",
             "states.amazonaws.com",
             "events.amazonaws.com",
+            "scheduler.amazonaws.com",
         )
 
 

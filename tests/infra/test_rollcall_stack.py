@@ -51,10 +51,13 @@ def test_functions_are_alike_and_share_one_asset(template: Mapping[str, Any]) ->
         assert 60 <= function["Timeout"] <= 900
 
 
-def test_only_the_survey_has_more_memory(template: Mapping[str, Any]) -> None:
+def test_only_steps_about_the_whole_organisation_have_more_memory(
+    template: Mapping[str, Any],
+) -> None:
     memory = {module: function["MemorySize"] for module, function in steps(template).items()}
 
-    assert memory.pop("survey_organization") == 2048
+    assert memory.pop("survey_organization") == memory.pop("publish_reconcile") == 2048
+    assert memory.pop("start_runs") == 1024
     assert set(memory.values()) == {512}
 
 
@@ -203,7 +206,8 @@ def test_reconciles_are_scheduled_once_in_a_window_with_few_attempts(
     schedule = the(scheduled, "AWS::Scheduler::Schedule")
     target = schedule["Target"]
 
-    assert not resources(template, "AWS::Scheduler::Schedule")
+    every_day = the(template, "AWS::Scheduler::Schedule")["ScheduleExpression"]
+    assert every_day == "cron(23 4 * * ? *)"
     assert schedule["ScheduleExpression"] == "cron(0 6 * * ? *)"
     assert schedule["FlexibleTimeWindow"] == {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
     assert text(target["Arn"]) == machine_of(scheduled, "ReconcileMachineArn")

@@ -240,8 +240,8 @@ class Backfill:
             )
             for one in result["drift"]:
                 self._console.print(
-                    f"  {one['account_id']}  {one['service']}  {one['region']}  was Enabled, is"
-                    f" {one['status']}"
+                    f"  {one['account_id']}  {one['service']}  {one['region']}  was Enabled at"
+                    f" {one['enabled_at']}, is {one['status']} at {one['found_at']}"
                 )
 
     def _start(self, machine: str, document: dict[str, Any]) -> str:
