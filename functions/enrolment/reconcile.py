@@ -16,7 +16,7 @@ from functions.enrolment.automation import BY_POLICY, Automatic
 from functions.enrolment.coverage import Coverage, Listing, State, coverage
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import Batch
-from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Action, Status
+from functions.enrolment.membership import ENABLED, Action, Status
 from functions.enrolment.ownership import Claim, Standing, standing
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.turn import is_slow
@@ -259,10 +259,10 @@ def batches(
                 tags=_only(share.accounts, facts.tags),
             ),
             listings=tuple(
-                Listing(
-                    target,
-                    _only(share.accounts, by_target[target].members),
-                    _only(share.accounts, by_target[target].automations),
+                replace(
+                    by_target[target],
+                    members=_only(share.accounts, by_target[target].members),
+                    automations=_only(share.accounts, by_target[target].automations),
                 )
                 for target in share.targets
             ),
@@ -296,8 +296,8 @@ def _gap(
 
 
 def _failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
-    """Whether a run has failed to enrol the account, and nothing has changed since."""
-    if row.outcome not in UNSUCCESSFUL or row.settled_at is None:
+    """Whether a run has ended without enrolling the account, and nothing has changed since."""
+    if row.outcome is None or row.outcome in ENABLED or row.settled_at is None:
         return False
     same_status = row.status is None or row.raw == cell.raw
     joined_since = joined_at is not None and joined_at > row.settled_at

@@ -18,7 +18,7 @@ from infra.cli.local.scenarios import (
     TROUBLE_REGIONS,
     WRONG_EMAIL,
 )
-from tests.e2e.support import LABELS, memberships
+from tests.e2e.support import LABELS, PATIENCE, memberships
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,3 +114,12 @@ def expected_end(account_id: str, service: str, region: str) -> tuple[str, str]:
     if account_id == WRONG_EMAIL and service != "Security Hub CSPM":
         return "failed", "e-mail address given is not the one of the account's root user"
     return "enabled", ""
+
+
+def test_an_organisation_that_was_there_before_is_reconciled(start: Starts) -> None:
+    command = start("local", "--scenario", "backfill")
+
+    assert command.ended(seconds=2 * PATIENCE) == 0, command.output
+    assert "ConfirmationRequired" in command.output
+    assert "Coverage before: 3222 gaps" in command.output
+    assert "Coverage after: 6 gaps" in command.output

@@ -30,21 +30,25 @@ class UsedActions:
         self.each: set[tuple[str, str]] = set()
         self._administrator = administrator
         self._current = threading.local()
+        self._of_pools: str | None = None
         session.events.register("before-call", self._note)
 
     @contextmanager
     def of(self, step: str) -> Iterator[None]:
-        """Note what this thread calls meanwhile as the step's; other calls are the tests' own."""
-        self._current.step = step
+        """Note what this thread and pools of threads call meanwhile as the step's; other calls are
+        the tests' own. Steps with pools run alone.
+        """
+        self._current.step = self._of_pools = step
         try:
             yield
         finally:
-            self._current.step = None
+            self._current.step = self._of_pools = None
 
     def _note(
         self, model: OperationModel, params: dict[str, Any], request_signer: Any, **_: object
     ) -> None:
-        step = getattr(self._current, "step", None)
+        pooled = threading.current_thread().name.startswith("ThreadPoolExecutor")
+        step = self._of_pools if pooled else getattr(self._current, "step", None)
         if step is not None:
             # The local services know accounts by the access key.
             mine = request_signer._credentials.access_key == self._administrator

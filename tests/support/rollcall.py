@@ -8,6 +8,7 @@ import json
 import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from moto.stepfunctions.parser.asl.component.state.wait.wait_function.wait_funct
 from moto.stepfunctions.parser.models import stepfunctions_parser_backends
 
 from functions.aws.ledger import Ledger
+from functions.aws.pacing import Pacing
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.regions import is_opt_in
@@ -306,13 +308,14 @@ def rollcall(
                 and external_id == configuration.invitation.external_id
             ),
         )
-        settings, ledger = _furnish(session, configuration, services)
+        furnished, ledger = _furnish(session, configuration, services)
         machine: Any = session.client("stepfunctions")
         machine_arn = machine.create_state_machine(
             name="Rollcall",
             definition=json.dumps(definition),
             roleArn=f"arn:aws:iam::{ADMINISTRATOR}:role/machine",
         )["stateMachineArn"]
+        settings = replace(furnished, onboarding_machine_arn=machine_arn)
         used = UsedActions(session, ADMINISTRATOR)
         built = Rollcall(
             configuration, clock, world, faults, calls, session, machine_arn, ledger, used
@@ -320,6 +323,8 @@ def rollcall(
         clients = Clients(session, clock.now)
         wired = wiring.Wiring(settings, clients, REGION, clock.now, services)
         monkeypatch.setattr(wiring, "wiring", lambda: wired)
+        unpaced = partial(Pacing, now=clock.now, sleep=lambda _: None)
+        monkeypatch.setattr(wiring, "Pacing", unpaced)
         _virtual_time(built, monkeypatch)
         copy_tables_cheaply(monkeypatch)
         _real_handlers(built, monkeypatch)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.handover import onboarding_id
 from infra.local.api import Caller
 from tests.support.builders import ACCOUNT, ADMINISTRATOR
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
 
 HERE = "eu-west-1"
+STARTED = "2027-01-15T00:00:00Z"
 
 
 def email(account_id: str) -> str:
@@ -196,3 +198,26 @@ def _resource(rollcall: Rollcall, service: str, administrator: str, region: str)
             return {"GraphArn": graphs["GraphList"][0]["Arn"]}
         case _:
             return {}
+
+
+def of_run(document: object, name: str, execution_arn: str = "") -> dict[str, Any]:
+    """What a step is given about its run."""
+    run = {"onboarding_id": name, "started_at": STARTED, "execution_arn": execution_arn}
+    return {"input": document, **run}
+
+
+def reconcile(rollcall: Rollcall, document: object, name: str) -> dict[str, Any]:
+    """A reconcile as its state machine runs it, but its runs one after the other; what it ends
+    with.
+    """
+    given = of_run(document, name, rollcall.execution_arn(name))
+    following = "survey"
+    while following == "survey":
+        following = rollcall.step("survey_organization", given)["next"]
+    if following == "start":
+        started = rollcall.step("start_runs", given)["runs"]
+        assert started
+        for number in range(started):
+            rollcall.ended(rollcall.execution_arn(onboarding_id(name, number)))
+        assert rollcall.step("await_runs", given)["next"] == "publish"
+    return rollcall.step("publish_reconcile", given)

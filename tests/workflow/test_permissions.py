@@ -14,7 +14,14 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.records import epoch_seconds
 from functions.enrolment.scope import Scope
-from functions.steps import accept_invitations, create_members, invite_members, restart_members
+from functions.services.survey import make_survey
+from functions.steps import (
+    accept_invitations,
+    create_members,
+    invite_members,
+    restart_members,
+    survey_organization,
+)
 from functions.steps.close_run import STATUS_CHANGE
 from tests.conftest import ACCEPTING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
@@ -22,12 +29,15 @@ from tests.support.events import create_account_result
 from tests.support.permissions import MEMBER_ROLE
 from tests.workflow.hands import (
     HERE,
+    STARTED,
     apply_policy,
     at,
     call,
     configure_centrally,
     email,
+    of_run,
     outside,
+    reconcile,
 )
 
 if TYPE_CHECKING:
@@ -37,9 +47,11 @@ if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
 
 MINUTE, DAY = 60, 86400
-STARTED = "2027-01-15T00:00:00Z"
 SILENT, LATE = AccountId("666677778888"), AccountId("777788889999")
 LEFT_OUT = AccountId("888899990000")
+NEW = AccountId("999900001111")
+MANY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(12))
+SUSPENDED = tuple(AccountId(f"{300_000_000_000 + number}") for number in range(60))
 
 
 @pytest.mark.member_role(OTHER)
@@ -58,6 +70,7 @@ def test_what_is_granted_is_used(
     a_policy_leaves_an_account_out(rollcall)
     a_target_cannot_be_read(rollcall)
     runs_die(rollcall)
+    gaps_are_closed(rollcall, monkeypatch)
 
     assert rollcall.used.each == granted_actions
 
@@ -104,7 +117,7 @@ def an_account_is_created(rollcall: Rollcall) -> None:
 
 def its_event_comes_again(rollcall: Rollcall) -> None:
     """Its planning is cut short at first, and then finds a duplicate."""
-    again = planning(create_account_result(ACCOUNT), "again")
+    again = of_run(create_account_result(ACCOUNT), "again")
     rollcall.step("plan_onboarding", again)
 
     assert rollcall.step("plan_onboarding", again)["verdict"] == "duplicate"
@@ -158,17 +171,40 @@ def runs_die(rollcall: Rollcall) -> None:
     for dry_run in (False, True):
         document = {"accounts": [{"id": LATE}], "dry_run": dry_run, **at("guardduty")}
         arn = rollcall.execution_arn(refused.name)
-        rollcall.step("plan_onboarding", planning(document, f"refused-{dry_run}", arn))
-        plan = rollcall.step("plan_onboarding", planning(document, f"childless-{dry_run}"))
+        rollcall.step("plan_onboarding", of_run(document, f"refused-{dry_run}", arn))
+        plan = rollcall.step("plan_onboarding", of_run(document, f"childless-{dry_run}"))
         rollcall.step("publish_results", plan)
-        rollcall.step("plan_onboarding", planning(document, f"aborted-{dry_run}"))
+        rollcall.step("plan_onboarding", of_run(document, f"aborted-{dry_run}"))
         rollcall.step("close_run", aborted(rollcall, f"aborted-{dry_run}"))
 
 
-def planning(document: object, name: str, execution_arn: str = "") -> dict[str, Any]:
-    """What Plan Onboarding is given."""
-    run = {"onboarding_id": name, "started_at": STARTED, "execution_arn": execution_arn}
-    return {"input": document, **run}
+def gaps_are_closed(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By two reconciles: one for many accounts while a run is at work, and one for a single account
+    after another reconcile died.
+    """
+    for account in MANY:
+        rollcall.add_account(account, regions=["ap-east-1"])
+    for account in SUSPENDED:
+        rollcall.add_account(account, state="SUSPENDED")
+    document = {"accounts": [{"id": MANY[0]}], **at("guardduty")}
+    rollcall.step("plan_onboarding", of_run(document, "at-work"))
+    takes_two_steps(rollcall, monkeypatch)
+    assert reconcile(rollcall, {}, "reconcile-1")["error"] != "ReconcileFailed"
+
+    rollcall.add_account(NEW)
+    rollcall.step("survey_organization", of_run({}, "dead", rollcall.execution_arn("dead")))
+    rollcall.pass_seconds(2 * MINUTE)
+    assert reconcile(rollcall, at("guardduty"), "reconcile-2")["error"] != "ReconcileFailed"
+
+
+def takes_two_steps(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first survey has no time to read, and goes on in a second step."""
+    late = [0.0]
+
+    def made(*arguments: Any, until: float, **named: Any) -> Any:
+        return make_survey(*arguments, until=late.pop() if late else until, **named)
+
+    monkeypatch.setattr(survey_organization, "make_survey", made)
 
 
 def aborted(rollcall: Rollcall, name: str) -> dict[str, Any]:

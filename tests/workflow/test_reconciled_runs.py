@@ -26,12 +26,6 @@ FIFTY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(50))
 ID = "reconcile-1"
 
 
-@pytest.fixture
-def granted_actions(granted_actions: set[tuple[str, str]]) -> set[tuple[str, str]]:
-    """Planning reads what surveys found."""
-    return granted_actions | {("plan_onboarding", "s3:GetObject")}
-
-
 def hand_over(rollcall: Rollcall, accounts: Sequence[AccountId], **more: object) -> dict[str, Any]:
     """Survey all targets, as a reconcile does; the input of the run for these accounts."""
     wired = wiring.wiring()

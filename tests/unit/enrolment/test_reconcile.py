@@ -107,6 +107,7 @@ def failed(
 
 
 PERMANENT = failed(ReasonCode.OTHER_ADMINISTRATOR)
+SKIPPED = a_membership().settled(Outcome.SKIPPED, STOPPED, NOW)
 LATELY = failed(ReasonCode.REFUSED, at=NOW - LATELY_SECONDS + 1)
 OPEN = a_membership(Status.CREATED, at=NOW - 60)
 NONE = Automation(Automatic.NONE, "auto-enable NONE")
@@ -143,7 +144,7 @@ UNKNOWN = Automation(Automatic.UNKNOWN, "it could not be read")
         (a_gap(), LATELY, {"settings": replace(SETTINGS, retry_failed=True)}, Disposition.RUN),
         (a_gap(action=Action.STOP, reason=STOPPED), LATELY, {}, Disposition.NOTHING),
         (a_gap(), a_membership().settled(Outcome.ENABLED, None, NOW - 60), {}, Disposition.RUN),
-        (a_gap(), a_membership().settled(Outcome.SKIPPED, STOPPED, NOW), {}, Disposition.RUN),
+        (a_gap(), SKIPPED, {}, Disposition.LATELY_TRIED),
     ],
     ids=[
         *("new", "a run would wait", "a run would end it", "in progress", "the run is dead"),
