@@ -76,9 +76,9 @@ class Command:
 
         return eventually(look, f"{pattern} in the output")
 
-    def ended(self) -> int:
+    def ended(self, *, seconds: float = PATIENCE) -> int:
         """Its exit status."""
-        return self.process.wait(timeout=PATIENCE)
+        return self.process.wait(timeout=seconds)
 
     def signal(self, number: signal.Signals) -> None:
         """Send SIGINT to the whole group, as a terminal does for Ctrl-C; others to the process."""
