@@ -20,7 +20,7 @@ from functions.aws.ledger import Ledger
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Status
 from functions.services import registry
-from infra.cli.local.deployment import Deployer, Place
+from infra.cli.local.deployment import NAMES, Deployer, Place
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
     HOME_REGION,
@@ -31,6 +31,7 @@ from infra.cli.local.scenarios import (
     SCENARIOS,
     SERVICES,
 )
+from infra.cli.stack import stack_outputs
 from infra.local.process import LocalAws
 from tests.e2e.support import LABELS, ROOT, assert_nothing_is_left, eventually, memberships
 from tests.support.events import create_account_result
@@ -55,8 +56,9 @@ class Kept:
         url = command.line(r"^export AWS_ENDPOINT_URL=(\S+)")[1]
         self.aws = LocalAws(command.process, url)
         self._machines = self.aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
-        (machine,) = self._machines.list_state_machines()["stateMachines"]
-        self.machine_arn: str = machine["stateMachineArn"]
+        stacks = self.aws.client("cloudformation", ADMINISTRATOR, HOME_REGION)
+        outputs = stack_outputs(stacks, NAMES.stack, "StateMachineArn")
+        self.machine_arn: str = outputs["StateMachineArn"]
         dynamodb = self.aws.session(ADMINISTRATOR, HOME_REGION).resource("dynamodb")
         (table,) = dynamodb.tables.all()
         self.ledger = Ledger(table, registry.SERVICES)
