@@ -200,14 +200,18 @@ def decide_reconcile(
     holders: Mapping[str, OnboardingRecord],
     settings: Settings,
     now: float,
+    *,
+    surveyed_at: float,
 ) -> ReconcilePlan:
     """What to do about the gaps among the cells that were found.
 
     ``outside`` are the members that are not accounts of the organisation. ``rows`` are the rows of
-    memberships, read before the cells, ``holders`` the records of the runs that own those without
-    an outcome, read after them. Targets are taken in the order of the cells.
+    memberships, ``holders`` the records of the runs that own those without an outcome, read after
+    the rows. The survey began at ``surveyed_at``: what a run has enabled since may not be in the
+    cells, and is no drift. Targets are taken in the order of the cells.
     """
     strangers = tuple(outside)
+    earlier = {k: row for k, row in rows.items() if (row.settled_at or 0) <= surveyed_at}
     by_key = {(cell.account_id, cell.target): cell for cell in found}
     targets = tuple(dict.fromkeys(cell.target for cell in found))
     gaps = tuple(
@@ -227,9 +231,9 @@ def decide_reconcile(
         changes=len(changing),
         gaps=gaps,
         shares=_shares(gaps, targets, settings) if verdict is Verdict.START else (),
-        drift=tuple(_drift(gaps, rows)),
+        drift=tuple(_drift(gaps, earlier)),
         waiting=tuple(_waiting(by_key, targets, rows, now)),
-        only_in_table=tuple(_only_in_table(by_key, strangers, rows)),
+        only_in_table=tuple(_only_in_table(by_key, strangers, earlier)),
         only_in_services=tuple(_only_in_services(found, rows)),
         outside=strangers,
     )

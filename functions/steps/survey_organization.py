@@ -78,13 +78,12 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if other is not None:
         wiring.reconciles.close(record.id, already_running(other.holder), wiring.now())
         return {"next": Next.PUBLISH, "wait_seconds": 0}
-    # Read before the listings: a membership that a run enables in between is no drift.
-    rows = wiring.reconciles.memberships()
     survey = _survey(record, request.targets, surveyed_at, began + _READING_SECONDS, wiring.paced)
     if not survey.finished:
         wiring.archive.persist(survey_key(record.id, _PART), survey_to_json(survey))
         wiring.reconciles.paused(record.id, surveyed_at)
         return {"next": Next.SURVEY, "wait_seconds": 0}
+    rows = wiring.reconciles.memberships()
     owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
     plan = decide_reconcile(
         list(cells(survey.facts, survey.listings, wiring.configuration, surveyed_at)),
@@ -94,6 +93,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
         wiring.ledger.onboardings(owners),
         request.settings,
         wiring.now(),
+        surveyed_at=surveyed_at,
     )
     _persist(
         record,

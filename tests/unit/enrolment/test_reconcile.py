@@ -92,7 +92,9 @@ def decided(
     known: dict[MembershipKey, Membership] = {row.key: row for row in rows}
     holder = an_onboarding(started_at=YESTERDAY, lease_until=lease_until)
     facts = facts_of(*{cell.account_id for cell in cells}, joined_at=joined_at)
-    return decide_reconcile(cells, outside, facts, known, {RUN: holder}, settings, NOW)
+    return decide_reconcile(
+        cells, outside, facts, known, {RUN: holder}, settings, NOW, surveyed_at=NOW
+    )
 
 
 def failed(
@@ -288,6 +290,15 @@ def test_a_batch_has_what_was_found_about_its_own_accounts_and_targets() -> None
 def enabled(account: AccountId = ACCOUNT, **changes: Any) -> Membership:
     row = a_membership(Status.ENABLED, account_id=account, at=YESTERDAY, **changes)
     return row.settled(Outcome.ENABLED, None, YESTERDAY)
+
+
+def test_a_member_that_was_enabled_during_the_survey_has_not_drifted() -> None:
+    later = a_membership().settled(Outcome.ENABLED, None, NOW + 60)
+    departed = replace(later, account_id=OTHER)
+
+    plan = decided([a_gap()], later, departed)
+
+    assert (plan.drift, plan.only_in_table) == ((), ())
 
 
 def test_a_member_that_was_enabled_and_is_a_gap_has_drifted() -> None:

@@ -68,6 +68,7 @@ def a_result(
         {},
         Settings(most_changes=20_000),
         NOW,
+        surveyed_at=NOW,
     )
     document = plan_document(
         plan, [Listing(TARGET)], accounts=count, surveyed_at=NOW, most_changes=20_000
