@@ -198,13 +198,8 @@ class Ledger:
 
         ``channel`` is used in an attribute's name: letters, digits and underscores.
         """
-        first, _ = self._rows.update(
-            _onboarding_key(onboarding_id),
-            f"SET published_{channel} = :id",
-            f"attribute_exists(pk) AND attribute_not_exists(published_{channel})",
-            {":id": message_id},
-        )
-        return first
+        key = _onboarding_key(onboarding_id)
+        return self._rows.set_once(key, f"published_{channel}", message_id)
 
     def extend_lease(self, onboarding_id: str, until: float) -> bool:
         """Extend a run's lease, never shorten it; False if the run is closed."""

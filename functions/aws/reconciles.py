@@ -132,13 +132,7 @@ class Reconciles:
 
         ``channel`` is used in an attribute's name: letters, digits and underscores.
         """
-        first, _ = self._rows.update(
-            _key(reconcile_id),
-            f"SET published_{channel} = :id",
-            f"attribute_exists(pk) AND attribute_not_exists(published_{channel})",
-            {":id": message_id},
-        )
-        return first
+        return self._rows.set_once(_key(reconcile_id), f"published_{channel}", message_id)
 
     def close(self, reconcile_id: str, outcome: str, at: float) -> None:
         """End a reconcile; no effect without a record, or if it is closed."""

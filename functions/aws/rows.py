@@ -127,6 +127,19 @@ class Rows:
                 return False, _plain(error.response)
         return True, dict(answer["Attributes"])
 
+    def set_once(self, key: Item, attribute: str, value: str) -> bool:
+        """Set an attribute of an existing item, unless it is set; return whether it was set now.
+
+        ``attribute`` is used in an expression: letters, digits and underscores.
+        """
+        first, _ = self.update(
+            key,
+            f"SET {attribute} = :value",
+            f"attribute_exists(pk) AND attribute_not_exists({attribute})",
+            {":value": value},
+        )
+        return first
+
     def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterable[Item]:
         """All items whose keys match a condition, from all pages; ``only`` filters them."""
         request: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
