@@ -17,10 +17,11 @@ from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.intake.reconciled import MOST_BEGIN_AFTER
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
+from infra.constructs.machine import standard_machine
 from infra.constructs.retries import retry, retry_until_account_ready
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from infra.config import DeploymentConfig
     from infra.constructs.step import Step
@@ -59,28 +60,14 @@ class OnboardingMachine(Construct):
             .when(_verdict(Planned.DUPLICATE), sfn.Succeed.json_path(self, "Duplicate"))
             .otherwise(publishing)
         )
-        self.machine = sfn.StateMachine(
+        self.machine = standard_machine(
             self,
-            "Machine",
+            self._beginning(planning),
             comment="Rollcall: enrol accounts in security services until each is Enabled",
-            definition_body=sfn.DefinitionBody.from_chainable(self._beginning(planning)),
-            query_language=sfn.QueryLanguage.JSON_PATH,
             timeout=LONGEST_RUN,
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "Logs",
-                    log_group_name=f"/aws/vendedlogs/states/{cdk.Stack.of(self).stack_name}",
-                    retention=log_retention,
-                    removal_policy=cdk.RemovalPolicy.DESTROY,
-                ),
-                level=sfn.LogLevel.ALL,
-                # Payloads hold e-mail addresses.
-                include_execution_data=False,
-            ),
+            log_name=cdk.Stack.of(self).stack_name,
+            log_retention=log_retention,
         )
-
         self._acknowledge()
 
     def allow_earlier_executions(self, steps: Iterable[Step]) -> None:
@@ -92,24 +79,6 @@ class OnboardingMachine(Construct):
         self.machine.add_to_role_policy(
             iam.PolicyStatement(actions=["lambda:InvokeFunction"], resources=functions)
         )
-
-    def allow_on_executions(self, step: Step, actions: Sequence[str], reason: str) -> None:
-        """Let a step do actions on this machine's executions, for this reason.
-
-        By a policy of its own: the step's own comes before its function, and so before the machine.
-        """
-        resource = cdk.Stack.of(self).format_arn(
-            service="states",
-            resource="execution",
-            resource_name=f"{self.machine.state_machine_name}:*",
-            arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
-        )
-        statement = iam.PolicyStatement(actions=list(actions), resources=[resource])
-        policy = iam.Policy(
-            self, f"{step.node.id} Looks", roles=[step.role], statements=[statement]
-        )
-        name = f"<{_logical_id(self.machine)}.Name>"
-        acknowledge(policy, f"AwsSolutions-IAM5[Resource::{self._executions(name)}:*]", reason)
 
     def _executions(self, name: str) -> str:
         """The ARN of executions, as findings write it."""
@@ -125,10 +94,6 @@ class OnboardingMachine(Construct):
         for executions in (self._executions(name), f"{self._executions(name)}/{TARGET_LABEL}"):
             reason = "The map's children are executions of this machine, whose names are not known"
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}:*]", reason)
-        reason = (
-            "Log delivery and X-Ray have no resources to name (service authorization reference)"
-        )
-        acknowledge(self.machine, "AwsSolutions-IAM5[Resource::*]", reason)
 
     def _beginning(self, planning: sfn.TaskStateBase) -> sfn.Chain:
         """Wait first if the input says how long; what is no such time is refused by planning."""

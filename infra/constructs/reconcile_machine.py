@@ -12,7 +12,7 @@ from constructs import Construct
 
 from functions.enrolment.documents import RUN
 from functions.enrolment.reconcile import Next
-from infra.constructs.findings import acknowledge
+from infra.constructs.machine import standard_machine
 from infra.constructs.retries import retry
 
 if TYPE_CHECKING:
@@ -70,32 +70,14 @@ class ReconcileMachine(Construct):
             .when(_next_is(Next.START), starting)
             .otherwise(ended)
         )
-        self.machine = sfn.StateMachine(
+        self.machine = standard_machine(
             self,
-            "Machine",
+            surveying,
             comment="Rollcall: find the accounts of the organisation that are not Enabled, and"
             " start runs for them",
-            definition_body=sfn.DefinitionBody.from_chainable(surveying),
-            query_language=sfn.QueryLanguage.JSON_PATH,
             timeout=LONGEST_RECONCILE,
-            tracing_enabled=True,
-            logs=sfn.LogOptions(
-                destination=logs.LogGroup(
-                    self,
-                    "Logs",
-                    log_group_name="/aws/vendedlogs/states/"
-                    f"{cdk.Stack.of(self).stack_name}Reconcile",
-                    retention=log_retention,
-                    removal_policy=cdk.RemovalPolicy.DESTROY,
-                ),
-                level=sfn.LogLevel.ALL,
-                include_execution_data=False,
-            ),
-        )
-        acknowledge(
-            self.machine,
-            "AwsSolutions-IAM5[Resource::*]",
-            "Log delivery and X-Ray have no resources to name (service authorization reference)",
+            log_name=f"{cdk.Stack.of(self).stack_name}Reconcile",
+            log_retention=log_retention,
         )
 
     def _publishing(self, publish: Step) -> sfn.Chain:

@@ -164,8 +164,10 @@ class RollcallStack(cdk.Stack):
         onboarding.allow_earlier_executions(self.steps.values())
         for step in self.steps.values():
             if step.needs.executions:
-                onboarding.allow_on_executions(
+                allow_on_executions(
+                    onboarding,
                     step,
+                    onboarding.machine,
                     step.needs.executions,
                     "Which run holds a membership is not known before",
                 )
