@@ -1,21 +1,23 @@
 """``rollcall``, or ``python -m infra.cli``: one module per verb.
 
 A verb's module has ``EXAMPLES`` and ``run``. The parameters of ``run`` are the options, its
-docstring is the help text, and it returns the exit status. Invalid arguments are reported in one
-line, with status 2.
+docstring is the help text, and it returns the exit status. Invalid arguments, and what AWS refuses
+that the verb needs, are reported in one line, with status 2.
 """
 
 from __future__ import annotations
 
+import functools
 import sys
 import textwrap
 import tomllib
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from infra.cli import redrive, status
+from infra.cli.failures import FAILURES, explained
 from infra.cli.local import verb as local
 
 if TYPE_CHECKING:
@@ -40,7 +42,15 @@ app = typer.Typer(
 
 
 def _add(name: str, run: Callable[..., int], examples: str) -> None:
-    app.command(name, epilog=_epilog(examples))(run)
+    @functools.wraps(run)
+    def reporting(**options: Any) -> int:
+        try:
+            return run(**options)
+        except FAILURES as error:
+            print(f"{NAME} {name}: {explained(error)}", file=sys.stderr)
+            return 2
+
+    app.command(name, epilog=_epilog(examples))(reporting)
 
 
 _add("local", local.run, local.EXAMPLES)

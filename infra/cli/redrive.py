@@ -14,10 +14,10 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from typer import BadParameter, Option
 
-from functions.enrolment.errors import InvalidInput
 from functions.intake.arrivals import ARRIVALS
+from infra.cli.options import AsJson, Name
 from infra.cli.stack import NotDeployed, stack_outputs
-from infra.names import DEFAULT, Names, a_deployment_name
+from infra.names import DEFAULT, Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +75,6 @@ def _checked_machine_arn(arn: str | None) -> str | None:
     return arn
 
 
-def _checked_name(name: str) -> str:
-    try:
-        return a_deployment_name(name, "name")
-    except InvalidInput as error:
-        raise BadParameter(str(error)) from None
-
-
 def run(
     queue_url: Annotated[
         str | None,
@@ -114,16 +107,9 @@ def run(
             help="The state machine. Default: the one of the stack.",
         ),
     ] = None,
-    name: Annotated[
-        str,
-        Option(
-            metavar="NAME",
-            callback=_checked_name,
-            help="The deployment's name, the key name of its configuration.",
-        ),
-    ] = DEFAULT,
+    name: Name = DEFAULT,
     dry_run: Annotated[bool, Option("--dry-run", help="List what would be redriven.")] = False,
-    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Start runs for events that could not be delivered.
 

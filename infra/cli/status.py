@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from contextlib import nullcontext
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import boto3
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
-from typer import BadParameter, Option
+from typer import Option
 
-from functions.enrolment.account import is_account_id
 from functions.enrolment.automation import Automatic
 from functions.enrolment.coverage import State, cells, coverage, strangers
-from functions.enrolment.errors import InvalidInput, RollcallError
+from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Action
 from functions.enrolment.times import iso
+from infra.cli.options import (
+    Accounts,
+    AsJson,
+    ConfigFile,
+    HomeRegion,
+    Name,
+    Profile,
+    Regions,
+    Services,
+    Wanted,
+)
+from infra.cli.site import site_of
 from infra.cli.survey import number, offered_targets, survey, table
-from infra.config import read_config
+from infra.names import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from functions.enrolment.configuration import Configuration
     from functions.enrolment.coverage import Cell, Coverage, Survey
     from functions.enrolment.membership import Observation
     from functions.enrolment.target import Target
@@ -36,35 +42,18 @@ rollcall status --gaps
 rollcall status --service guardduty --region eu-west-1 --json"""
 
 
-def _checked_accounts(ids: list[str] | None) -> list[str] | None:
-    for account in ids or ():
-        if not is_account_id(account):
-            raise BadParameter(f"takes an account id of 12 digits, not {account!r}")
-    return ids
-
-
 def run(
-    account: Annotated[
-        list[str] | None,
-        Option(metavar="ID", callback=_checked_accounts, help="Only this account. Repeatable."),
-    ] = None,
-    service: Annotated[
-        list[str] | None, Option(metavar="NAME", help="Only this service. Repeatable.")
-    ] = None,
-    region: Annotated[
-        list[str] | None, Option(metavar="REGION", help="Only this Region. Repeatable.")
-    ] = None,
+    account: Accounts = None,
+    service: Services = None,
+    region: Regions = None,
     gaps: Annotated[
         bool, Option("--gaps", help="List every gap with what a run would do, or why it would not.")
     ] = False,
-    as_json: Annotated[bool, Option("--json", help="Print one JSON document.")] = False,
-    profile: Annotated[
-        str | None,
-        Option(metavar="NAME", help="The AWS profile of the administrator account."),
-    ] = None,
-    config: Annotated[
-        Path, Option(metavar="FILE", help="The cdk.json with the configuration.")
-    ] = Path("cdk.json"),
+    as_json: AsJson = False,
+    profile: Profile = None,
+    home_region: HomeRegion = None,
+    name: Name = DEFAULT,
+    config: ConfigFile = None,
 ) -> int:
     """Show which accounts are enabled where, as the services say now.
 
@@ -74,23 +63,20 @@ def run(
     policy is not one.
 
     Exit status 0: no gaps; 1: gaps, or targets that could not be read; 2: nothing was read, because
-    an argument or the configuration is invalid, or Organizations could not be read.
+    an argument is invalid, Rollcall is not deployed there, or AWS refused a call.
     """
-    try:
-        configuration = _configuration(config)
-        targets = _targets(configuration, service, region)
-        now = time.time()
-        progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
-        with nullcontext() if as_json else progress:
-            read = survey(boto3.Session(profile_name=profile), configuration, targets, now)
-        wanted = _wanted(account, read)
-    except (InvalidInput, RollcallError, BotoCoreError, ClientError) as error:
-        print(f"rollcall status: {error}", file=sys.stderr)
-        return 2
+    site = site_of(profile, home_region, name, config)
+    wanted = Wanted(tuple(service or ()), tuple(region or ()))
+    targets = wanted.among(offered_targets(site.configuration))
+    now = time.time()
+    progress = Console(stderr=True, highlight=False).status(f"Reading {len(targets)} targets")
+    with nullcontext() if as_json else progress:
+        read = survey(site.wiring, targets, now)
+    accounts = _accounts(account, read)
     found = [
         cell
-        for cell in cells(read.facts, read.listings, configuration, now)
-        if not wanted or cell.account_id in wanted
+        for cell in cells(read.facts, read.listings, site.configuration, now)
+        if not accounts or cell.account_id in accounts
     ]
     counted = coverage(found)
     open_ones = [cell for cell in found if cell.state is State.GAP]
@@ -103,39 +89,7 @@ def run(
     return 1 if open_ones or unread else 0
 
 
-def _configuration(path: Path) -> Configuration:
-    try:
-        context = json.loads(path.read_text())["context"]["rollcall"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidInput(
-            "--config", f"takes a cdk.json with context.rollcall, not {path} ({error!r})"
-        ) from None
-    return read_config(context).configuration
-
-
-def _targets(
-    configuration: Configuration, services: list[str] | None, regions: list[str] | None
-) -> list[Target]:
-    targets = offered_targets(configuration)
-    for option, wanted, known in (
-        ("--service", services, {str(target.service) for target in targets}),
-        ("--region", regions, {target.region for target in targets}),
-    ):
-        for word in wanted or ():
-            if word not in known:
-                raise InvalidInput(option, f"takes one of {', '.join(sorted(known))}")
-    chosen = [
-        target
-        for target in targets
-        if (not services or str(target.service) in services)
-        and (not regions or target.region in regions)
-    ]
-    if not chosen:
-        raise InvalidInput("--region", "takes a Region in which a selected service is configured")
-    return chosen
-
-
-def _wanted(ids: list[str] | None, read: Survey) -> frozenset[str]:
+def _accounts(ids: list[str] | None, read: Survey) -> frozenset[str]:
     for account in ids or ():
         if account not in read.facts.directory:
             raise InvalidInput("--account", f"takes accounts of the organisation, not {account}")

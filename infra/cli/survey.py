@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from functions.aws.calls import calling
-from functions.aws.directory import Directory
-from functions.aws.pacing import Pacing
-from functions.aws.sessions import Clients
-from functions.enrolment.account import AccountId
 from functions.enrolment.coverage import State
-from functions.services.registry import SERVICES
-from functions.services.survey import make_survey, survey_rates
-from infra.organization import organizations_region
+from functions.services.survey import make_survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    import boto3
-
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.coverage import Coverage, Listing, Survey
     from functions.enrolment.target import Target
-    from functions.services.protocol import SecurityService
+    from functions.steps.wiring import Wiring
 
 
 def offered_targets(configuration: Configuration) -> list[Target]:
@@ -30,33 +21,21 @@ def offered_targets(configuration: Configuration) -> list[Target]:
     return [target for target in configuration.targets if configuration.is_offered(target)]
 
 
-def survey(
-    session: boto3.Session, configuration: Configuration, targets: Sequence[Target], now: float
-) -> Survey:
-    """Read the organisation and the targets; ``session`` is of the administrator account.
+def survey(wiring: Wiring, targets: Sequence[Target], now: float) -> Survey:
+    """Read the organisation and the targets, as the administrator account.
 
     Raises:
-        RollcallError: STS or Organizations refused a call.
+        RollcallError: Organizations refused a call.
         BotoCoreError: there are no credentials, or a service cannot be reached.
     """
-    pacing = Pacing(survey_rates(SERVICES, configuration.reconcile.rates))
-    clients, home = Clients(session).paced(pacing), organizations_region(configuration.regions[0])
-    with calling("STS", "GetCallerIdentity"):
-        administrator = clients.client("sts", configuration.regions[0]).get_caller_identity()
-    directory = Directory(clients.client("organizations", home), clients.client("account", home))
-    records = {record.name: record for record in SERVICES}
-
-    def adapter_of(target: Target) -> SecurityService:
-        record = records[target.service.name]
-        return record.adapter_in(target.region, clients.client, configuration.invitation)
-
+    paced = wiring.paced
     return make_survey(
         targets,
-        configuration,
-        SERVICES,
-        directory,
-        AccountId(administrator["Account"]),
-        adapter_of,
+        wiring.configuration,
+        wiring.services,
+        paced.directory,
+        wiring.settings.administrator_id,
+        paced.service,
         now=now,
     )
 

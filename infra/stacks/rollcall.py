@@ -269,6 +269,8 @@ class RollcallStack(cdk.Stack):
             "TopicArn": self.topic.topic_arn,
             "ResultsBucketName": self.results.bucket_name,
             "UndeliveredEventsUrl": self.undelivered.queue_url,
+            # Its environment tells the command line what is deployed.
+            "StartRunsFunctionArn": self.reconcile_steps["start_runs"].alias.function_arn,
         }.items():
             cdk.CfnOutput(self, name, value=value)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,13 +24,15 @@ from infra.cli.local.backfill import (
 from infra.cli.local.deployment import Deployment
 from infra.cli.local.scenarios import (
     ADMINISTRATOR,
+    HOME_REGION,
     REGIONS,
     SCENARIOS,
     SERVICES,
     found_organization,
 )
-from infra.config import read_config
+from infra.cli.site import configured_site
 from infra.local.process import local_aws
+from infra.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,15 +47,18 @@ LEFT_OUT = 2
 @pytest.fixture(scope="module")
 def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[Cell]]]:
     """What is printed before the reconcile, and the gaps."""
-    with local_aws(tmp_path_factory.mktemp("backfill") / "aws.log") as aws:
+    folder = tmp_path_factory.mktemp("backfill")
+    with local_aws(folder / "aws.log") as aws:
         scenario = SCENARIOS["backfill"]
         organization = found_organization(aws, scenario.regions)
-        configuration = read_config(scenario.configuration(organization)).configuration
+        cdk_json = folder / "cdk.json"
+        context = {"rollcall": scenario.configuration(organization)}
+        cdk_json.write_text(json.dumps({"context": context}))
+        site = configured_site(aws.session(ADMINISTRATOR, HOME_REGION), Names(), cdk_json)
         printed = io.StringIO()
         nowhere = Deployment("", "", "", "", Path())
-        backfill = Backfill(
-            Console(file=printed, soft_wrap=True), aws, nowhere, configuration, lambda _: None
-        )
+        console = Console(file=printed, soft_wrap=True)
+        backfill = Backfill(console, aws, nowhere, site, lambda _: None)
         backfill.prepare()
         # Members that are created by hand become Enabled.
         aws.control("POST", "clock", {"advance": 60})

@@ -17,10 +17,8 @@ from functions.enrolment.coverage import State, cells, coverage
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
 from infra.cli.follow import by_reason
-from infra.cli.local.deployment import NAMES, ledger_of
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION, MANAGEMENT, REGIONS, SERVICES
 from infra.cli.local.subscriber import Subscriber
-from infra.cli.stack import stack_outputs
 from infra.cli.survey import number, offered_targets, survey, table
 
 if TYPE_CHECKING:
@@ -29,9 +27,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from functions.aws.ledger import Ledger
-    from functions.enrolment.configuration import Configuration
     from functions.enrolment.coverage import Cell
     from infra.cli.local.deployment import Deployment
+    from infra.cli.site import Site
     from infra.local.process import LocalAws
 
 FORMER_ADMINISTRATOR = "121212121212"
@@ -75,13 +73,13 @@ class Backfill:
         console: Console,
         aws: LocalAws,
         deployment: Deployment,
-        configuration: Configuration,
+        site: Site,
         note: Callable[[str], None],
     ) -> None:
         self._console = console
         self._aws = aws
         self._deployment = deployment
-        self._configuration = configuration
+        self._site = site
         self._note = note
         self._machines = aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
 
@@ -89,7 +87,6 @@ class Backfill:
         """Play it; returns the exit status: 0 if it ended as expected.
 
         Raises:
-            NotDeployed: the deployment has no reconcile.
             TimeoutError: an execution has not ended in time.
         """
         subscriber = Subscriber(self._aws, ADMINISTRATOR, HOME_REGION, self._deployment)
@@ -100,7 +97,7 @@ class Backfill:
         self.drift()
         self._note(f"{len(ENROLLED)} accounts enrolled by Rollcall, {len(DRIFTED)} of them removed")
         self.show("before")
-        machine = self._reconcile_machine()
+        machine = self._site.outputs["ReconcileMachineArn"]
         first = self._reconcile(machine, {}, subscriber)
         self._report(first)
         began = time.monotonic()
@@ -142,10 +139,9 @@ class Backfill:
 
     def show(self, when: str) -> list[Cell]:
         """Print how many accounts are Enabled at each target; returns the gaps."""
-        now = time.time()
-        session = self._aws.session(ADMINISTRATOR, HOME_REGION)
-        read = survey(session, self._configuration, offered_targets(self._configuration), now)
-        found = list(cells(read.facts, read.listings, self._configuration, now))
+        now, configuration = time.time(), self._site.configuration
+        read = survey(self._site.wiring, offered_targets(configuration), now)
+        found = list(cells(read.facts, read.listings, configuration, now))
         gaps = [cell for cell in found if cell.state is State.GAP]
         self._console.print(f"\nCoverage {when}: {number(len(gaps), 'gap')}\n")
         for line in table(read.listings, coverage(found)):
@@ -153,9 +149,7 @@ class Backfill:
         return gaps
 
     def _explain(self, gaps: Sequence[Cell]) -> None:
-        rows = ledger_of(self._aws, self._deployment).read(
-            (gap.account_id, gap.target) for gap in gaps
-        )
+        rows = self._site.wiring.ledger.read((gap.account_id, gap.target) for gap in gaps)
         left = [as_membership(gap, rows.get((gap.account_id, gap.target))) for gap in gaps]
         self._console.print("\nNot enabled:" if left else "\nNo gaps are left")
         width = self._console.width if self._console.is_terminal else sys.maxsize
@@ -198,11 +192,6 @@ class Backfill:
             resigning = self._aws.client("guardduty", RESIGNED, region)
             resigning.decline_invitations(AccountIds=[ADMINISTRATOR])
 
-    def _reconcile_machine(self) -> str:
-        cloudformation = self._aws.client("cloudformation", ADMINISTRATOR, HOME_REGION)
-        output = "ReconcileMachineArn"
-        return stack_outputs(cloudformation, NAMES.stack, output)[output]
-
     def _reconcile(
         self, machine: str, document: dict[str, Any], subscriber: Subscriber
     ) -> Reconciled:
@@ -210,7 +199,7 @@ class Backfill:
         execution = self._start(machine, document)
         name = execution.rpartition(":")[2]
         self._console.print(f"\nReconcile {name}, started with {json.dumps(document)}")
-        ledger = ledger_of(self._aws, self._deployment)
+        ledger = self._site.wiring.ledger
         with Live(console=self._console, auto_refresh=False, transient=True) as live:
             ended = self._ended(
                 execution,

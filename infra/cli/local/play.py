@@ -30,7 +30,7 @@ from infra.cli.local.scenarios import (
     found_organization,
 )
 from infra.cli.local.subscriber import Subscriber
-from infra.config import read_config
+from infra.cli.site import deployed_site
 from infra.local.environment import exports
 from infra.local.process import LocalAwsFailed
 
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from functions.enrolment.configuration import Configuration
     from functions.enrolment.membership import Membership
     from infra.cli.local.deployment import Deployment
     from infra.cli.local.scenarios import Creation, Scenario
@@ -66,9 +65,9 @@ class Play:
         """Play the scenario; returns the exit status."""
         self._console.print(f"Scenario {self._scenario.name}: {self._scenario.about}.\n")
         self._note(f"local AWS at {self._aws.url}")
-        deployment, configuration = self._deploy()
+        deployment = self._deploy()
         if self._scenario.prepare is None:
-            status, account = self._play_more(deployment, configuration)
+            status, account = self._play_more(deployment)
             if keep:
                 self._keep(deployment, Input({"accounts": [{"id": account}]}))
             return status
@@ -90,14 +89,15 @@ class Play:
             self._keep(deployment, start)
         return status
 
-    def _play_more(self, deployment: Deployment, configuration: Configuration) -> tuple[int, str]:
+    def _play_more(self, deployment: Deployment) -> tuple[int, str]:
         """Play a scenario of more than one run; returns the exit status and one of its accounts."""
         if self._scenario.name == "backfill":
-            backfill = Backfill(self._console, self._aws, deployment, configuration, self._note)
+            site = deployed_site(self._aws.session(ADMINISTRATOR, HOME_REGION), NAMES)
+            backfill = Backfill(self._console, self._aws, deployment, site, self._note)
             return backfill.play(), UNTOUCHED[0]
         return play_events(self._console, self._aws, deployment), CREATED
 
-    def _deploy(self) -> tuple[Deployment, Configuration]:
+    def _deploy(self) -> Deployment:
         organization_id = found_organization(self._aws, self._scenario.regions)
         configuration = self._scenario.configuration(organization_id)
         administrator = Place(ADMINISTRATOR, HOME_REGION)
@@ -118,7 +118,7 @@ class Play:
             member = Place(INVITED_WITH_ROLE, HOME_REGION)
             deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)
             self._note(f"member role deployed to {INVITED_WITH_ROLE}")
-        return deployment, read_config(configuration).configuration
+        return deployment
 
     def _start(self, deployment: Deployment, start: Input | Creation) -> str:
         """Start the run as the scenario defines; returns the onboarding's id."""

@@ -1,4 +1,4 @@
-"""Which targets ``rollcall status`` reads."""
+"""Which targets a selection means."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import pytest
 
 from functions.enrolment.errors import InvalidInput
 from functions.services.registry import DETECTIVE, GUARDDUTY
-from infra.cli.status import _targets
+from infra.cli.options import Wanted
+from infra.cli.survey import offered_targets
 from tests.support.builders import a_configuration
 
 # Detective is not offered in the second Region.
@@ -16,8 +17,9 @@ CONFIGURATION = a_configuration(
 
 
 def test_targets_that_aws_does_not_offer_are_not_read() -> None:
-    found = [(str(one.service), one.region) for one in _targets(CONFIGURATION, None, None)]
-
+    found = [
+        (str(one.service), one.region) for one in Wanted().among(offered_targets(CONFIGURATION))
+    ]
     assert found == [
         ("guardduty", "eu-west-1"),
         ("detective", "eu-west-1"),
@@ -28,4 +30,4 @@ def test_targets_that_aws_does_not_offer_are_not_read() -> None:
 def test_a_selection_without_any_target_is_refused() -> None:
     """Not reported as free of gaps."""
     with pytest.raises(InvalidInput, match=r"^--region: takes a Region in which a selected"):
-        _targets(CONFIGURATION, ["detective"], ["ap-northeast-3"])
+        Wanted(("detective",), ("ap-northeast-3",)).among(offered_targets(CONFIGURATION))

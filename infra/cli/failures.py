@@ -1,0 +1,54 @@
+"""What a verb says when AWS refuses what it needs: one line, with what to do about it."""
+
+from __future__ import annotations
+
+import re
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    TokenRetrievalError,
+    UnauthorizedSSOTokenError,
+)
+
+from functions.aws.calls import redacted_line
+from functions.enrolment.errors import RollcallError
+from infra.cli.stack import NotDeployed
+
+FAILURES = (RollcallError, NotDeployed, BotoCoreError, ClientError)
+
+_DENIED = re.compile(r"not authorized to perform:? ([A-Za-z0-9-]+:[A-Za-z0-9]+)")
+_EXPIRED = ("ExpiredToken", "ExpiredTokenException", "RequestExpired")
+_UNKNOWN = (
+    "AuthFailure",
+    "InvalidClientTokenId",
+    "UnrecognizedClientException",
+    "InvalidAccessKeyId",
+)
+
+
+def explained(error: Exception) -> str:
+    """The line for one of ``FAILURES``."""
+    text = redacted_line(str(error))
+    to_do = _to_do(error, text)
+    return f"{text}; to do: {to_do}" if to_do else text
+
+
+def _to_do(error: Exception, text: str) -> str:
+    match error:
+        case NoCredentialsError():
+            return "give --profile, or set AWS_PROFILE; aws sts get-caller-identity must work"
+        case NoRegionError():
+            return "give --home-region, or set AWS_REGION"
+        case UnauthorizedSSOTokenError() | TokenRetrievalError():
+            return "sign in again: aws sso login"
+    cause = error if isinstance(error, ClientError) else error.__cause__
+    code = cause.response["Error"].get("Code", "") if isinstance(cause, ClientError) else ""
+    if code in _EXPIRED:
+        return "get new credentials; these have expired"
+    if code in _UNKNOWN:
+        return "check the credentials, and that the account has enabled the Region"
+    denied = _DENIED.search(text)
+    return f"allow {denied[1]} (README.md, The operator's permissions)" if denied else ""

@@ -1,0 +1,117 @@
+"""Options that several verbs take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from typer import BadParameter, Option
+
+from functions.enrolment.account import is_account_id
+from functions.enrolment.errors import InvalidInput
+from infra.names import DEFAULT, a_deployment_name
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from functions.enrolment.target import Target
+
+
+def _checked_name(name: str) -> str:
+    try:
+        return a_deployment_name(name, "name")
+    except InvalidInput as error:
+        raise BadParameter(str(error)) from None
+
+
+def _checked_accounts(ids: list[str] | None) -> list[str] | None:
+    for account in ids or ():
+        checked_account(account)
+    return ids
+
+
+def checked_account(account: str) -> str:
+    """An account's id; refuses anything else."""
+    if not is_account_id(account):
+        raise BadParameter(f"takes an account id of 12 digits, not {account!r}")
+    return account
+
+
+Profile = Annotated[
+    str | None,
+    Option("--profile", metavar="NAME", help="The AWS profile of the administrator account."),
+]
+HomeRegion = Annotated[
+    str | None,
+    Option(
+        "--home-region",
+        metavar="REGION",
+        help="The Region that Rollcall is deployed to. Default: that of your AWS settings.",
+    ),
+]
+Name = Annotated[
+    str,
+    Option(
+        "--name",
+        metavar="NAME",
+        callback=_checked_name,
+        help=f"The deployment's name, the key name of its configuration. Default: {DEFAULT}.",
+        show_default=False,
+    ),
+]
+AsJson = Annotated[bool, Option("--json", help="Print one JSON document.")]
+Accounts = Annotated[
+    list[str] | None,
+    Option(
+        "--account", metavar="ID", callback=_checked_accounts, help="Only this account. Repeatable."
+    ),
+]
+Services = Annotated[
+    list[str] | None, Option("--service", metavar="NAME", help="Only this service. Repeatable.")
+]
+Regions = Annotated[
+    list[str] | None, Option("--region", metavar="REGION", help="Only this Region. Repeatable.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    Option(
+        "--config",
+        metavar="FILE",
+        help="Take the configuration of this cdk.json, whether it is deployed or not.",
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The services and Regions that are selected; all where none is named."""
+
+    services: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+    def among(self, targets: Iterable[Target]) -> list[Target]:
+        """The selected targets of those that are configured.
+
+        Raises:
+            InvalidInput: a service or a Region is not configured, or they have no target together.
+        """
+        known = list(targets)
+        for option, words, takes in (
+            ("--service", self.services, {str(target.service) for target in known}),
+            ("--region", self.regions, {target.region for target in known}),
+        ):
+            for word in words:
+                if word not in takes:
+                    raise InvalidInput(option, f"takes one of {', '.join(sorted(takes))}")
+        chosen = [
+            target
+            for target in known
+            if (not self.services or str(target.service) in self.services)
+            and (not self.regions or target.region in self.regions)
+        ]
+        if not chosen:
+            raise InvalidInput(
+                "--region", "takes a Region in which a selected service is configured"
+            )
+        return chosen
