@@ -90,8 +90,8 @@ def _table(title: str, asset: Path, programs: Mapping[str, str], *, compiled: bo
 
 
 def _seconds(program: str, code: Path, environment: Mapping[str, str]) -> float:
-    # -S: nothing of this environment's packages is importable.
-    command = [sys.executable, "-S", "-s", "-c", _PROGRAM.format(program)]
+    # -P and -S: neither the modules of this folder nor this environment's packages are importable.
+    command = [sys.executable, "-P", "-S", "-s", "-c", _PROGRAM.format(program)]
     path = {"PATH": os.environ["PATH"], "PYTHONPATH": str(code)}
     done = subprocess.run(  # noqa: S603  # this interpreter, programs of this module
         command, env={**path, **environment}, capture_output=True, text=True, check=True
