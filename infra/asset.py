@@ -102,8 +102,8 @@ def _unfinished(folder: Path) -> Iterator[Path]:
 
 
 def _dependencies() -> Path:
-    """The pruned dependencies, installed once per lock file and way of installing it."""
-    key = REQUIREMENTS.read_bytes() + repr((SERVICES, _PLATFORM)).encode()
+    """The pruned dependencies, installed once per lock file and version of this module."""
+    key = REQUIREMENTS.read_bytes() + Path(__file__).read_bytes() + repr(SERVICES).encode()
     dependencies = BUILD / f"dependencies-{hashlib.sha256(key).hexdigest()[:16]}"
     if not dependencies.exists():
         with _unfinished(dependencies) as folder:
@@ -131,10 +131,8 @@ def _prune(folder: Path) -> None:
     for model in (folder / "botocore" / "data").iterdir():
         if model.is_dir() and model.name not in SERVICES:
             shutil.rmtree(model)
-    for model in (folder / "boto3" / "data").iterdir():
-        if model.name != "dynamodb":
-            shutil.rmtree(model)
-    for leftover in (folder / "bin", folder / "boto3" / "examples"):
+    # boto3's own models are of its resources, of which none is used.
+    for leftover in (folder / "bin", folder / "boto3" / "data", folder / "boto3" / "examples"):
         shutil.rmtree(leftover, ignore_errors=True)
     for examples in folder.glob("botocore/data/*/*/examples-1.json"):
         examples.unlink()

@@ -27,9 +27,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.conditions import Key
-
-from functions.aws.rows import MOST_TRANSACTED, Rows, Write
+from functions.aws.rows import MOST_TRANSACTED, Write
 from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.documents import plan_from_text, plan_to_text
 from functions.enrolment.records import (
@@ -45,9 +43,7 @@ from functions.enrolment.turn import LONGEST_RUN_DAYS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    from mypy_boto3_dynamodb.service_resource import Table
-
-    from functions.aws.rows import Item
+    from functions.aws.rows import Item, Rows
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.plan import Plan
     from functions.enrolment.service import Service
@@ -119,11 +115,11 @@ class Ledger:
 
     def __init__(
         self,
-        table: Table,
+        rows: Rows,
         services: Sequence[Service],
         retention_days: int = RECORD_RETENTION_DAYS,
     ) -> None:
-        self._rows = Rows(table)
+        self._rows = rows
         self._services = services
         self._retention = (retention_days or MOST_DAYS) * _DAY
 
@@ -190,7 +186,7 @@ class Ledger:
 
     def recent(self, limit: int) -> tuple[OnboardingRecord, ...]:
         """The runs that began last, newest first; eventually consistent."""
-        items = self._rows.newest(BY_TIME, Key("kind").eq("onboarding"), limit)
+        items = self._rows.newest(BY_TIME, "onboarding", limit)
         return tuple(onboarding_from_item(item) for item in items)
 
     def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
@@ -255,7 +251,7 @@ class Ledger:
 
     def _items_of(self, onboarding_id: str) -> dict[str, Item]:
         """The items of a run, by sort key."""
-        items = self._rows.query(Key("pk").eq(f"onboarding#{onboarding_id}"))
+        items = self._rows.query(f"onboarding#{onboarding_id}")
         return {item["sk"]: item for item in items}
 
     def _findings_of_plan(
@@ -281,8 +277,7 @@ class Ledger:
     ) -> Iterator[Membership]:
         """The memberships that a run without a stored plan owns, from the rows of its accounts."""
         for account_id in () if record.dry_run else record.accounts:
-            condition = Key("pk").eq(f"account#{account_id}") & Key("sk").begins_with(_MEMBERSHIP)
-            for item in self._rows.query(condition):
+            for item in self._rows.query(f"account#{account_id}", _MEMBERSHIP):
                 if find_service(self._services, item["service"]) is None:
                     continue  # written by a later version
                 row = self._membership(item)

@@ -14,10 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from boto3.dynamodb.conditions import Attr
-
 from functions.aws.ledger import EXPIRES_AT, MOST_DAYS
-from functions.aws.rows import Rows
 from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.errors import Conflict
 from functions.enrolment.reconcile_record import (
@@ -31,9 +28,7 @@ from functions.enrolment.service import find_service
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from mypy_boto3_dynamodb.service_resource import Table
-
-    from functions.aws.rows import Item
+    from functions.aws.rows import Item, Rows
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.service import Service
 
@@ -79,11 +74,11 @@ class Reconciles:
 
     def __init__(
         self,
-        table: Table,
+        rows: Rows,
         services: Sequence[Service],
         retention_days: int = RECORD_RETENTION_DAYS,
     ) -> None:
-        self._rows = Rows(table)
+        self._rows = rows
         self._services = services
         self._retention = (retention_days or MOST_DAYS) * _DAY
 
@@ -184,12 +179,11 @@ class Reconciles:
 
         Rows of services that only a later version knows are left out.
         """
-        only = Attr("pk").begins_with("account#")
 
         def read(segment: int) -> list[Membership]:
             return [
                 membership_from_item(item, self._services)
-                for item in self._rows.scan(segment, SEGMENTS, only)
+                for item in self._rows.scan(segment, SEGMENTS, "account#")
                 if find_service(self._services, item["service"]) is not None
             ]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from boto3.dynamodb.types import TypeDeserializer
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from functions.aws.calls import calling
 from functions.enrolment.errors import Conflict, Throttled
@@ -14,8 +14,7 @@ from functions.enrolment.errors import Conflict, Throttled
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from boto3.dynamodb.conditions import ConditionBase
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 Item = dict[str, Any]
 
@@ -41,31 +40,35 @@ class Rows:
     ``Throttled`` is raised and the step is retried later.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, client: DynamoDBClient, table: str) -> None:
+        self._client = client
         self._table = table
 
     def get(self, key: Item) -> Item | None:
         """One item."""
         with calling("DynamoDB", "GetItem"):
-            return self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+            answer = self._client.get_item(
+                TableName=self._table, Key=_typed(key), ConsistentRead=True
+            )
+        return _plain(answer["Item"]) if "Item" in answer else None
 
     def put(self, item: Item) -> None:
         """Write one item, replacing an existing one."""
         with calling("DynamoDB", "PutItem"):
-            self._table.put_item(Item=to_dynamodb(item))
+            self._client.put_item(TableName=self._table, Item=_typed(item))
 
     def put_if(self, item: Item, condition: str, values: Mapping[str, Any] | None) -> bool:
         """Write one item if a condition holds, replacing an existing one; return whether it did.
 
         ``values`` are those of the condition, None if it has none: DynamoDB refuses an empty map.
         """
-        refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
-        request: dict[str, Any] = {"Item": to_dynamodb(item), "ConditionExpression": condition}
+        refusal = self._client.exceptions.ConditionalCheckFailedException
+        request: dict[str, Any] = {"Item": _typed(item), "ConditionExpression": condition}
         if values is not None:
-            request["ExpressionAttributeValues"] = to_dynamodb(values)
+            request["ExpressionAttributeValues"] = _typed(values)
         with calling("DynamoDB", "PutItem"):
             try:
-                self._table.put_item(**request)
+                self._client.put_item(TableName=self._table, **request)
             except refusal:
                 return False
         return True
@@ -78,12 +81,12 @@ class Rows:
         Raises:
             Conflict: in every try, another transaction was in progress on one of the items.
         """
-        canceled = self._table.meta.client.exceptions.TransactionCanceledException
+        canceled = self._client.exceptions.TransactionCanceledException
         puts: Any = [{"Put": self._put(write)} for write in writes]
         for _ in range(MOST_TRIES):
             with calling("DynamoDB", "TransactWriteItems"):
                 try:
-                    self._table.meta.client.transact_write_items(TransactItems=puts)
+                    self._client.transact_write_items(TransactItems=puts)
                 except canceled as error:
                     codes = [r.get("Code", "") for r in error.response["CancellationReasons"]]
                 else:
@@ -99,33 +102,36 @@ class Rows:
         raise Conflict("DynamoDB: other transactions are under way on the same items")
 
     def _put(self, write: Write) -> dict[str, Any]:
-        put: dict[str, Any] = {"TableName": self._table.name, "Item": to_dynamodb(write.item)}
+        put: dict[str, Any] = {"TableName": self._table, "Item": _typed(write.item)}
         if write.seen == 0:
             # Also matches rows of versions that did not count revisions.
             put["ConditionExpression"] = "attribute_not_exists(revision)"
         elif write.seen is not None:
             put["ConditionExpression"] = "revision = :seen"
-            put["ExpressionAttributeValues"] = {":seen": write.seen}
+            put["ExpressionAttributeValues"] = _typed({":seen": write.seen})
         return put
 
     def update(
         self, key: Item, expression: str, condition: str, values: Mapping[str, Any]
     ) -> tuple[bool, Item]:
         """Whether the condition held, and the item: updated if it did, else as it is."""
-        refusal = self._table.meta.client.exceptions.ConditionalCheckFailedException
+        refusal = self._client.exceptions.ConditionalCheckFailedException
         with calling("DynamoDB", "UpdateItem"):
             try:
-                answer = self._table.update_item(
-                    Key=key,
+                answer = self._client.update_item(
+                    TableName=self._table,
+                    Key=_typed(key),
                     UpdateExpression=expression,
                     ConditionExpression=condition,
-                    ExpressionAttributeValues=to_dynamodb(values),
+                    ExpressionAttributeValues=_typed(values),
                     ReturnValues="ALL_NEW",
                     ReturnValuesOnConditionCheckFailure="ALL_OLD",
                 )
             except refusal as error:
-                return False, _plain(error.response)
-        return True, dict(answer["Attributes"])
+                # The type stubs leave the item out.
+                found: Any = error.response.get("Item", {})
+                return False, _plain(found)
+        return True, _plain(answer["Attributes"])
 
     def set_once(self, key: Item, attribute: str, value: str) -> bool:
         """Set an attribute of an existing item, unless it is set; return whether it was set now.
@@ -140,63 +146,75 @@ class Rows:
         )
         return first
 
-    def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterable[Item]:
-        """All items whose keys match a condition, from all pages; ``only`` filters them."""
-        request: dict[str, Any] = {"KeyConditionExpression": condition, "ConsistentRead": True}
-        if only is not None:
-            request["FilterExpression"] = only
+    def query(self, pk: str, begins_with: str = "") -> Iterable[Item]:
+        """The items with one ``pk`` whose ``sk`` begins as given, from all pages, by ``sk``."""
+        condition, values = "pk = :pk", {":pk": pk}
+        if begins_with:
+            condition, values = (
+                f"{condition} AND begins_with(sk, :sk)",
+                values | {":sk": begins_with},
+            )
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "KeyConditionExpression": condition,
+            "ExpressionAttributeValues": _typed(values),
+            "ConsistentRead": True,
+        }
         while True:
             with calling("DynamoDB", "Query"):
-                page = self._table.query(**request)
-            yield from page["Items"]
+                page = self._client.query(**request)
+            yield from map(_plain, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def scan(self, segment: int, total: int, only: ConditionBase) -> Iterable[Item]:
-        """The items of one of ``total`` segments of the table that meet a condition.
+    def scan(self, segment: int, total: int, begins_with: str) -> Iterable[Item]:
+        """The items of one of ``total`` segments of the table whose ``pk`` begins as given.
 
         Eventually consistent. Segments can be read by several threads at once.
         """
         request: dict[str, Any] = {
-            "TableName": self._table.name,
+            "TableName": self._table,
             "Segment": segment,
             "TotalSegments": total,
-            "FilterExpression": only,
+            "FilterExpression": "begins_with(pk, :pk)",
+            "ExpressionAttributeValues": _typed({":pk": begins_with}),
         }
         while True:
             with calling("DynamoDB", "Scan"):
-                # The client of a resource, unlike the resource, can be used by several threads.
-                page = self._table.meta.client.scan(**request)
-            yield from page["Items"]
+                page = self._client.scan(**request)
+            yield from map(_plain, page["Items"])
             if "LastEvaluatedKey" not in page:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
-        """Up to ``limit`` items of an index, newest first; eventually consistent."""
+    def newest(self, index: str, kind: str, limit: int) -> list[Item]:
+        """Up to ``limit`` items of a ``kind`` in an index, newest first; eventually consistent."""
         with calling("DynamoDB", "Query"):
-            return self._table.query(
+            answer = self._client.query(
+                TableName=self._table,
                 IndexName=index,
-                KeyConditionExpression=condition,
+                KeyConditionExpression="kind = :kind",
+                ExpressionAttributeValues=_typed({":kind": kind}),
                 ScanIndexForward=False,
                 Limit=limit,
-            )["Items"]
+            )
+        return [_plain(item) for item in answer["Items"]]
 
     def get_all(self, keys: Iterable[Item]) -> Iterable[Item]:
         """The existing items with these keys, in no particular order."""
-        wanted = list(keys)
+        wanted = [_typed(key) for key in keys]
         for start in range(0, len(wanted), MOST_READ):
             request: Any = {
-                self._table.name: {
+                self._table: {
                     "Keys": wanted[start : start + MOST_READ],
                     "ConsistentRead": True,
                 }
             }
             for _ in range(MOST_TRIES):
                 with calling("DynamoDB", "BatchGetItem"):
-                    answer = self._table.meta.client.batch_get_item(RequestItems=request)
-                yield from answer["Responses"].get(self._table.name, ())
+                    answer = self._client.batch_get_item(RequestItems=request)
+                yield from map(_plain, answer["Responses"].get(self._table, ()))
                 request = answer["UnprocessedKeys"]
                 if not request:
                     break
@@ -205,12 +223,12 @@ class Rows:
 
     def put_all(self, items: Iterable[Item]) -> None:
         """Write items, replacing existing ones; no key may occur twice."""
-        puts = [{"PutRequest": {"Item": to_dynamodb(item)}} for item in items]
+        puts = [{"PutRequest": {"Item": _typed(item)}} for item in items]
         for start in range(0, len(puts), MOST_WRITTEN):
-            request: Any = {self._table.name: puts[start : start + MOST_WRITTEN]}
+            request: Any = {self._table: puts[start : start + MOST_WRITTEN]}
             for _ in range(MOST_TRIES):
                 with calling("DynamoDB", "BatchWriteItem"):
-                    answer = self._table.meta.client.batch_write_item(RequestItems=request)
+                    answer = self._client.batch_write_item(RequestItems=request)
                 request = answer["UnprocessedItems"]
                 if not request:
                     break
@@ -229,9 +247,13 @@ def to_dynamodb(value: Any) -> Any:
     return value
 
 
-def _plain(response: Mapping[str, Any]) -> Item:
-    """The item in a failed condition's response, which boto3 leaves in DynamoDB's own types."""
-    return {
-        name: TypeDeserializer().deserialize(value)
-        for name, value in response.get("Item", {}).items()
-    }
+def _typed(item: Mapping[str, Any]) -> dict[str, Any]:
+    """An item, or the values of an expression, as the client takes it: each value with its type."""
+    return {name: _SERIALIZER.serialize(to_dynamodb(value)) for name, value in item.items()}
+
+
+def _plain(item: Mapping[str, Any]) -> Item:
+    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+
+
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from botocore.config import Config
     from mypy_boto3_account import AccountClient
     from mypy_boto3_detective import DetectiveClient
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_events import EventBridgeClient
     from mypy_boto3_guardduty import GuardDutyClient
     from mypy_boto3_organizations import OrganizationsClient
@@ -64,6 +64,8 @@ class Clients:
     @overload
     def client(self, service: Literal["detective"], region: str) -> DetectiveClient: ...
     @overload
+    def client(self, service: Literal["dynamodb"], region: str) -> DynamoDBClient: ...
+    @overload
     def client(self, service: Literal["events"], region: str) -> EventBridgeClient: ...
     @overload
     def client(self, service: Literal["guardduty"], region: str) -> GuardDutyClient: ...
@@ -96,15 +98,6 @@ class Clients:
     def paced(self, pacing: Pacing) -> Clients:
         """New clients of the same identity that wait for ``pacing`` before each request."""
         return Clients(self._session, self._clock, self._credentials, self._config, pacing)
-
-    def table(self, name: str, region: str) -> Table:
-        """A DynamoDB table in a Region."""
-        if ("dynamodb", region) not in self._made:
-            self._made["dynamodb", region] = self._session.resource(
-                "dynamodb", region_name=region, config=self._config, **self._credentials
-            )
-        table: Table = self._made["dynamodb", region].Table(name)
-        return table
 
     def as_member(
         self, account_id: AccountId, role_name: str, external_id: str, partition: str

@@ -17,6 +17,7 @@ from functions.aws.ledger import Ledger
 from functions.aws.pacing import Pacing
 from functions.aws.publisher import Publisher
 from functions.aws.reconciles import Reconciles
+from functions.aws.rows import Rows
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
@@ -63,20 +64,16 @@ class Wiring:
     @property
     def ledger(self) -> Ledger:
         """The table."""
-        return Ledger(
-            self.clients.table(self.settings.table, self.home_region),
-            self.services,
-            self.configuration.record_retention_days,
-        )
+        return Ledger(self._rows, self.services, self.configuration.record_retention_days)
 
     @property
     def reconciles(self) -> Reconciles:
         """The reconciles of the table."""
-        return Reconciles(
-            self.clients.table(self.settings.table, self.home_region),
-            self.services,
-            self.configuration.record_retention_days,
-        )
+        return Reconciles(self._rows, self.services, self.configuration.record_retention_days)
+
+    @property
+    def _rows(self) -> Rows:
+        return Rows(self.clients.client("dynamodb", self.home_region), self.settings.table)
 
     @property
     def directory(self) -> Directory:

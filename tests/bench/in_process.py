@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from boto3.dynamodb.types import TypeDeserializer
 from botocore.client import BaseClient
 from moto.stepfunctions.parser.asl.component.state.state import CommonStateField
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from infra.local.gateway.calls import Call
     from tests.support.rollcall import Rollcall
 
+_DESERIALIZER = TypeDeserializer()
 MEMBER_SERVICES = ("securityhub", "guardduty", "detective")
 
 
@@ -130,4 +132,5 @@ def _definition() -> dict[str, Any]:
 
 
 def _kilobytes(item: Mapping[str, Any]) -> int:
-    return math.ceil(len(json.dumps(item, default=str)) / 1024)
+    plain = {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
+    return math.ceil(len(json.dumps(plain, default=str)) / 1024)

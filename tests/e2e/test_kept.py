@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.ledger import Ledger
+from functions.aws.rows import Rows
 from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Status
 from functions.services import registry
@@ -59,9 +60,9 @@ class Kept:
         stacks = self.aws.client("cloudformation", ADMINISTRATOR, HOME_REGION)
         outputs = stack_outputs(stacks, NAMES.stack, "StateMachineArn")
         self.machine_arn: str = outputs["StateMachineArn"]
-        dynamodb = self.aws.session(ADMINISTRATOR, HOME_REGION).resource("dynamodb")
-        (table,) = dynamodb.tables.all()
-        self.ledger = Ledger(table, registry.SERVICES)
+        dynamodb = self.aws.client("dynamodb", ADMINISTRATOR, HOME_REGION)
+        (table,) = dynamodb.list_tables()["TableNames"]
+        self.ledger = Ledger(Rows(dynamodb, table), registry.SERVICES)
 
     def start(self, **document: object) -> str:
         """Start an execution by hand; returns the onboarding's id."""

@@ -39,7 +39,6 @@ for name in {SERVICES!r}:
     client = session.client(name)
     for operation in client.meta.service_model.operation_names:
         client.meta.service_model.operation_model(operation)
-session.resource("dynamodb").Table("example")
 outside = [
     module.__file__
     for name, module in sys.modules.items()

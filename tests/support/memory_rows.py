@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
 
 from functions.aws.ledger import Ledger
@@ -21,9 +21,6 @@ from functions.services import registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-    from boto3.dynamodb.conditions import ConditionBase
-    from mypy_boto3_dynamodb.service_resource import Table
 
     from functions.aws.rows import Item, Write
 
@@ -38,16 +35,12 @@ _SORTED_BY = {"by-time": "started_at"}
 
 def reconciles_on(rows: Rows) -> Reconciles:
     """Reconciles on other rows than a table's."""
-    reconciles = Reconciles(cast("Table", None), registry.SERVICES)
-    reconciles._rows = rows
-    return reconciles
+    return Reconciles(rows, registry.SERVICES)
 
 
 def ledger_on(rows: Rows) -> Ledger:
     """A ledger on other rows than a table's."""
-    ledger = Ledger(cast("Table", None), registry.SERVICES)
-    ledger._rows = rows
-    return ledger
+    return Ledger(rows, registry.SERVICES)
 
 
 class MemoryRows(Rows):
@@ -111,31 +104,28 @@ class MemoryRows(Rows):
         held, after = self.access(do)
         return held, _item(after) or {}
 
-    def query(self, condition: ConditionBase, only: ConditionBase | None = None) -> Iterator[Item]:
-        found = self.access(_next(condition, after=""))
+    def query(self, pk: str, begins_with: str = "") -> Iterator[Item]:
+        found = self.access(_next(pk, begins_with, after=""))
         while found is not None:
             (_, read), text = found
-            item = _item(text) or {}
-            if only is None or _meets(item, only):
-                yield item
-            found = self.access(_next(condition, after=read))
+            yield _item(text) or {}
+            found = self.access(_next(pk, begins_with, after=read))
 
-    def scan(self, segment: int, total: int, only: ConditionBase) -> Iterator[Item]:
+    def scan(self, segment: int, total: int, begins_with: str) -> Iterator[Item]:
         keys = self.access(
-            lambda items: [k for k in items if crc32(k[0].encode()) % total == segment]
+            lambda items: [
+                key
+                for key in items
+                if crc32(key[0].encode()) % total == segment and key[0].startswith(begins_with)
+            ]
         )
         for key in keys:
-            item = _item(self.access(_reading(key))) or {}
-            if _meets(item, only):
-                yield item
+            yield _item(self.access(_reading(key))) or {}
 
-    def newest(self, index: str, condition: ConditionBase, limit: int) -> list[Item]:
+    def newest(self, index: str, kind: str, limit: int) -> list[Item]:
         order = _SORTED_BY[index]
-
-        def do(items: Items) -> tuple[str, ...]:
-            return tuple(text for text in items.values() if _meets(_item(text) or {}, condition))
-
-        found = [_item(text) or {} for text in self.access(do)]
+        texts = self.access(lambda items: tuple(items.values()))
+        found = [item for item in map(_item, texts) if item and item.get("kind") == kind]
         return sorted(found, key=lambda item: item[order], reverse=True)[:limit]
 
     def get_all(self, keys: Iterable[Item]) -> Iterator[Item]:
@@ -183,28 +173,14 @@ def _reading(key: Key) -> Callable[[Items], str | None]:
     return lambda items: items.get(key)
 
 
-def _next(condition: ConditionBase, after: str) -> Callable[[Items], tuple[Key, str] | None]:
-    """Reading the first item whose keys meet a condition and whose sort key comes later."""
+def _next(pk: str, begins_with: str, after: str) -> Callable[[Items], tuple[Key, str] | None]:
+    """Reading the first item with this ``pk`` whose ``sk`` begins as given and comes later."""
 
     def do(items: Items) -> tuple[Key, str] | None:
-        meeting = [k for k in items if k[1] > after and _meets({"pk": k[0], "sk": k[1]}, condition)]
+        meeting = [k for k in items if k[0] == pk and k[1] > after and k[1].startswith(begins_with)]
         return (min(meeting), items[min(meeting)]) if meeting else None
 
     return do
-
-
-def _meets(item: Item, condition: ConditionBase) -> bool:
-    expression: Any = condition.get_expression()
-    left, right = expression["values"]
-    match expression["operator"]:
-        case "AND":
-            return _meets(item, left) and _meets(item, right)
-        case "=":
-            return bool(item.get(left.name) == right)
-        case "begins_with":
-            return str(item.get(left.name, "")).startswith(right)
-        case operator:
-            raise NotImplementedError(operator)
 
 
 def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:

@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 
 REGION = "eu-west-1"
 RESULTS = "rollcall-results"
+TABLE = "RollcallTable"
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,7 +337,7 @@ def _furnish(
 ) -> tuple[Settings, Ledger]:
     """Table, bus and topic, each of the last two with a queue behind it."""
     any_session: Any = session
-    table = create_table(any_session.resource("dynamodb").Table("RollcallTable"))
+    rows = create_table(any_session.client("dynamodb"), TABLE)
     sqs, sns, events = (any_session.client(name) for name in ("sqs", "sns", "events"))
     arns = {}
     for channel in ("topic", "bus"):
@@ -358,8 +359,8 @@ def _furnish(
     any_session.client("s3").create_bucket(
         Bucket=RESULTS, CreateBucketConfiguration={"LocationConstraint": REGION}
     )
-    settings = Settings(ADMINISTRATOR, "aws", configuration, table.name, "rollcall", topic, RESULTS)
-    return settings, Ledger(table, services)
+    settings = Settings(ADMINISTRATOR, "aws", configuration, TABLE, "rollcall", topic, RESULTS)
+    return settings, Ledger(rows, services)
 
 
 def _virtual_time(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 
 from moto.dynamodb.models.table import Table as MotoTable
 
+from functions.aws.rows import Rows
+
 if TYPE_CHECKING:
     import pytest
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 
 def copy_tables_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -25,9 +27,9 @@ def copy_tables_cheaply(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(MotoTable, "__deepcopy__", shared, raising=False)
 
 
-def create_table(table: Table) -> Table:
-    table.meta.client.create_table(
-        TableName=table.name,
+def create_table(client: DynamoDBClient, name: str = "rollcall") -> Rows:
+    client.create_table(
+        TableName=name,
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[
             {"AttributeName": "pk", "AttributeType": "S"},
@@ -50,4 +52,4 @@ def create_table(table: Table) -> Table:
             }
         ],
     )
-    return table
+    return Rows(client, name)

@@ -10,12 +10,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.rows import to_dynamodb
+from functions.aws.rows import Rows
 from functions.enrolment.membership import Outcome
 from functions.steps import get_members, plan_onboarding
 from infra.local.api import Caller
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
 from tests.support.events import create_account_result
+from tests.support.rollcall import TABLE
 from tests.workflow.conftest import run_in_place
 
 if TYPE_CHECKING:
@@ -53,9 +54,8 @@ def test_an_execution_of_the_version_before_ends_in_the_steps_that_were_deployed
     with run_in_place(sample("definition_222d017"), monkeypatch, request) as rollcall:
         rollcall.found_organization()
         resources = as_it_was(rollcall, former["now"])
-        table: Any = rollcall.session.resource("dynamodb").Table("RollcallTable")
-        for item in former["items"]:
-            table.put_item(Item=to_dynamodb(item))
+        client: Any = rollcall.session.client("dynamodb")
+        Rows(client, TABLE).put_all(former["items"])
         rollcall.world.apply({"do": "set_account", "account_id": ACCOUNT, "accepts_after": 86400})
         deploy_while_it_waits(monkeypatch, former, resources)
 

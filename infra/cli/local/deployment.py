@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.ledger import Ledger
+from functions.aws.rows import Rows
 from functions.services import registry
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION
 from infra.cli.stack import stack_outputs
@@ -156,9 +157,8 @@ def forwarders_of(configuration: dict[str, Any]) -> dict[str, Place]:
 
 def ledger_of(aws: LocalAws, deployment: Deployment) -> Ledger:
     """The deployment's table, read as the administrator account."""
-    session = aws.session(ADMINISTRATOR, HOME_REGION)
-    tables = session.resource("dynamodb")
-    return Ledger(tables.Table(deployment.table_name), registry.SERVICES)
+    client = aws.client("dynamodb", ADMINISTRATOR, HOME_REGION)
+    return Ledger(Rows(client, deployment.table_name), registry.SERVICES)
 
 
 def deploy_member_role(

@@ -14,16 +14,22 @@ from tests.unit.aws.support import REGION, a_session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.aws.rows import Rows
 
 
 @pytest.fixture
-def table() -> Iterator[Table]:
+def dynamodb() -> Iterator[DynamoDBClient]:
     with mock_aws():
-        clients = Clients(a_session())
-        yield create_table(clients.table("rollcall", REGION))
+        yield Clients(a_session()).client("dynamodb", REGION)
 
 
 @pytest.fixture
-def ledger(table: Table) -> Ledger:
-    return Ledger(table, registry.SERVICES)
+def rows(dynamodb: DynamoDBClient) -> Rows:
+    return create_table(dynamodb)
+
+
+@pytest.fixture
+def ledger(rows: Rows) -> Ledger:
+    return Ledger(rows, registry.SERVICES)

@@ -28,7 +28,9 @@ from tests.unit.aws.support import LEASE, REGION, a_session, an_onboarding, watc
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+    from functions.aws.rows import Rows
 
 PLAN = Plan((Account(ACCOUNT, None, Mode.ORGANIZATION),), (TARGET,))
 MACHINE = f"arn:aws:states:{REGION}:111122223333:stateMachine:Rollcall"
@@ -88,11 +90,11 @@ def used(made: list[str]) -> set[str]:
 
 
 @pytest.mark.parametrize("method", LEDGER)
-def test_actions_of_the_ledger(ledger: Ledger, table: Table, method: str) -> None:
+def test_actions_of_the_ledger(ledger: Ledger, dynamodb: DynamoDBClient, method: str) -> None:
     ledger.open(an_onboarding("one"))
     ledger.persist_plan(an_onboarding("one"), PLAN)
     ledger.write([a_membership()], NOW)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     LEDGER[method](ledger)
 
@@ -100,20 +102,20 @@ def test_actions_of_the_ledger(ledger: Ledger, table: Table, method: str) -> Non
 
 
 @pytest.mark.parametrize("method", RECONCILES)
-def test_actions_of_reconciles(table: Table, method: str) -> None:
-    it = Reconciles(table, registry.SERVICES)
+def test_actions_of_reconciles(dynamodb: DynamoDBClient, rows: Rows, method: str) -> None:
+    it = Reconciles(rows, registry.SERVICES)
     it.open(RECONCILE)
     it.lock(LOCK, lambda _: False)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     RECONCILES[method](it)
 
     assert used(made) == set(reconciles.ACTIONS[method])
 
 
-def test_actions_of_taking(ledger: Ledger, table: Table) -> None:
+def test_actions_of_taking(ledger: Ledger, dynamodb: DynamoDBClient) -> None:
     ledger.write([a_membership()], NOW)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     take(ledger, PLAN.covered, {ACCOUNT: Claim("two", NOW, Mode.ORGANIZATION)}, NOW)
 
@@ -241,7 +243,7 @@ def test_every_method_that_calls_has_its_actions() -> None:
     assert set(directory.ACTIONS) == public(Directory)
     assert set(publisher.ACTIONS) == public(Publisher)
     assert set(executions.ACTIONS) == public(Executions)
-    assert set(sessions.ACTIONS) == public(Clients) - {"client", "table", "paced"}
+    assert set(sessions.ACTIONS) == public(Clients) - {"client", "paced"}
 
 
 def public(kind: type) -> set[str]:

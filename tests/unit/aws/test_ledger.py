@@ -25,8 +25,9 @@ from tests.unit.aws.support import LEASE, an_onboarding, watch
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.aws.rows import Rows
     from functions.enrolment.membership import Membership
 
 DAY = 86400
@@ -142,14 +143,14 @@ def test_the_lease_of_a_closed_run_is_not_extended(ledger: Ledger) -> None:
     assert ledger.onboardings(["one"])["one"].lease_until == NOW
 
 
-def test_nothing_is_written_about_a_run_without_a_record(ledger: Ledger, table: Table) -> None:
+def test_nothing_is_written_about_a_run_without_a_record(ledger: Ledger, rows: Rows) -> None:
     ledger.close("gone", "enabled", {}, NOW)
 
     assert not ledger.mark_published("gone", "event", "e-1")
     assert not ledger.extend_lease("gone", NOW + LEASE)
     assert ledger.end("gone", NOW) == NOW
     assert ledger.findings("gone") is None
-    assert table.scan()["Items"] == []
+    assert list(rows.scan(0, 1, "")) == []
 
 
 def test_a_membership_is_read_as_it_was_written(ledger: Ledger) -> None:
@@ -200,11 +201,11 @@ def test_the_same_write_of_another_moment_is_anothers(ledger: Ledger) -> None:
     assert ledger.record([CREATED], NOW) == ({}, written(other_step))
 
 
-def test_more_than_a_transaction_is_recorded(ledger: Ledger, table: Table) -> None:
+def test_more_than_a_transaction_is_recorded(ledger: Ledger, dynamodb: DynamoDBClient) -> None:
     memberships = memberships_of(many_accounts(130))
     ledger.record(memberships[120:121], NOW - 1)
     ledger.record([replace(memberships[120], revision=1)], NOW - 1)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     recorded, lost = ledger.record(memberships, NOW)
 
@@ -214,11 +215,11 @@ def test_more_than_a_transaction_is_recorded(ledger: Ledger, table: Table) -> No
 
 
 def test_a_runs_record_is_read_with_its_memberships_in_one_request(
-    ledger: Ledger, table: Table
+    ledger: Ledger, dynamodb: DynamoDBClient
 ) -> None:
     ledger.open(ONE)
     ledger.write([CREATED], NOW)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     found = ledger.read_with_onboarding("one", [CREATED.key, CREATED.key, (OTHER, TARGET)])
 
@@ -337,17 +338,17 @@ def test_a_dry_run_whose_plan_is_missing_found_what_it_kept(ledger: Ledger) -> N
     )
 
 
-def expiries(table: Table) -> dict[str, int | None]:
+def expiries(rows: Rows) -> dict[str, int | None]:
     """When each item expires, in days after ``NOW``, by its sort key; None if it does not."""
-    found: dict[Any, Any] = {item["sk"]: item.get("expires_at") for item in table.scan()["Items"]}
+    found: dict[Any, Any] = {item["sk"]: item.get("expires_at") for item in rows.scan(0, 1, "")}
     return {sk: None if at is None else int(at - int(NOW)) // DAY for sk, at in found.items()}
 
 
 @pytest.mark.parametrize(("retention", "days"), [(400, 400), (30, 30), (0, 365_000)])
 def test_what_the_table_has_of_a_run_expires_after_it_and_memberships_never(
-    table: Table, retention: int, days: int
+    rows: Rows, retention: int, days: int
 ) -> None:
-    ledger = Ledger(table, registry.SERVICES, retention)
+    ledger = Ledger(rows, registry.SERVICES, retention)
     ledger.open(ONE)
     ledger.persist_plan(ONE, PLAN)
     ledger.waiting_since("one", NOW, NOW)
@@ -355,7 +356,7 @@ def test_what_the_table_has_of_a_run_expires_after_it_and_memberships_never(
     ledger.write([CREATED], NOW, apart=[ENDED])
     ledger.persist_dry_run([replace(ENDED, target=ELSEWHERE)], NOW + 0.5)
 
-    while_running = expiries(table)
+    while_running = expiries(rows)
     ledger.close("one", "complete", {}, NOW + 20 * DAY)
 
     # An execution lasts for 364 days at most.
@@ -368,21 +369,21 @@ def test_what_the_table_has_of_a_run_expires_after_it_and_memberships_never(
         f"resource#{TARGET.key}": None,
     }
     assert while_running == {"onboarding": 364 + days, **beside}
-    assert expiries(table) == {"onboarding": 20 + days, **beside}
+    assert expiries(rows) == {"onboarding": 20 + days, **beside}
 
 
 def test_the_record_of_a_later_run_of_the_same_name_does_not_expire_with_the_older(
-    ledger: Ledger, table: Table
+    ledger: Ledger, rows: Rows
 ) -> None:
     ledger.open(ONE)
     ledger.close("one", "complete", {}, NOW + DAY)
 
     ledger.open(replace(ONE, started_at=NOW + 395 * DAY))
 
-    assert expiries(table) == {"onboarding": 395 + 364 + 400}
+    assert expiries(rows) == {"onboarding": 395 + 364 + 400}
 
 
-def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
+def test_no_item_holds_an_email(ledger: Ledger, rows: Rows) -> None:
     said = f"The e-mail <{EMAIL.upper()}> does not match"
     membership = (
         a_membership(Status.ABSENT, detail=f"for {EMAIL}")
@@ -395,23 +396,23 @@ def test_no_item_holds_an_email(ledger: Ledger, table: Table) -> None:
     ledger.write([membership], NOW, apart=[membership])
     ledger.persist_dry_run([replace(membership, target=ELSEWHERE)], NOW)
 
-    items = table.scan()["Items"]
+    items = list(rows.scan(0, 1, ""))
 
     assert len(items) == 5
     assert "@" not in json.dumps(items, default=str)
 
 
 def test_findings_of_more_than_a_batch_and_a_page(
-    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, table: Table
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, dynamodb: DynamoDBClient
 ) -> None:
-    query = table.query
+    query = dynamodb.query
     pages: list[Any] = []
 
     def in_small_pages(**request: Any) -> Any:
         pages.append(request)
         return query(**request, Limit=7)
 
-    monkeypatch.setattr(table, "query", in_small_pages)
+    monkeypatch.setattr(dynamodb, "query", in_small_pages)
     accounts = many_accounts(50)
     plan = Plan(tuple(Account(a, None, Mode.ORGANIZATION) for a in accounts), PLAN.targets)
     ledger.open(ONE)
@@ -426,9 +427,9 @@ def test_findings_of_more_than_a_batch_and_a_page(
 
 
 def test_what_dynamodb_leaves_over_is_tried_again(
-    ledger: Ledger, table: Table, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    requests = _leave_over(table, monkeypatch, times=2)
+    requests = _leave_over(dynamodb, monkeypatch, times=2)
     memberships = memberships_of(many_accounts(3))
 
     ledger.persist_dry_run(memberships, NOW)
@@ -442,9 +443,9 @@ def test_what_dynamodb_leaves_over_is_tried_again(
 
 
 def test_what_dynamodb_keeps_leaving_over_is_throttling(
-    ledger: Ledger, table: Table, monkeypatch: pytest.MonkeyPatch
+    ledger: Ledger, dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _leave_over(table, monkeypatch, times=100)
+    _leave_over(dynamodb, monkeypatch, times=100)
 
     with pytest.raises(Throttled, match="unwritten"):
         ledger.persist_dry_run([CREATED], NOW)
@@ -452,28 +453,28 @@ def test_what_dynamodb_keeps_leaving_over_is_throttling(
         ledger.read([CREATED.key])
 
 
-def _leave_over(table: Table, monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
+def _leave_over(dynamodb: DynamoDBClient, monkeypatch: pytest.MonkeyPatch, times: int) -> list[str]:
     """Leave the first element of each of the first ``times`` batches over; the requests made."""
-    client: Any = table.meta.client
+    client: Any = dynamodb
     requests: list[str] = []
 
     def batch_write_item(RequestItems: Any) -> Any:
         requests.append("BatchWriteItem")
-        [first, *rest] = RequestItems[table.name]
+        [first, *rest] = RequestItems["rollcall"]
         if requests.count("BatchWriteItem") > times:
             first, rest = None, [first, *rest]
         if rest:
-            write(RequestItems={table.name: rest})
-        return {"UnprocessedItems": {table.name: [first]} if first else {}}
+            write(RequestItems={"rollcall": rest})
+        return {"UnprocessedItems": {"rollcall": [first]} if first else {}}
 
     def batch_get_item(RequestItems: Any) -> Any:
         requests.append("BatchGetItem")
-        request = RequestItems[table.name]
+        request = RequestItems["rollcall"]
         [first, *rest] = request["Keys"]
         if requests.count("BatchGetItem") > times:
             first, rest = None, [first, *rest]
-        answer = read(RequestItems={table.name: {**request, "Keys": rest}}) if rest else {}
-        left = {table.name: {**request, "Keys": [first]}} if first else {}
+        answer = read(RequestItems={"rollcall": {**request, "Keys": rest}}) if rest else {}
+        left = {"rollcall": {**request, "Keys": [first]}} if first else {}
         return {"Responses": answer.get("Responses", {}), "UnprocessedKeys": left}
 
     write, read = client.batch_write_item, client.batch_get_item

@@ -24,8 +24,9 @@ from tests.unit.aws.support import LEASE, an_onboarding, watch
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
 
+    from functions.aws.rows import Rows
     from functions.enrolment.membership import MembershipKey
     from functions.enrolment.records import OnboardingRecord
 
@@ -163,18 +164,22 @@ def test_some_is_taken_and_some_is_left(ledger: Ledger) -> None:
     assert set(taken.own) == {(ACCOUNT, ELSEWHERE), (OTHER, TARGET), (OTHER, ELSEWHERE)}
 
 
-def test_a_step_taken_again_owns_the_same_and_writes_nothing(ledger: Ledger, table: Table) -> None:
+def test_a_step_taken_again_owns_the_same_and_writes_nothing(
+    ledger: Ledger, dynamodb: DynamoDBClient
+) -> None:
     memberships = covered(ACCOUNT, OTHER)
     held(ledger, HOLDER, HELD)
     first = claim(ledger, memberships)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     assert claim(ledger, memberships, now=LATER + 5) == first
     assert "dynamodb:TransactWriteItems" not in made
 
 
-def test_nothing_planned_owns_nothing_and_asks_nothing(ledger: Ledger, table: Table) -> None:
-    made = watch(table.meta.client)
+def test_nothing_planned_owns_nothing_and_asks_nothing(
+    ledger: Ledger, dynamodb: DynamoDBClient
+) -> None:
+    made = watch(dynamodb)
 
     assert take(ledger, [], {}, NOW) == Taken()
     assert made == []
@@ -230,7 +235,7 @@ def test_a_run_that_did_not_come_to_say_that_it_ended_is_looked_at_once(
 
 
 @pytest.mark.parametrize(
-    ("rows", "transactions"),
+    ("stored", "transactions"),
     [
         pytest.param([], 2, id="what nobody has"),
         # Each is kept beside its run in the same transaction.
@@ -238,13 +243,13 @@ def test_a_run_that_did_not_come_to_say_that_it_ended_is_looked_at_once(
     ],
 )
 def test_an_account_with_more_than_a_transaction_takes_several(
-    ledger: Ledger, table: Table, rows: list[Membership], transactions: int
+    ledger: Ledger, dynamodb: DynamoDBClient, stored: list[Membership], transactions: int
 ) -> None:
     targets = [Target(registry.GUARDDUTY, f"eu-west-{number}") for number in range(120)]
-    for row in rows:
+    for row in stored:
         ledger.open(HOLDER)
         ledger.record([replace(row, target=target) for target in targets], NOW)
-    made = watch(table.meta.client)
+    made = watch(dynamodb)
 
     taken = claim(ledger, covered(targets=targets))
 
@@ -253,16 +258,16 @@ def test_an_account_with_more_than_a_transaction_takes_several(
 
 
 def test_many_accounts_take_few_requests_and_each_account_one_transaction(
-    ledger: Ledger, table: Table
+    ledger: Ledger, dynamodb: DynamoDBClient
 ) -> None:
     accounts = [AccountId(f"{number:012}") for number in range(50)]
     targets = [Target(service, region) for service in registry.SERVICES for region in ("a", "b")]
     together: list[list[str]] = []
-    client: Any = table.meta.client
+    client: Any = dynamodb
     client.meta.events.register(
         "provide-client-params.dynamodb.TransactWriteItems",
         lambda params, **_: together.append(
-            [w["Put"]["Item"]["pk"] for w in params["TransactItems"]]
+            [w["Put"]["Item"]["pk"]["S"] for w in params["TransactItems"]]
         ),
     )
     ledger.open(an_onboarding("one", started_at=LATER))
@@ -291,11 +296,11 @@ def repeats(write: Callable[..., Any], **request: Any) -> Any:
 @pytest.mark.parametrize("loses", [fails, repeats])
 def test_a_transaction_whose_answer_was_lost_is_the_runs_own(
     ledger: Ledger,
-    table: Table,
+    dynamodb: DynamoDBClient,
     monkeypatch: pytest.MonkeyPatch,
     loses: Callable[..., Any],
 ) -> None:
-    client: Any = table.meta.client
+    client: Any = dynamodb
     write = client.transact_write_items
     memberships = covered(ACCOUNT, OTHER, targets=(TARGET, ELSEWHERE))
     keys: set[MembershipKey] = {membership.key for membership in memberships}
@@ -311,7 +316,7 @@ def test_a_transaction_whose_answer_was_lost_is_the_runs_own(
     assert {membership.revision for membership in taken.own.values()} == {1}
 
 
-def test_what_keeps_changing_hands_is_left_for_later(table: Table) -> None:
+def test_what_keeps_changing_hands_is_left_for_later(rows: Rows) -> None:
     class Contested(Ledger):
         """Somebody else is quicker every time."""
 
@@ -321,4 +326,4 @@ def test_what_keeps_changing_hands_is_left_for_later(table: Table) -> None:
             return frozenset(membership.key for membership in memberships)
 
     with pytest.raises(Conflict, match="keep changing these memberships"):
-        claim(Contested(table, registry.SERVICES))
+        claim(Contested(rows, registry.SERVICES))

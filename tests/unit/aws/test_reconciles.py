@@ -17,9 +17,8 @@ from tests.unit.aws.support import an_onboarding
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mypy_boto3_dynamodb.service_resource import Table
-
     from functions.aws.ledger import Ledger
+    from functions.aws.rows import Rows
 
 DAY = 86400
 RECORD = ReconcileRecord("one", "manual", NOW, "arn:one")
@@ -27,13 +26,15 @@ ONE, TWO = Lock("one", "arn:one", NOW), Lock("two", "arn:two", NOW + RECENT_SECO
 
 
 @pytest.fixture
-def reconciles(table: Table) -> Reconciles:
-    return Reconciles(table, registry.SERVICES, retention_days=30)
+def reconciles(rows: Rows) -> Reconciles:
+    return Reconciles(rows, registry.SERVICES, retention_days=30)
 
 
-def item(table: Table, reconcile_id: str) -> dict[str, Any]:
+def item(rows: Rows, reconcile_id: str) -> dict[str, Any]:
     key = {"pk": f"reconcile#{reconcile_id}", "sk": "reconcile"}
-    return table.get_item(Key=key)["Item"]
+    found = rows.get(key)
+    assert found is not None
+    return found
 
 
 def running(_: str) -> bool:
@@ -62,7 +63,7 @@ def test_a_record_has_what_was_stored_of_the_reconcile(reconciles: Reconciles) -
     assert reconciles.open(RECORD) == stored
 
 
-def test_a_reconcile_is_closed_once(reconciles: Reconciles, table: Table) -> None:
+def test_a_reconcile_is_closed_once(reconciles: Reconciles, rows: Rows) -> None:
     reconciles.open(RECORD)
 
     reconciles.close("one", "complete", NOW + 60)
@@ -71,16 +72,16 @@ def test_a_reconcile_is_closed_once(reconciles: Reconciles, table: Table) -> Non
     record = reconciles.reconcile("one")
     assert record is not None
     assert (record.outcome, record.closed_at) == ("complete", NOW + 60)
-    assert item(table, "one")[EXPIRES_AT] == int(NOW) + 60 + 30 * DAY
+    assert item(rows, "one")[EXPIRES_AT] == int(NOW) + 60 + 30 * DAY
 
 
 def test_a_record_does_not_expire_while_the_reconcile_may_run(
-    reconciles: Reconciles, table: Table
+    reconciles: Reconciles, rows: Rows
 ) -> None:
     reconciles.open(RECORD)
 
-    assert item(table, "one")[EXPIRES_AT] > NOW + 32 * DAY
-    assert item(table, "one")["kind"] == "reconcile"
+    assert item(rows, "one")[EXPIRES_AT] > NOW + 32 * DAY
+    assert item(rows, "one")["kind"] == "reconcile"
 
 
 def test_a_later_reconcile_of_the_same_name_replaces_the_record(reconciles: Reconciles) -> None:
@@ -138,7 +139,7 @@ def test_of_two_that_take_a_dead_lock_at_once_one_gets_it(reconciles: Reconciles
 
 
 def test_every_membership_is_read_and_nothing_else(
-    reconciles: Reconciles, ledger: Ledger, table: Table
+    reconciles: Reconciles, ledger: Ledger, rows: Rows
 ) -> None:
     reconciles.open(RECORD)
     reconciles.lock(ONE, running)
@@ -146,7 +147,7 @@ def test_every_membership_is_read_and_nothing_else(
     ours = [a_membership(account_id=AccountId(f"{n:012}")) for n in range(30)]
     ledger.write(ours, NOW, apart=[a_membership(account_id=OTHER)])
     later = {"pk": "account#000000000001", "sk": "membership#later#eu-west-1", "service": "later"}
-    table.put_item(Item=later)
+    rows.put(later)
 
     found = reconciles.memberships()
 

@@ -15,20 +15,25 @@ from tests.unit.aws.support import REGION, a_session
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mypy_boto3_dynamodb.service_resource import Table
+    from mypy_boto3_dynamodb import DynamoDBClient
 
 WRITES = [Write({"pk": "a", "sk": number}, seen=1) for number in "123"]
 REFUSED, BUSY = "ConditionalCheckFailed", "TransactionConflict"
 
 
 @pytest.fixture
-def table() -> Table:
-    return Clients(a_session()).table("rollcall", REGION)
+def dynamodb() -> DynamoDBClient:
+    return Clients(a_session()).client("dynamodb", REGION)
 
 
 @pytest.fixture
-def stubber(table: Table) -> Iterator[Stubber]:
-    with Stubber(table.meta.client) as stubber:
+def rows(dynamodb: DynamoDBClient) -> Rows:
+    return Rows(dynamodb, "rollcall")
+
+
+@pytest.fixture
+def stubber(dynamodb: DynamoDBClient) -> Iterator[Stubber]:
+    with Stubber(dynamodb) as stubber:
         yield stubber
         stubber.assert_no_pending_responses()
 
@@ -46,39 +51,39 @@ def cancel(stubber: Stubber, *codes: str) -> None:
     [((REFUSED, "None", REFUSED), {0, 2}), (("None", REFUSED, BUSY), {1})],
 )
 def test_the_writes_whose_condition_did_not_hold_are_told(
-    table: Table, stubber: Stubber, codes: tuple[str, ...], refused: set[int]
+    rows: Rows, stubber: Stubber, codes: tuple[str, ...], refused: set[int]
 ) -> None:
     cancel(stubber, *codes)
 
-    assert Rows(table).transact(WRITES) == refused
+    assert rows.transact(WRITES) == refused
 
 
-def test_a_transaction_that_met_another_is_tried_again(table: Table, stubber: Stubber) -> None:
+def test_a_transaction_that_met_another_is_tried_again(rows: Rows, stubber: Stubber) -> None:
     for _ in range(MOST_TRIES - 1):
         cancel(stubber, "None", BUSY, "None")
     stubber.add_response("transact_write_items", {})
 
-    assert Rows(table).transact(WRITES) == frozenset()
+    assert rows.transact(WRITES) == frozenset()
 
 
 def test_a_transaction_that_keeps_meeting_others_is_a_conflict(
-    table: Table, stubber: Stubber
+    rows: Rows, stubber: Stubber
 ) -> None:
     for _ in range(MOST_TRIES):
         cancel(stubber, BUSY, "None", "None")
 
     with pytest.raises(Conflict, match="other transactions are under way"):
-        Rows(table).transact(WRITES)
+        rows.transact(WRITES)
 
 
 @pytest.mark.parametrize("code", ["ThrottlingError", "ProvisionedThroughputExceeded"])
 def test_a_transaction_that_is_canceled_otherwise_was_too_much(
-    table: Table, stubber: Stubber, code: str
+    rows: Rows, stubber: Stubber, code: str
 ) -> None:
     cancel(stubber, "None", code, "None")
 
     with pytest.raises(Throttled, match=f"canceled a transaction: .*{code}"):
-        Rows(table).transact(WRITES)
+        rows.transact(WRITES)
 
 
 @pytest.mark.parametrize(
@@ -90,9 +95,9 @@ def test_a_transaction_that_is_canceled_otherwise_was_too_much(
     ],
 )
 def test_another_error_of_a_transaction_is_ours(
-    table: Table, stubber: Stubber, code: str, status: int, error: type[RollcallError]
+    rows: Rows, stubber: Stubber, code: str, status: int, error: type[RollcallError]
 ) -> None:
     stubber.add_client_error("transact_write_items", code, http_status_code=status)
 
     with pytest.raises(error, match=f"^DynamoDB TransactWriteItems: {code}"):
-        Rows(table).transact(WRITES)
+        rows.transact(WRITES)

@@ -79,9 +79,8 @@ def test_a_client_is_made_once_per_service_and_region(clients: Clients) -> None:
 
 def test_clients_carry_the_configuration(clients: Clients) -> None:
     config: Any = clients.client("securityhub", REGION).meta.config
-    table_config: Any = clients.table("rollcall", REGION).meta.client.meta.config
 
-    assert config.retries == table_config.retries == {"mode": "standard", "total_max_attempts": 5}
+    assert config.retries == {"mode": "standard", "total_max_attempts": 5}
 
 
 def test_a_members_clients_and_sts_give_up_sooner(clients: Clients, sts: Stubber) -> None:
@@ -98,13 +97,6 @@ def test_a_members_clients_and_sts_give_up_sooner(clients: Clients, sts: Stubber
         assert config.retries == {"mode": "standard", "total_max_attempts": 2}
         assert (config.connect_timeout, config.read_timeout) == (5, 10)
         assert config.user_agent_extra == "rollcall"
-
-
-def test_a_table_is_of_its_region(clients: Clients) -> None:
-    table = clients.table("rollcall", "us-east-1")
-
-    assert table.name == "rollcall"
-    assert table.meta.client.meta.region_name == "us-east-1"
 
 
 def test_sts_is_asked_in_the_own_region(clients: Clients) -> None:

@@ -52,9 +52,6 @@ class Made(Clients):
         self.made.append((self.whose, service, region))
         return self.made[-1]
 
-    def table(self, name: str, region: str) -> Any:
-        self.made.append((self.whose, f"table {name}", region))
-
     def as_member(
         self, account_id: str, role_name: str, external_id: str, partition: str
     ) -> Clients:
@@ -73,7 +70,7 @@ def made(partition: str = "aws", **configured: Any) -> tuple[Wiring, Made]:
 @pytest.mark.parametrize(
     ("part", "of"),
     [
-        (lambda wired: wired.ledger, ["table t"]),
+        (lambda wired: wired.ledger, ["dynamodb"]),
         (lambda wired: wired.publisher, ["events", "sns"]),
         (lambda wired: wired.archive, ["s3"]),
         (lambda wired: wired.executions, ["stepfunctions"]),
