@@ -13,7 +13,12 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.account import AccountId, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Listing, Survey
-from functions.enrolment.membership import Membership, Observation, Status
+from functions.enrolment.membership import (
+    Membership,
+    Observation,
+    Status,
+    survey_is_valid,
+)
 from functions.enrolment.plan import Facts
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import read_target
@@ -23,9 +28,6 @@ if TYPE_CHECKING:
 
     from functions.enrolment.service import Service
     from functions.enrolment.target import Target
-
-# How long a run acts on what a survey read without reading it again.
-VALID_SECONDS = 1800
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ class Batch:
 
     def is_valid(self, now: float) -> bool:
         """Whether what the survey read may still be acted on."""
-        return is_valid(self.surveyed_at, now)
+        return survey_is_valid(self.surveyed_at, now)
 
     def facts_with(self, emails: Mapping[AccountId, str | None]) -> Facts:
         """The facts, with the e-mail addresses of the accounts; accounts without are left out."""
@@ -85,11 +87,6 @@ class Batch:
         elif automation is None or automation.kind is Automatic.UNKNOWN:
             return taken
         return taken.surveyed(seen, automation, self.surveyed_at)
-
-
-def is_valid(surveyed_at: float, now: float) -> bool:
-    """Whether what a survey read at ``surveyed_at`` (epoch seconds) may still be acted on."""
-    return now - surveyed_at <= VALID_SECONDS
 
 
 def onboarding_id(reconcile_id: str, number: int) -> str:

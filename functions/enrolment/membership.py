@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 MOST_TRANSITIONS = 12
 # The longest time a step's function may run: every call it begins has ended by then.
 STEP_SECONDS = 600
+# How long a run acts on what a survey read without reading it again.
+SURVEY_VALID_SECONDS = 1800
 
 
 class Status(StrEnum):
@@ -317,6 +319,11 @@ class Membership:
     def _with_attempt(self, action: Action, attempt: Attempt, *, due: Action | None) -> Membership:
         attempts = MappingProxyType({**self.attempts, action: attempt})
         return replace(self, attempts=attempts, due=due)
+
+
+def survey_is_valid(surveyed_at: float, now: float) -> bool:
+    """Whether what a survey read at ``surveyed_at`` (epoch seconds) may still be acted on."""
+    return now - surveyed_at <= SURVEY_VALID_SECONDS
 
 
 def _plain(status: str) -> str:

@@ -10,7 +10,6 @@ from functions.enrolment.account import MOST_ACCOUNTS, Mode
 from functions.enrolment.automation import Automatic
 from functions.enrolment.decide import Circumstances, deadline, decide
 from functions.enrolment.explain import explain, refused
-from functions.enrolment.handover import is_valid
 from functions.enrolment.membership import (
     Action,
     Membership,
@@ -18,6 +17,7 @@ from functions.enrolment.membership import (
     Outcome,
     Status,
     Verdict,
+    survey_is_valid,
 )
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import duration, iso
@@ -121,7 +121,7 @@ def handed_over(memberships: Iterable[Membership], now: float) -> tuple[Observat
     What the service does by itself was read then, too.
     """
     found = tuple(memberships)
-    if not all(m.is_surveyed and is_valid(m.surveyed_at or 0, now) for m in found):
+    if not all(m.is_surveyed and survey_is_valid(m.surveyed_at or 0, now) for m in found):
         return ()
     return tuple(
         Observation(m.account_id, m.status or Status.UNKNOWN, m.raw, m.detail) for m in found

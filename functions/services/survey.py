@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from functions.aws import directory as organizations
-from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.automation import unreadable, without_auto_enable
 from functions.enrolment.coverage import Listing, Survey
@@ -35,22 +33,6 @@ if TYPE_CHECKING:
 _TARGETS_AT_ONCE = 16
 # Enough to use the rates of both lookups in full while a call takes half a second.
 _LOOKUPS_AT_ONCE = 8
-
-
-def survey_rates(
-    services: Sequence[ServiceRecord], configured: Mapping[str, int]
-) -> dict[str, Rate]:
-    """The rates that a survey keeps to, for ``Pacing``.
-
-    ``configured`` are requests per second by service, in place of the service's own rate.
-    """
-    own = {
-        record.name: Rate(configured[record.name], configured[record.name])
-        if record.name in configured
-        else record.rate
-        for record in services
-    }
-    return {**organizations.RATES, **own}
 
 
 def make_survey(

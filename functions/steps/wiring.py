@@ -23,8 +23,8 @@ from functions.aws.settings import Settings
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
 from functions.enrolment.documents import loop_from_json
 from functions.enrolment.service import find_service
+from functions.services.rates import survey_rates
 from functions.services.registry import SERVICES
-from functions.services.survey import survey_rates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

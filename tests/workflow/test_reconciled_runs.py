@@ -9,7 +9,8 @@ import pytest
 
 from functions.aws.archive import survey_key
 from functions.enrolment.account import AccountId
-from functions.enrolment.handover import VALID_SECONDS, Batch, batch_to_json
+from functions.enrolment.handover import Batch, batch_to_json
+from functions.enrolment.membership import SURVEY_VALID_SECONDS
 from functions.services.survey import make_survey
 from functions.steps import wiring
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
@@ -130,7 +131,7 @@ def test_a_survey_that_is_too_old_is_read_again(rollcall: Rollcall) -> None:
     for account in (ACCOUNT, OTHER):
         rollcall.add_account(account, email=email(account))
     document = hand_over(rollcall, [ACCOUNT, OTHER])
-    rollcall.pass_seconds(VALID_SECONDS + 60)
+    rollcall.pass_seconds(SURVEY_VALID_SECONDS + 60)
     rollcall.organizations("RemoveAccountFromOrganization", AccountId=OTHER)
     rollcall.calls.clear()
 

@@ -13,8 +13,15 @@ from hypothesis import strategies as st
 from functions.enrolment.account import AccountState, Mode, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Listing
-from functions.enrolment.handover import VALID_SECONDS, Batch, batch_from_json, batch_to_json
-from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
+from functions.enrolment.handover import Batch, batch_from_json, batch_to_json
+from functions.enrolment.membership import (
+    SURVEY_VALID_SECONDS,
+    Action,
+    Membership,
+    Observation,
+    Outcome,
+    Status,
+)
 from functions.enrolment.plan import Facts
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.turn import handed_over
@@ -158,8 +165,8 @@ READ_AGAIN = SURVEYED.seen(Observation(ACCOUNT, Status.PAUSED, SURVEYED.raw), LA
 @pytest.mark.parametrize(
     ("memberships", "now", "found"),
     [
-        pytest.param([SURVEYED], NOW + VALID_SECONDS, 1, id="valid"),
-        pytest.param([SURVEYED], NOW + VALID_SECONDS + 1, 0, id="too old"),
+        pytest.param([SURVEYED], NOW + SURVEY_VALID_SECONDS, 1, id="valid"),
+        pytest.param([SURVEYED], NOW + SURVEY_VALID_SECONDS + 1, 0, id="too old"),
         pytest.param([SURVEYED, a_membership(account_id=OTHER)], LATER, 0, id="not for all"),
         pytest.param([READ_AGAIN], LATER, 0, id="read since"),
         pytest.param([tried(SURVEYED, Action.RESTART)], LATER, 0, id="acted since"),

@@ -19,8 +19,9 @@ from functions.enrolment.membership import Observation, Status
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
+from functions.services.rates import survey_rates
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB, SERVICES
-from functions.services.survey import list_target, make_survey, survey_rates
+from functions.services.survey import list_target, make_survey
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 
 if TYPE_CHECKING:

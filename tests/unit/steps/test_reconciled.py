@@ -14,8 +14,8 @@ from functions.enrolment.automation import Automation, auto_enable
 from functions.enrolment.configuration import Timing
 from functions.enrolment.coverage import Listing
 from functions.enrolment.errors import InvalidInput, Throttled
-from functions.enrolment.handover import VALID_SECONDS, Batch, batch_to_json
-from functions.enrolment.membership import Action, Outcome, Status
+from functions.enrolment.handover import Batch, batch_to_json
+from functions.enrolment.membership import SURVEY_VALID_SECONDS, Action, Outcome, Status
 from functions.enrolment.plan import Facts
 from functions.enrolment.target import Target
 from functions.enrolment.times import iso
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
 
 LATER = NOW + 600
-TOO_LATE = NOW + VALID_SECONDS + 1
+TOO_LATE = NOW + SURVEY_VALID_SECONDS + 1
 RECONCILE = "arn:aws:states:eu-west-1:111122223333:execution:Reconcile:reconcile-1"
 INPUT = {
     "reconcile": {"id": "reconcile-1", "batch": 1},
