@@ -62,7 +62,7 @@ class Step(Construct):
             description=f"Rollcall: {construct_id}",
             runtime=lambda_.Runtime.PYTHON_3_14,
             architecture=lambda_.Architecture.ARM_64,
-            handler=f"functions.steps.{module}.handler",
+            handler=f"functions.start.{module}",
             code=code,
             role=self.role.without_policy_updates(),
             environment=dict(environment),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _TIMES = 7
 GOAL = 1.15
 _BOTO3 = "import boto3; boto3.client('dynamodb')"
-_STEP = "import functions.steps.{}; from functions.steps.wiring import wiring; wiring().ledger"
+_STEP = "from functions.start import {}; from functions.steps.wiring import wiring; wiring().ledger"
 _PROGRAM = "import time; start = time.process_time(); {}; print(time.process_time() - start)"
 _ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "bench",

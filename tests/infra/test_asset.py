@@ -27,12 +27,12 @@ def asset() -> Path:
 def test_every_handler_and_client_loads_from_the_asset_alone(
     asset: Path, template: Mapping[str, Any]
 ) -> None:
-    modules = [function["Handler"].rpartition(".")[0] for function in steps(template).values()]
+    handlers = [function["Handler"].rpartition(".") for function in steps(template).values()]
     program = f"""
 import importlib, sys
 sys.path.insert(0, {str(asset)!r})
-for name in {modules!r}:
-    assert callable(importlib.import_module(name).handler)
+for module, _, name in {handlers!r}:
+    assert callable(getattr(importlib.import_module(module), name))
 import boto3
 session = boto3.Session("AKIDEXAMPLE", "example", region_name="eu-west-1")
 for name in {SERVICES!r}:
