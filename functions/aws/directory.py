@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling
-from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, OrganizationAccount
+from functions.enrolment.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

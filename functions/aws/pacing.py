@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -11,13 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """A token bucket: requests per second, and how many at once after a pause (at least 1)."""
-
-    per_second: float
-    burst: int
+    from functions.enrolment.rate import Rate
 
 
 class Pacer:

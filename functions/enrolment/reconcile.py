@@ -6,9 +6,8 @@ only what the table adds: who is working on it, and what was tried before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeVar
 
 from functions.enrolment.account import MOST_ACCOUNTS, Mode
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from functions.enrolment.coverage import Cell
     from functions.enrolment.membership import Membership, MembershipKey, Observation
     from functions.enrolment.plan import Facts
+    from functions.enrolment.rate import Rate
     from functions.enrolment.records import OnboardingRecord
     from functions.enrolment.target import Target
 
@@ -38,9 +38,6 @@ LATELY_SECONDS = 6 * 3600
 # The most calls that a run makes within seconds at one target: the administrator's resource, what
 # the service does by itself, create, and two readings.
 CALLS_OF_A_BATCH = 5
-# Requests per second that every service takes in a Region, unless its rate is configured. Inferred:
-# AWS documents no rate for GuardDuty and Detective.
-RATE = 5
 # The longest time a run may be told to wait before it plans.
 MOST_BEGIN_AFTER = 3600
 # The most accounts of one target that are named among the members only in the services.
@@ -104,15 +101,15 @@ class Next(StrEnum):
 class Settings:
     """How a reconcile decides.
 
-    ``most_changes``: the most accounts that may be created or invited. ``retry_failed``: gaps that
-    would be hopeless or lately tried get a run. ``report_only``: no runs. ``rates`` are requests
-    per second by the service's name, ``RATE`` for the others.
+    ``most_changes``: the most accounts that may be created or invited. ``rates`` are those of every
+    service by its name. ``retry_failed``: gaps that would be hopeless or lately tried get a run.
+    ``report_only``: no runs.
     """
 
     most_changes: int
+    rates: Mapping[str, Rate]
     retry_failed: bool = False
     report_only: bool = False
-    rates: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,10 +343,8 @@ def _shares(
     for account in sorted(wanted):
         theirs = tuple(sorted(wanted[account], key=order.__getitem__))
         groups.setdefault(theirs, []).append(account)
-    slowest = min(
-        (settings.rates.get(each.service.name, RATE) for theirs in groups for each in theirs),
-        default=RATE,
-    )
+    names = {each.service.name for theirs in groups for each in theirs}
+    slowest = min((settings.rates[name].per_second for name in names), default=1)
     chunks = [
         (tuple(accounts[start : start + MOST_ACCOUNTS]), theirs)
         for theirs, accounts in sorted(

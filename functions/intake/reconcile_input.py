@@ -12,7 +12,10 @@ from functions.enrolment.reconcile import Settings
 from functions.intake.manual import MANUAL
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.enrolment.configuration import Configuration
+    from functions.enrolment.rate import Rate
     from functions.enrolment.target import Target
 
 SCHEDULE = "schedule"
@@ -30,8 +33,12 @@ class ReconcileRequest:
     settings: Settings
 
 
-def read_reconcile_input(value: object, configuration: Configuration) -> ReconcileRequest:
+def read_reconcile_input(
+    value: object, configuration: Configuration, rates: Mapping[str, Rate]
+) -> ReconcileRequest:
     """Read the input of a reconcile. Services and Regions must be configured ones.
+
+    ``rates`` are those of every service by name, for the pace of the runs.
 
     Where the input does not name services, Regions or the most changes, those configured for
     reconciles apply. Targets that AWS does not offer are left out.
@@ -52,7 +59,7 @@ def read_reconcile_input(value: object, configuration: Configuration) -> Reconci
         ),
         retry_failed=document.optional("retry_failed", a_boolean, default=False),
         report_only=document.optional("report_only", a_boolean, default=False),
-        rates=usual.rates,
+        rates=rates,
     )
     document.close()
     targets = tuple(

@@ -1,11 +1,11 @@
-"""The rates at which a survey sends requests."""
+"""The rates at which a reconcile sends requests."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from functions.aws import directory as organizations
-from functions.aws.pacing import Rate
+from functions.enrolment.rate import Rate
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def survey_rates(
     services: Sequence[ServiceRecord], configured: Mapping[str, int]
 ) -> dict[str, Rate]:
-    """The rates that a survey keeps to, for ``Pacing``.
+    """The rates that a reconcile keeps to: its survey by ``Pacing``, its runs by their pace.
 
     ``configured`` are requests per second by service, in place of the service's own rate.
     """

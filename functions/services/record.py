@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from functions.aws.pacing import Rate
+from functions.enrolment.rate import Rate
 from functions.enrolment.service import Service
 
 if TYPE_CHECKING:

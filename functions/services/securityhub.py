@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from functions.aws.calls import calling, code_of
-from functions.aws.pacing import Rate
 from functions.enrolment.automation import auto_enable
 from functions.enrolment.errors import (
     AccessDenied,
@@ -17,6 +16,7 @@ from functions.enrolment.errors import (
     ServiceRefused,
 )
 from functions.enrolment.membership import Answer, Status, Verdict
+from functions.enrolment.rate import Rate
 from functions.services.answers import HUB_AND_DETECTOR, RETRY
 from functions.services.batches import answers, check_size, observation, observations
 from functions.services.central import PERMISSIONS as CENTRAL_PERMISSIONS

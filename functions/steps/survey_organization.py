@@ -64,7 +64,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """
     began = wiring.now()
     run = run_from_json(event)
-    request = read_reconcile_input(run.input, wiring.configuration)
+    request = read_reconcile_input(run.input, wiring.configuration, wiring.rates)
     record = wiring.reconciles.open(
         ReconcileRecord(run.onboarding_id, request.source, run.started_at, run.execution_arn)
     )

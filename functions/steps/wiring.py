@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.documents import Loop
     from functions.enrolment.membership import Membership
+    from functions.enrolment.rate import Rate
     from functions.enrolment.target import Target
     from functions.services.protocol import Invitee, SecurityService
     from functions.services.record import ServiceRecord
@@ -104,10 +105,14 @@ class Wiring:
         return Executions(self.clients.client("stepfunctions", self.home_region))
 
     @property
+    def rates(self) -> Mapping[str, Rate]:
+        """The rates that a reconcile keeps to."""
+        return survey_rates(self.services, self.configuration.reconcile.rates)
+
+    @property
     def paced(self) -> Wiring:
-        """The same with clients that stay within the rates of a survey."""
-        rates = survey_rates(self.services, self.configuration.reconcile.rates)
-        return replace(self, clients=self.clients.paced(Pacing(rates)))
+        """The same with clients that stay within the rates of a reconcile."""
+        return replace(self, clients=self.clients.paced(Pacing(self.rates)))
 
     def service(self, target: Target) -> SecurityService:
         """The adapter of a target, called as its administrator."""

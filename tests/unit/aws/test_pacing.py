@@ -12,8 +12,9 @@ from botocore.config import Config
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.aws.pacing import Pacer, Pacing, Rate
+from functions.aws.pacing import Pacer, Pacing
 from functions.aws.sessions import Clients
+from functions.enrolment.rate import Rate
 from tests.unit.aws.support import REGION, a_session
 
 if TYPE_CHECKING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -21,13 +22,13 @@ from functions.enrolment.coverage import Cell, Listing, State
 from functions.enrolment.handover import Batch
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import Facts
+from functions.enrolment.rate import Rate
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.reconcile import (
     CALLS_OF_A_BATCH,
     LATELY_SECONDS,
     MOST_BEGIN_AFTER,
     MOST_NAMED,
-    RATE,
     Disposition,
     ReconcilePlan,
     Settings,
@@ -37,6 +38,7 @@ from functions.enrolment.reconcile import (
 )
 from functions.enrolment.target import Target
 from functions.services import registry
+from functions.services.rates import survey_rates
 from tests.support.builders import (
     ACCOUNT,
     ADMINISTRATOR,
@@ -50,7 +52,7 @@ from tests.support.builders import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from functions.enrolment.membership import MembershipKey
 
@@ -59,7 +61,8 @@ LAST = Target(registry.DETECTIVE, "eu-west-1")
 TARGETS = (TARGET, LAST, ELSEWHERE)
 YESTERDAY = NOW - 86400
 STOPPED = Reason(ReasonCode.ACCOUNT_PENDING, "it cannot be used yet")
-SETTINGS = Settings(most_changes=100)
+RATES: Mapping[str, Rate] = MappingProxyType(survey_rates(registry.SERVICES, {}))
+SETTINGS = Settings(most_changes=100, rates=RATES)
 
 
 def a_gap(
@@ -180,25 +183,25 @@ def test_cells_that_are_no_gaps_are_counted_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("actions", "settings", "verdict", "changes"),
+    ("actions", "changed", "verdict", "changes"),
     [
-        ([Action.CREATE, Action.CREATE], Settings(most_changes=1), Verdict.CONFIRM, 2),
-        ([Action.CREATE, Action.INVITE], Settings(most_changes=2), Verdict.START, 2),
-        ([Action.RESTART], Settings(most_changes=0), Verdict.START, 0),
-        ([Action.WAIT, Action.RESTART], Settings(most_changes=0), Verdict.CONFIRM, 1),
-        ([Action.CREATE], Settings(most_changes=5, report_only=True), Verdict.REPORT, 1),
-        ([Action.STOP], Settings(most_changes=0), Verdict.NOTHING, 0),
+        ([Action.CREATE, Action.CREATE], {"most_changes": 1}, Verdict.CONFIRM, 2),
+        ([Action.CREATE, Action.INVITE], {"most_changes": 2}, Verdict.START, 2),
+        ([Action.RESTART], {"most_changes": 0}, Verdict.START, 0),
+        ([Action.WAIT, Action.RESTART], {"most_changes": 0}, Verdict.CONFIRM, 1),
+        ([Action.CREATE], {"most_changes": 5, "report_only": True}, Verdict.REPORT, 1),
+        ([Action.STOP], {"most_changes": 0}, Verdict.NOTHING, 0),
     ],
 )
 def test_more_changes_than_allowed_start_nothing(
-    actions: list[Action], settings: Settings, verdict: Verdict, changes: int
+    actions: list[Action], changed: dict[str, Any], verdict: Verdict, changes: int
 ) -> None:
     cells = [
         a_gap(AccountId(f"{number:012}"), target, action, reason=STOPPED)
         for target in (TARGET, LAST)
         for number, action in enumerate(actions)
     ]
-    plan = decided(cells, settings=settings)
+    plan = decided(cells, settings=replace(SETTINGS, **changed))
 
     assert (plan.verdict, plan.changes) == (verdict, changes)
     assert bool(plan.shares) is (verdict is Verdict.START)
@@ -217,7 +220,7 @@ def test_batches_cover_every_gap_of_a_run_once_in_equal_target_sets(
     gaps: dict[AccountId, set[Target]],
 ) -> None:
     cells = [a_gap(account, t) for t in TARGETS for account in gaps if t in gaps[account]]
-    settings = Settings(most_changes=1000)
+    settings = Settings(most_changes=1000, rates=RATES)
     shares = decided(cells, settings=settings).shares
 
     covered = [
@@ -236,14 +239,24 @@ def test_batches_cover_every_gap_of_a_run_once_in_equal_target_sets(
 
 
 @pytest.mark.parametrize(
-    ("rates", "slowest"),
-    [({}, RATE), ({"guardduty": 2, "detective": 9}, 2), ({"guardduty": 9, "detective": 8}, 8)],
+    ("targets", "rates", "slowest"),
+    [
+        ([TARGET, LAST], {}, 5),
+        ([ELSEWHERE], {}, 10),
+        ([ELSEWHERE], {"securityhub": 4, "guardduty": 2}, 4),
+        ([TARGET, LAST], {"guardduty": 2, "detective": 9}, 2),
+        ([TARGET, LAST], {"guardduty": 9, "detective": 8}, 8),
+    ],
+    ids=["as the services take", "Security Hub", "one service", "two", "two, faster"],
 )
-def test_runs_begin_at_the_pace_of_the_slowest_service(rates: dict[str, int], slowest: int) -> None:
+def test_runs_begin_at_the_pace_of_the_slowest_service(
+    targets: list[Target], rates: dict[str, int], slowest: int
+) -> None:
+    paced = survey_rates(registry.SERVICES, rates)
     accounts = [AccountId(f"{number:012}") for number in range(3 * MOST_ACCOUNTS)]
-    cells = [a_gap(account, target) for target in (TARGET, LAST) for account in accounts]
+    cells = [a_gap(account, target) for target in targets for account in accounts]
 
-    plan = decided(cells, settings=Settings(most_changes=1000, rates=rates))
+    plan = decided(cells, settings=Settings(most_changes=1000, rates=paced))
 
     seconds = [int(n * CALLS_OF_A_BATCH / slowest) for n in range(3)]
     assert [share.begin_after for share in plan.shares] == seconds
@@ -251,7 +264,7 @@ def test_runs_begin_at_the_pace_of_the_slowest_service(rates: dict[str, int], sl
 
 def test_no_run_begins_later_than_a_run_may() -> None:
     accounts = [AccountId(f"{number:012}") for number in range(20 * MOST_ACCOUNTS)]
-    settings = Settings(most_changes=5000, rates={"guardduty": 1})
+    settings = Settings(most_changes=5000, rates={"guardduty": Rate(1, 1)})
     cells = [a_gap(account) for account in accounts]
 
     plan = decided(cells, settings=settings)

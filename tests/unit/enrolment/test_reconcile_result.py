@@ -14,6 +14,7 @@ from functions.enrolment.coverage import Cell, Listing, State
 from functions.enrolment.handover import onboarding_id
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import Facts
+from functions.enrolment.rate import Rate
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.reconcile import Settings, decide_reconcile
 from functions.enrolment.reconcile_plan import plan_document, stored_gaps
@@ -66,7 +67,7 @@ def a_result(
         Facts(ADMINISTRATOR, MANAGEMENT, directory, {}, {}),
         {row.key: row for row in rows or ()},
         {},
-        Settings(most_changes=20_000),
+        Settings(most_changes=20_000, rates={TARGET.service.name: Rate(5, 10)}),
         NOW,
         surveyed_at=NOW,
     )

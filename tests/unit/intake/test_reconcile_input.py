@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 
 from functions.enrolment.configuration import Reconcile
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.rate import Rate
 from functions.enrolment.reconcile import Settings
 from functions.intake.reconcile_input import read_reconcile_input
 from functions.services import registry
@@ -18,8 +19,9 @@ from tests.support.builders import a_configuration
 
 DOCUMENT = json.loads(Path("docs/reconcile-input.schema.json").read_text())
 SCHEMA = Draft202012Validator(DOCUMENT)
-USUAL = Reconcile(services=("guardduty",), most_changes=7, rates={"guardduty": 3})
+USUAL = Reconcile(services=("guardduty",), most_changes=7)
 CONFIGURATION = a_configuration(reconcile=USUAL)
+RATES = {"guardduty": Rate(3, 3), "securityhub": Rate(10, 30), "detective": Rate(5, 10)}
 
 
 def test_the_schema_names_every_service() -> None:
@@ -35,13 +37,13 @@ def test_the_schema_names_every_service() -> None:
             {},
             "manual",
             ["guardduty#eu-west-1", "guardduty#us-east-1"],
-            Settings(most_changes=7, rates={"guardduty": 3}),
+            Settings(most_changes=7, rates=RATES),
         ),
         (
             {"source": "schedule"},
             "schedule",
             ["guardduty#eu-west-1", "guardduty#us-east-1"],
-            Settings(most_changes=7, rates={"guardduty": 3}),
+            Settings(most_changes=7, rates=RATES),
         ),
         (
             {
@@ -53,7 +55,7 @@ def test_the_schema_names_every_service() -> None:
             },
             "manual",
             ["securityhub#us-east-1", "detective#us-east-1"],
-            Settings(most_changes=300, retry_failed=True, report_only=True, rates={"guardduty": 3}),
+            Settings(most_changes=300, retry_failed=True, report_only=True, rates=RATES),
         ),
         ({"services": None, "most_changes": 0}, "manual", None, None),
     ],
@@ -64,7 +66,7 @@ def test_what_is_not_given_is_as_configured(
 ) -> None:
     SCHEMA.validate(given)
 
-    request = read_reconcile_input(given, CONFIGURATION)
+    request = read_reconcile_input(given, CONFIGURATION, RATES)
 
     assert request.source == source
     if targets is not None:
@@ -76,7 +78,7 @@ def test_a_target_that_aws_does_not_offer_is_left_out() -> None:
     region = min(registry.DETECTIVE.not_offered)
     configuration = a_configuration(regions=("eu-west-1", region))
 
-    targets = read_reconcile_input({"services": ["detective"]}, configuration).targets
+    targets = read_reconcile_input({"services": ["detective"]}, configuration, RATES).targets
 
     assert [target.region for target in targets] == ["eu-west-1"]
 
@@ -99,7 +101,7 @@ def test_a_target_that_aws_does_not_offer_is_left_out() -> None:
 )
 def test_a_refusal_names_the_field_and_what_it_takes(given: Any, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
-        read_reconcile_input(given, CONFIGURATION)
+        read_reconcile_input(given, CONFIGURATION, RATES)
 
     # The configured Regions are not known to the schema.
     assert "regions" in given or list(SCHEMA.iter_errors(given))
@@ -109,4 +111,4 @@ def test_a_region_without_any_selected_service_is_refused() -> None:
     limited = a_configuration(service_regions={"detective": ("eu-west-1",)})
 
     with pytest.raises(InvalidInput, match="regions: takes a Region in which a selected service"):
-        read_reconcile_input({"services": ["detective"], "regions": ["us-east-1"]}, limited)
+        read_reconcile_input({"services": ["detective"], "regions": ["us-east-1"]}, limited, RATES)

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from functions.aws.pacing import Rate
 from functions.enrolment.account import AccountId, OrganizationAccount
 from functions.enrolment.automation import Automatic, auto_enable
 from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
 from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
+from functions.enrolment.rate import Rate
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
