@@ -17,6 +17,7 @@ from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import Batch
 from functions.enrolment.membership import ENABLED, Action, Status
 from functions.enrolment.ownership import Claim, Standing, standing
+from functions.enrolment.rate import begin_after
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.turn import is_slow
 
@@ -35,11 +36,6 @@ V = TypeVar("V")
 
 # How long a gap that a run has failed to close is left alone if nothing about it has changed.
 LATELY_SECONDS = 6 * 3600
-# The most calls that a run makes within seconds at one target: the administrator's resource, what
-# the service does by itself, create, and two readings.
-CALLS_OF_A_BATCH = 5
-# The longest time a run may be told to wait before it plans.
-MOST_BEGIN_AFTER = 3600
 # The most accounts of one target that are named among the members only in the services.
 MOST_NAMED = 100
 
@@ -343,8 +339,7 @@ def _shares(
     for account in sorted(wanted):
         theirs = tuple(sorted(wanted[account], key=order.__getitem__))
         groups.setdefault(theirs, []).append(account)
-    names = {each.service.name for theirs in groups for each in theirs}
-    slowest = min((settings.rates[name].per_second for name in names), default=1)
+    rates = [settings.rates[each.service.name] for theirs in groups for each in theirs]
     chunks = [
         (tuple(accounts[start : start + MOST_ACCOUNTS]), theirs)
         for theirs, accounts in sorted(
@@ -353,7 +348,7 @@ def _shares(
         for start in range(0, len(accounts), MOST_ACCOUNTS)
     ]
     return tuple(
-        Share(accounts, theirs, min(int(n * CALLS_OF_A_BATCH / slowest), MOST_BEGIN_AFTER))
+        Share(accounts, theirs, begin_after(n, rates))
         for n, (accounts, theirs) in enumerate(chunks)
     )
 

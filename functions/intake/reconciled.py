@@ -12,12 +12,11 @@ import re
 from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.document import Document, a_list, a_whole_number
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.rate import MOST_BEGIN_AFTER
 from functions.enrolment.request import BatchId, OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import an_account_id
 
 RECONCILE = "reconcile"
-# The state machine's Choice and Wait have the same limit.
-MOST_BEGIN_AFTER = 3600
 _MOST_BATCHES = 100_000
 _MOST_OF_AN_ADDRESS = 320
 # Step Functions API, StartExecution: what a name may not contain.

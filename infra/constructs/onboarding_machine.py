@@ -13,8 +13,8 @@ from constructs import Construct
 
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import LOOP, RUN, Planned
+from functions.enrolment.rate import MOST_BEGIN_AFTER
 from functions.enrolment.turn import LONGEST_RUN_DAYS
-from functions.intake.reconciled import MOST_BEGIN_AFTER
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.machine import standard_machine

@@ -22,12 +22,9 @@ from functions.enrolment.coverage import Cell, Listing, State
 from functions.enrolment.handover import Batch
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import Facts
-from functions.enrolment.rate import Rate
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.reconcile import (
-    CALLS_OF_A_BATCH,
     LATELY_SECONDS,
-    MOST_BEGIN_AFTER,
     MOST_NAMED,
     Disposition,
     ReconcilePlan,
@@ -55,6 +52,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from functions.enrolment.membership import MembershipKey
+    from functions.enrolment.rate import Rate
 
 ELSEWHERE = Target(registry.SECURITYHUB, "us-east-1")
 LAST = Target(registry.DETECTIVE, "eu-west-1")
@@ -239,40 +237,26 @@ def test_batches_cover_every_gap_of_a_run_once_in_equal_target_sets(
 
 
 @pytest.mark.parametrize(
-    ("targets", "rates", "slowest"),
+    ("targets", "rates", "begin_after"),
     [
-        ([TARGET, LAST], {}, 5),
-        ([ELSEWHERE], {}, 10),
-        ([ELSEWHERE], {"securityhub": 4, "guardduty": 2}, 4),
-        ([TARGET, LAST], {"guardduty": 2, "detective": 9}, 2),
-        ([TARGET, LAST], {"guardduty": 9, "detective": 8}, 8),
+        ([TARGET, LAST], {}, [0, 0, 1, 1, 2]),
+        ([ELSEWHERE], {}, [0, 0, 0, 0, 1]),
+        ([ELSEWHERE], {"securityhub": 4, "guardduty": 2}, [0, 0, 1, 1, 2]),
+        ([TARGET, LAST], {"guardduty": 2, "detective": 9}, [0, 1, 2, 3, 5]),
+        ([TARGET, LAST], {"guardduty": 9, "detective": 1}, [0, 2, 5, 7, 10]),
     ],
-    ids=["as the services take", "Security Hub", "one service", "two", "two, faster"],
+    ids=["as the services take", "Security Hub", "one service", "two", "the slower of two"],
 )
 def test_runs_begin_at_the_pace_of_the_slowest_service(
-    targets: list[Target], rates: dict[str, int], slowest: int
+    targets: list[Target], rates: dict[str, int], begin_after: list[int]
 ) -> None:
     paced = survey_rates(registry.SERVICES, rates)
-    accounts = [AccountId(f"{number:012}") for number in range(3 * MOST_ACCOUNTS)]
+    accounts = [AccountId(f"{number:012}") for number in range(5 * MOST_ACCOUNTS)]
     cells = [a_gap(account, target) for target in targets for account in accounts]
 
     plan = decided(cells, settings=Settings(most_changes=1000, rates=paced))
 
-    seconds = [int(n * CALLS_OF_A_BATCH / slowest) for n in range(3)]
-    assert [share.begin_after for share in plan.shares] == seconds
-
-
-def test_no_run_begins_later_than_a_run_may() -> None:
-    accounts = [AccountId(f"{number:012}") for number in range(20 * MOST_ACCOUNTS)]
-    settings = Settings(most_changes=5000, rates={"guardduty": Rate(1, 1)})
-    cells = [a_gap(account) for account in accounts]
-
-    plan = decided(cells, settings=settings)
-
-    assert max(share.begin_after for share in plan.shares) == 19 * CALLS_OF_A_BATCH
-    many = [a_gap(AccountId(f"{number:012}")) for number in range(40_000)]
-    last = decided(many, settings=replace(settings, most_changes=50_000)).shares[-1]
-    assert last.begin_after == MOST_BEGIN_AFTER
+    assert [share.begin_after for share in plan.shares] == begin_after
 
 
 def test_a_batch_has_what_was_found_about_its_own_accounts_and_targets() -> None:

@@ -30,16 +30,16 @@ def test_every_batch_is_started_with_its_accounts_and_pace() -> None:
 
     started = wiring.seen.started
     assert list(started) == [f"{ID}-0", f"{ID}-1", f"{ID}-2"]
-    assert [document["begin_after"] for document in started.values()] == [0, 1, 2]
+    assert [document["begin_after"] for document in started.values()] == [0, 0, 1]
     assert started[f"{ID}-2"] == {
         "reconcile": {"id": ID, "batch": 2},
         "accounts": [{"id": account, "email": EMAIL} for account in MANY[100:]],
-        "begin_after": 2,
+        "begin_after": 1,
     }
     timing = wiring.configuration.timing
     record = the_reconcile(wiring)
     assert (record.runs, record.begun_at) == ((0, 1, 2), NOW)
-    assert record.await_until == NOW + timing.organization_deadline + timing.hold + 2 + 900
+    assert record.await_until == NOW + timing.organization_deadline + timing.hold + 1 + 900
 
 
 @pytest.mark.parametrize(
