@@ -96,7 +96,11 @@ class OnboardingMachine(Construct):
             acknowledge(self, f"AwsSolutions-IAM5[Resource::{executions}:*]", reason)
 
     def _beginning(self, planning: sfn.TaskStateBase) -> sfn.Chain:
-        """Wait first if the input says how long; what is no such time is refused by planning."""
+        """Wait first if the input says how long; what is no such time is refused by planning.
+
+        Wait takes whole seconds only, and a Choice cannot tell them from others: the time is
+        rounded (Step Functions guide, "Intrinsic functions").
+        """
         seconds = "$.begin_after"
         begins_later = sfn.Condition.and_(
             sfn.Condition.is_present(seconds),
@@ -104,10 +108,16 @@ class OnboardingMachine(Construct):
             sfn.Condition.number_greater_than_equals(seconds, 1),
             sfn.Condition.number_less_than_equals(seconds, MOST_BEGIN_AFTER),
         )
-        wait = sfn.Wait.json_path(self, "Begin After", time=sfn.WaitTime.seconds_path(seconds))
-        wait.next(planning)
+        whole = sfn.Pass.json_path(
+            self,
+            "Whole Seconds",
+            parameters={"seconds": sfn.JsonPath.math_add(sfn.JsonPath.number_at(seconds), 0)},
+        )
+        time = sfn.WaitTime.seconds_path("$.seconds")
+        wait = sfn.Wait.json_path(self, "Begin After", time=time)
+        whole.next(wait).next(planning)
         choice = sfn.Choice.json_path(self, "Begins Later")
-        return sfn.Chain.start(choice.when(begins_later, wait).otherwise(planning))
+        return sfn.Chain.start(choice.when(begins_later, whole).otherwise(planning))
 
     def _planning(self, plan: Step) -> tasks.LambdaInvoke:
         task = tasks.LambdaInvoke.json_path(

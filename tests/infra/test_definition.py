@@ -108,7 +108,8 @@ def test_every_task_retries_what_heals_and_only_by_name(each: Mapping[str, Any])
 def test_a_run_begins_after_the_time_that_its_input_gives(definition: Mapping[str, Any]) -> None:
     begins_later = definition["States"][definition["StartAt"]]
     (choice,) = begins_later["Choices"]
-    wait = definition["States"][choice["Next"]]
+    whole = definition["States"][choice["Next"]]
+    wait = definition["States"][whole["Next"]]
 
     assert choice["And"] == [
         {"Variable": "$.begin_after", "IsPresent": True},
@@ -116,7 +117,8 @@ def test_a_run_begins_after_the_time_that_its_input_gives(definition: Mapping[st
         {"Variable": "$.begin_after", "NumericGreaterThanEquals": 1},
         {"Variable": "$.begin_after", "NumericLessThanEquals": 3600},
     ]
-    assert (wait["Type"], wait["SecondsPath"]) == ("Wait", "$.begin_after")
+    assert whole["Parameters"] == {"seconds.$": "States.MathAdd($.begin_after, 0)"}
+    assert (wait["Type"], wait["SecondsPath"]) == ("Wait", "$.seconds")
     assert {begins_later["Default"], wait["Next"]} == {"Plan Onboarding"}
 
 

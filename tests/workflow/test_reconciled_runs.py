@@ -152,8 +152,8 @@ def test_a_survey_that_is_too_old_is_read_again(rollcall: Rollcall) -> None:
 def test_the_runs_of_a_reconcile_that_was_stopped_begin_nothing(rollcall: Rollcall) -> None:
     enrol(rollcall, ACCOUNT)
     disable(rollcall, ACCOUNT)
+    rollcall.meanwhile(60, lambda: rollcall.stop(ID))
     stopped = rollcall.start({"accounts": [{"id": ACCOUNT}], "begin_after": 3600}, ID)
-    rollcall.stop(ID)
     assert rollcall.ended(stopped).status == "ABORTED"
     document = hand_over(rollcall, [ACCOUNT])
 
@@ -167,8 +167,17 @@ def test_the_runs_of_a_reconcile_that_was_stopped_begin_nothing(rollcall: Rollca
     assert str(record.outcome).startswith("refused: reconcile")
 
 
-def test_a_run_by_hand_cannot_be_put_off(rollcall: Rollcall) -> None:
-    execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "begin_after": "soon"})
+@pytest.mark.parametrize("seconds", ["soon", 0.5, 3600.5])
+def test_a_run_by_hand_cannot_be_put_off(rollcall: Rollcall, seconds: object) -> None:
+    execution = rollcall.run({"accounts": [{"id": ACCOUNT}], "begin_after": seconds})
 
     assert "Begin After" not in execution.states
     assert execution.error == "InvalidInput"
+
+
+def test_a_fraction_of_a_second_is_refused_by_name(rollcall: Rollcall) -> None:
+    rollcall.found_organization()
+    execution = rollcall.run(hand_over(rollcall, [ACCOUNT], begin_after=1.5))
+
+    assert execution.error == "InvalidInput"
+    assert "begin_after: takes a whole number from 0 to 3600" in str(execution.cause)
