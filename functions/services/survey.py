@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.account import AccountId, AccountState, Mode
 from functions.enrolment.automation import unreadable, without_auto_enable
 from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.errors import Permanent, Retryable
@@ -51,8 +51,8 @@ def make_survey(
     """Read the organisation's accounts, and list the members of every target.
 
     A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
-    for accounts that lack a membership in an opt-in Region, and tags where the scope has tags. Both
-    take one call for each account, which is most of a large survey.
+    for ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has
+    tags. Both take one call for each account, which is most of a large survey.
 
     By the time ``until`` (epoch seconds, by ``clock``) no further target or account is begun: the
     survey is not ``finished``, and a later call goes on from it as ``known``. That call lists the
@@ -126,14 +126,18 @@ def list_target(
 
 
 def _without_membership(
-    listings: Sequence[Listing], accounts: Collection[AccountId]
+    listings: Sequence[Listing], accounts: Mapping[AccountId, OrganizationAccount]
 ) -> tuple[AccountId, ...]:
-    """The accounts that are not Enabled in an opt-in Region: they may not have opted in."""
+    """The accounts that are not Enabled in an opt-in Region: they may not have opted in.
+
+    Those that are not ACTIVE are left out: they are not enrolled, whatever they have opted in to.
+    """
     read = [each for each in listings if is_opt_in(each.target.region) and each.problem is None]
     return tuple(
         account
-        for account in accounts
-        if any(not _is_enabled(listing.members.get(account)) for listing in read)
+        for account, known in accounts.items()
+        if known.state == AccountState.ACTIVE
+        and any(not _is_enabled(listing.members.get(account)) for listing in read)
     )
 
 

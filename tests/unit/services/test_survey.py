@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from threading import Lock
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from functions.enrolment.account import AccountId, OrganizationAccount
+from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.automation import Automatic, auto_enable
+from functions.enrolment.coverage import cells
 from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
 from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
@@ -169,6 +171,22 @@ def test_single_accounts_are_looked_up_only_where_it_matters(*, tagged: bool) ->
     assert set(survey.facts.delegated) == {GUARDDUTY}
 
 
+def test_accounts_that_are_not_active_are_told_without_being_looked_up() -> None:
+    world = Counted(4, {})
+    not_active = (AccountState.SUSPENDED, AccountState.PENDING_ACTIVATION)
+    world.states = dict(zip(world.ids[1::2], not_active, strict=True))
+    configuration = a_configuration(regions=("eu-west-1", "me-south-1"))
+
+    survey = world.survey()
+
+    assert (world.requests["ListRegions"], survey.finished) == (0, True)
+    looked_up = replace(survey.facts, regions=dict.fromkeys(world.states, frozenset[str]()))
+    found = list(cells(survey.facts, survey.listings, configuration, NOW))
+    assert found == list(cells(looked_up, survey.listings, configuration, NOW))
+    told = {cell.reason.code for cell in found if cell.reason and cell.account_id in world.states}
+    assert told == {ReasonCode.ACCOUNT_NOT_ACTIVE, ReasonCode.ACCOUNT_PENDING}
+
+
 class Clock:
     """Each reading of it takes a second."""
 
@@ -191,12 +209,14 @@ class Counted:
         self.requests: Counter[str] = Counter()
         self._lock = Lock()
         self.setting = "ALL"
+        self.states: dict[AccountId, AccountState] = {}
 
     # The directory
 
     def accounts(self) -> Iterator[OrganizationAccount]:
         for account in self._pages("ListAccounts", self.ids, 20):
-            yield OrganizationAccount(account, "root@example.com", "ACTIVE", "o-a/r-b/", NOW)
+            state = self.states.get(account, AccountState.ACTIVE)
+            yield OrganizationAccount(account, "root@example.com", state, "o-a/r-b/", NOW)
 
     def organization(self) -> Any:
         return Organizations().organization()
