@@ -107,7 +107,7 @@ class Reconciles:
         self._update(reconcile_id, "SET paused_at = :at", {":at": at})
 
     def surveyed(self, reconcile_id: str, at: float) -> None:
-        """Store that the plan of the survey that began at ``at`` is persisted."""
+        """Store that the plan is persisted; changes after ``at`` may be missing in it."""
         self._update(reconcile_id, "SET surveyed_at = :at", {":at": at})
 
     def begin_runs(self, reconcile_id: str, runs: Sequence[int], at: float, until: float) -> None:

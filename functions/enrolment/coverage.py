@@ -49,7 +49,8 @@ class Listing:
     An account that is not listed is no member. ``automations`` are what the service does by itself
     about accounts that are not Enabled, as far as it was read. ``resource`` is the administrator's
     (``SecurityService``), None if unknown. ``problem`` says why the target could not be read, and
-    nothing else is known of it then.
+    nothing else is known of it then. ``read_at`` (epoch seconds) is when reading it began: what has
+    changed since may be missing. It is None in documents of earlier versions.
     """
 
     target: Target
@@ -59,6 +60,11 @@ class Listing:
     )
     problem: Reason | None = None
     resource: str | None = None
+    read_at: float | None = None
+
+    def is_read_since(self, time: float) -> bool:
+        """Whether it is known to have been read at that time or later."""
+        return self.read_at is not None and self.read_at >= time
 
     def observation(self, account_id: AccountId) -> Observation:
         """What the target says of an account."""
@@ -79,6 +85,11 @@ class Survey:
     listings: tuple[Listing, ...]
     notes: tuple[str, ...] = ()
     finished: bool = True
+
+    def read_since(self, began: float) -> float:
+        """From when on changes may be missing in its listings; ``began`` is when it began."""
+        times = (one.read_at for one in self.listings)
+        return min((began if at is None else at for at in times), default=began)
 
 
 @dataclass(frozen=True, slots=True)

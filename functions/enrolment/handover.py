@@ -32,10 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What a survey found at ``surveyed_at`` (epoch seconds) about the accounts of one run.
+    """What a survey found about the accounts of one run.
 
-    The run is to enrol every account of ``facts.directory`` at the target of every listing.
-    ``execution_arn`` is the reconcile's execution.
+    Changes after ``surveyed_at`` (epoch seconds) may be missing. The run is to enrol every account
+    of ``facts.directory`` at the target of every listing. ``execution_arn`` is the reconcile's
+    execution.
     """
 
     reconcile_id: str
@@ -220,6 +221,7 @@ def listing_to_json(
             for (kind, said), ids in _grouped(automations)
         ],
         "resource": listing.resource,
+        "read_at": listing.read_at,
         "problem": None if problem is None else {"code": problem.code, "text": problem.text},
     }
 
@@ -251,6 +253,7 @@ def listing_from_json(document: Mapping[str, Any], services: Sequence[Service]) 
         ),
         None if problem is None else Reason(ReasonCode(problem["code"]), problem["text"]),
         document.get("resource"),
+        document.get("read_at"),
     )
 
 

@@ -200,8 +200,8 @@ def decide_reconcile(
 
     ``outside`` are the members that are not accounts of the organisation. ``rows`` are the rows of
     memberships, ``holders`` the records of the runs that own those without an outcome, read after
-    the rows. The survey began at ``surveyed_at``: what a run has enabled since may not be in the
-    cells, and is no drift. Targets are taken in the order of the cells.
+    the rows. Changes after ``surveyed_at`` may be missing in the cells: what a run has enabled
+    since is no drift. Targets are taken in the order of the cells.
     """
     strangers = tuple(outside)
     earlier = {k: row for k, row in rows.items() if (row.settled_at or 0) <= surveyed_at}

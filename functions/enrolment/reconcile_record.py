@@ -17,10 +17,11 @@ class ReconcileRecord:
     """One reconcile; ``id`` is the name of its execution, ``source`` ``schedule`` or ``manual``.
 
     ``paused_at`` is when its survey began, set if only a part of the survey is persisted yet.
-    ``surveyed_at`` is when its survey began, set once the plan is persisted. ``runs`` are the
-    numbers of the batches that are started, ``begun_at`` when that began, ``await_until`` how long
-    their ends are awaited; None before. ``published`` holds the ids of what was published, by
-    channel. ``outcome`` and ``closed_at`` are set once it has ended. Times are epoch seconds.
+    ``surveyed_at``: changes after it may be missing in the plan; set once that is persisted.
+    ``runs`` are the numbers of the batches that are started, ``begun_at`` when that began,
+    ``await_until`` how long their ends are awaited; None before. ``published`` holds the ids of
+    what was published, by channel. ``outcome`` and ``closed_at`` are set once it has ended. Times
+    are epoch seconds.
     """
 
     id: str

@@ -19,7 +19,7 @@ from functions.enrolment.regions import is_opt_in
 from functions.enrolment.service import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.directory import Directory
     from functions.enrolment.account import OrganizationAccount
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from functions.services.protocol import SecurityService
     from functions.services.record import ServiceRecord
 
+# What is older when all accounts are looked up is listed again, so that runs have most of the time
+# in which they may act on it (``handover.VALID_SECONDS``).
+FRESH_SECONDS = 600
 # Each target is read by one call after the other.
 _TARGETS_AT_ONCE = 16
 # Enough to use the rates of both lookups in full while a call takes half a second.
@@ -43,7 +46,6 @@ def make_survey(
     administrator_id: AccountId,
     adapter_of: Callable[[Target], SecurityService],
     *,
-    now: float,
     until: float | None = None,
     known: Survey | None = None,
     clock: Callable[[], float] = time.time,
@@ -52,11 +54,13 @@ def make_survey(
 
     A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
     for ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has
-    tags. Both take one call for each account, which is most of a large survey.
+    tags. Both take one call for each account, which is most of a large survey. So they come before
+    what ages sooner: after them the other targets are listed, and those once more that were listed
+    over ``FRESH_SECONDS`` before.
 
     By the time ``until`` (epoch seconds, by ``clock``) no further target or account is begun: the
     survey is not ``finished``, and a later call goes on from it as ``known``. That call lists the
-    accounts again, as documents have no e-mail addresses, but reads no target or account twice.
+    accounts of the organisation again, as documents have no e-mail addresses.
 
     Raises:
         Throttled, ServiceUnavailable, AccessDenied, ServiceRefused: of Organizations.
@@ -68,24 +72,41 @@ def make_survey(
     asked = [each for each in services if each in {target.service for target in targets}]
     types = directory.policy_types() if any(each.policy_type for each in asked) else {}
     accounts = {account.id: account for account in directory.accounts()}
+    tagged = accounts if configuration.scope.uses_tags else ()
     listed = {listing.target: listing for listing in known.listings} if known else {}
+    regions = dict(known.facts.regions) if known else {}
+    tags = dict(known.facts.tags) if known else {}
 
     def read(target: Target, service: SecurityService) -> Listing | None:
-        if not in_time():
+        now = clock()
+        if until is not None and now >= until:
             return None
         listing = list_target(target, service, accounts, now)
         return _as_policies_leave_it(listing, asked, types)
 
-    unread = [target for target in targets if target not in listed]
-    with ThreadPoolExecutor(_TARGETS_AT_ONCE) as pool:
-        found = pool.map(read, unread, map(adapter_of, unread))
-        listed |= {listing.target: listing for listing in found if listing is not None}
-    listings = tuple(listed[target] for target in targets if target in listed)
-    complete = len(listings) == len(targets)
+    def list_missing(wanted: Collection[Target]) -> bool:
+        """Whether all are listed then."""
+        unread = [target for target in wanted if target not in listed]
+        with ThreadPoolExecutor(_TARGETS_AT_ONCE) as pool:
+            found = pool.map(read, unread, map(adapter_of, unread))
+            listed.update({listing.target: listing for listing in found if listing is not None})
+        return all(target in listed for target in wanted)
 
-    untold = _without_membership(listings, accounts) if complete else ()
-    tagged = tuple(accounts) if complete and configuration.scope.uses_tags else ()
-    regions, tags = _look_up(untold, tagged, directory, known, in_time)
+    def look_up_missing() -> bool:
+        """Whether all are looked up then."""
+        untold = _without_membership(listed.values(), accounts)
+        _look_up(untold, tagged, directory, regions, tags, in_time)
+        return regions.keys() >= set(untold) and tags.keys() >= set(tagged)
+
+    before = len(regions) + len(tags)
+    finished = list_missing([target for target in targets if is_opt_in(target.region)])
+    finished = finished and look_up_missing()
+    if finished:
+        # Only in the call that looked up the last account, so that the survey comes to an end.
+        if len(regions) + len(tags) > before:
+            oldest = clock() - FRESH_SECONDS
+            listed = {target: one for target, one in listed.items() if one.is_read_since(oldest)}
+        finished = list_missing(targets) and look_up_missing()
     organization = directory.organization()
     management = organization.management_account_id if organization else None
     facts = Facts(
@@ -99,7 +120,7 @@ def make_survey(
         regions=regions,
         tags=tags,
     )
-    finished = complete and (len(regions), len(tags)) == (len(untold), len(tagged))
+    listings = tuple(listed[target] for target in targets if target in listed)
     return Survey(facts, listings, tuple(_policy_notes(asked, types)), finished)
 
 
@@ -109,7 +130,10 @@ def list_target(
     accounts: Mapping[AccountId, OrganizationAccount],
     now: float,
 ) -> Listing:
-    """What one target lists; what it does by itself is read if accounts are not Enabled there."""
+    """What one target lists; what it does by itself is read if accounts are not Enabled there.
+
+    Reading begins at ``now`` (epoch seconds).
+    """
     try:
         resource = service.administrator_resource()
         members = {seen.account_id: seen for seen in service.members(resource)}
@@ -122,11 +146,11 @@ def list_target(
         automations = service.automation(resource, missing) if missing else {}
     except (Permanent, Retryable) as error:
         automations = dict.fromkeys(missing, unreadable(error))
-    return Listing(target, members, automations, resource=resource)
+    return Listing(target, members, automations, resource=resource, read_at=now)
 
 
 def _without_membership(
-    listings: Sequence[Listing], accounts: Mapping[AccountId, OrganizationAccount]
+    listings: Iterable[Listing], accounts: Mapping[AccountId, OrganizationAccount]
 ) -> tuple[AccountId, ...]:
     """The accounts that are not Enabled in an opt-in Region: they may not have opted in.
 
@@ -145,12 +169,11 @@ def _look_up(
     of_regions: Collection[AccountId],
     of_tags: Collection[AccountId],
     directory: Directory,
-    known: Survey | None,
+    regions: dict[AccountId, frozenset[str] | None],
+    tags: dict[AccountId, Mapping[str, str]],
     in_time: Callable[[], bool],
-) -> tuple[dict[AccountId, frozenset[str] | None], dict[AccountId, Mapping[str, str]]]:
-    """Enabled Regions and tags of those accounts, as far as they were known or there was time."""
-    regions = dict(known.facts.regions) if known else {}
-    tags = dict(known.facts.tags) if known else {}
+) -> None:
+    """Add enabled Regions and tags of those accounts that lack them, as far as there is time."""
     missing_regions = {account for account in of_regions if account not in regions}
     missing_tags = {account for account in of_tags if account not in tags}
 
@@ -163,10 +186,6 @@ def _look_up(
     with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
         # Account by account, so that lookups of both kinds are under way at the same time.
         list(pool.map(look_up, sorted(missing_regions | missing_tags)))
-    return (
-        {account: regions[account] for account in of_regions if account in regions},
-        {account: tags[account] for account in of_tags if account in tags},
-    )
 
 
 def _as_policies_leave_it(
@@ -212,4 +231,4 @@ def _is_enabled(seen: Observation | None) -> bool:
 
 def _unread(target: Target, code: ReasonCode, error: Exception, now: float) -> Listing:
     nobody = Membership(AccountId(""), target, Mode.ORGANIZATION)
-    return Listing(target, problem=explain(code, nobody, now, str(error)))
+    return Listing(target, problem=explain(code, nobody, now, str(error)), read_at=now)

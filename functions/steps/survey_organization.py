@@ -70,19 +70,20 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     )
     if record.closed_at is not None:
         return {"next": Next.PUBLISH, "wait_seconds": 0}
-    # What changes from here on may not be in the listings.
-    surveyed_at = began if record.paused_at is None else record.paused_at
     other = wiring.reconciles.lock(
         Lock(record.id, record.execution_arn, began), wiring.executions.is_over
     )
     if other is not None:
         wiring.reconciles.close(record.id, already_running(other.holder), wiring.now())
         return {"next": Next.PUBLISH, "wait_seconds": 0}
-    survey = _survey(record, request.targets, surveyed_at, began + _READING_SECONDS, wiring.paced)
+    survey = _survey(record, request.targets, began + _READING_SECONDS, wiring.paced)
+    first_began = began if record.paused_at is None else record.paused_at
     if not survey.finished:
         wiring.archive.persist(survey_key(record.id, _PART), survey_to_json(survey))
-        wiring.reconciles.paused(record.id, surveyed_at)
+        wiring.reconciles.paused(record.id, first_began)
         return {"next": Next.SURVEY, "wait_seconds": 0}
+    # This step has listed the accounts; it, or an earlier one, the targets.
+    surveyed_at = min(began, survey.read_since(first_began))
     rows = wiring.reconciles.memberships()
     owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
     plan = decide_reconcile(
@@ -121,11 +122,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 
 
 def _survey(
-    record: ReconcileRecord,
-    targets: Sequence[Target],
-    surveyed_at: float,
-    until: float,
-    wiring: Wiring,
+    record: ReconcileRecord, targets: Sequence[Target], until: float, wiring: Wiring
 ) -> Survey:
     """The survey as far as it is read by ``until``, going on from what an earlier step read."""
     known = None
@@ -139,7 +136,6 @@ def _survey(
         wiring.directory,
         wiring.settings.administrator_id,
         wiring.service,
-        now=surveyed_at,
         until=until,
         known=known,
         clock=wiring.now,

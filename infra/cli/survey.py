@@ -36,7 +36,7 @@ def survey(wiring: Wiring, targets: Sequence[Target], now: float) -> Survey:
         paced.directory,
         wiring.settings.administrator_id,
         paced.service,
-        now=now,
+        clock=lambda: now,
     )
 
 

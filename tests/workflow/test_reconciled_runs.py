@@ -38,7 +38,7 @@ def hand_over(rollcall: Rollcall, accounts: Sequence[AccountId], **more: object)
         wired.directory,
         ADMINISTRATOR,
         wired.service,
-        now=now,
+        clock=rollcall.clock.now,
     )
     facts = Batch(ID, 1, now, "", survey.facts, ()).facts_with({a: email(a) for a in accounts})
     batch = Batch(ID, 1, now, rollcall.execution_arn(ID), facts, survey.listings)

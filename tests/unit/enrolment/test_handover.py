@@ -72,11 +72,12 @@ def a_listing(
 
 
 listings = st.builds(
-    lambda target, statuses, kinds, resource: Listing(
+    lambda target, statuses, kinds, resource, read_at: Listing(
         target,
         {a: Observation(a, s, str(s), detail) for a, (s, detail) in statuses.items()},
         {a: Automation(kind, "what it does") for a, kind in kinds.items()},
         resource=resource,
+        read_at=read_at,
     ),
     st.sampled_from(CONFIGURATION.targets),
     st.dictionaries(
@@ -85,6 +86,7 @@ listings = st.builds(
     ),
     st.dictionaries(st.sampled_from([ACCOUNT, OTHER]), st.sampled_from(Automatic)),
     st.none() | st.text(max_size=5),
+    st.none() | st.floats(0, NOW),
 )
 problems = st.just(
     Listing(TARGET, problem=Reason(ReasonCode.ACCESS_DENIED, "GetMembers was refused"))

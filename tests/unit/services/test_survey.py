@@ -23,7 +23,7 @@ from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
 from functions.services.rates import survey_rates
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB, SERVICES
-from functions.services.survey import list_target, make_survey
+from functions.services.survey import FRESH_SECONDS, list_target, make_survey
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 
 if TYPE_CHECKING:
@@ -161,7 +161,6 @@ def test_single_accounts_are_looked_up_only_where_it_matters(*, tagged: bool) ->
         cast("Directory", directory),
         ADMINISTRATOR,
         lambda target: cast("SecurityService", services[target.region]),
-        now=NOW,
     )
 
     wanted = {("regions", account) for account in MANY[:5]}
@@ -271,7 +270,6 @@ class Counted:
             cast("Directory", self),
             ADMINISTRATOR,
             lambda _: cast("SecurityService", self),
-            now=NOW,
             **arguments,
         )
 
@@ -296,6 +294,7 @@ def test_requests_grow_with_the_number_of_accounts(accounts: int) -> None:
 def test_a_survey_in_parts_reads_the_same_and_nothing_twice() -> None:
     whole, parts = Counted(200, {}), Counted(200, {})
     expected = whole.survey()
+    assert expected.finished
     known, number = None, 0
 
     # 6 targets and 300 lookups, each after one look at the clock.
@@ -308,11 +307,65 @@ def test_a_survey_in_parts_reads_the_same_and_nothing_twice() -> None:
         assert found.finished is (number == 3)
         assert known.finished is found.finished
 
-    assert found == expected
+    assert untimed(found) == untimed(expected)
     once_each_part = {"ListAccounts", "ListRoots", "ListDelegatedAdministrators"}
     assert parts.requests == {
         name: count * (3 if name in once_each_part else 1) for name, count in whole.requests.items()
     }
+
+
+def untimed(survey: Survey) -> Survey:
+    return replace(survey, listings=tuple(replace(one, read_at=None) for one in survey.listings))
+
+
+class SlowClock:
+    """Every request takes its time."""
+
+    SECONDS: Mapping[str, float] = {"ListRegions": 0.2, "ListMembers": 0.1}
+
+    def __init__(self, world: Counted) -> None:
+        self._world = world
+
+    def __call__(self) -> float:
+        made = self._world.requests
+        return NOW + sum(made[name] * seconds for name, seconds in self.SECONDS.items())
+
+
+@pytest.mark.parametrize(("accounts", "listings"), [(4_000, 1), (12_000, 2)])
+def test_what_runs_act_on_is_read_last(accounts: int, listings: int) -> None:
+    """Targets in opt-in Regions say which accounts to look up, and are listed again if that takes
+    long; the others are listed after it.
+    """
+    world = Counted(accounts, {})
+    clock = SlowClock(world)
+    known: Survey | None = None
+    began = clock()
+
+    while known is None or not known.finished:
+        began = clock()
+        found = world.survey(until=began + 540, known=known, clock=clock)
+        document = json.loads(json.dumps(survey_to_json(found)))
+        known = survey_from_json(document, SERVICES)
+
+    pages = accounts / 2 / 50
+    assert world.requests["ListMembers"] == (1 + listings) * len(SERVICES) * pages
+    assert world.requests["ListRegions"] == accounts / 2
+    assert clock() - known.read_since(NOW) <= (FRESH_SECONDS if listings == 1 else 120)
+
+
+def test_a_part_of_an_earlier_version_is_gone_on_with() -> None:
+    """It does not say when what it lists was read: that is listed again after lookups."""
+    world = Counted(200, {})
+    document = survey_to_json(world.survey(until=NOW + 200, clock=Clock()))
+    for listing in document["listings"]:
+        del listing["read_at"]
+    known = survey_from_json(document, SERVICES)
+
+    assert known.read_since(NOW) == NOW
+    survey = world.survey(known=known, clock=lambda: NOW + 700)
+
+    assert survey.finished
+    assert survey.read_since(NOW) == NOW + 700
 
 
 def test_without_time_no_target_is_read() -> None:
@@ -325,13 +378,14 @@ def test_without_time_no_target_is_read() -> None:
     assert len(survey.facts.directory) == 20
 
 
-def test_accounts_are_looked_up_only_when_every_target_is_read() -> None:
-    """Which accounts lack a membership in an opt-in Region is not known before."""
+def test_accounts_are_looked_up_only_when_every_target_in_an_opt_in_region_is_read() -> None:
+    """Which accounts lack a membership there is not known before."""
     world = Counted(20, {})
 
-    survey = world.survey(until=NOW + 4, clock=Clock())
+    survey = world.survey(until=NOW + 3, clock=Clock())
 
-    assert (len(survey.listings), survey.facts.regions, survey.facts.tags) == (3, {}, {})
+    assert {listing.target.region for listing in survey.listings} == {"me-south-1"}
+    assert (len(survey.listings), survey.facts.regions, survey.facts.tags) == (2, {}, {})
 
 
 def kinds(survey: Survey, service: ServiceRecord) -> set[Automatic]:

@@ -8,8 +8,9 @@ import pytest
 
 from functions.aws.executions import Ended
 from functions.aws.reconciles import RECENT_SECONDS, Lock
+from functions.enrolment.coverage import Listing
 from functions.enrolment.errors import InvalidInput, Throttled
-from functions.enrolment.handover import batch_from_json
+from functions.enrolment.handover import batch_from_json, listing_to_json
 from functions.enrolment.membership import Outcome, Status
 from functions.services import registry
 from tests.support.builders import EMAIL, NOW, TARGET, a_membership, an_onboarding
@@ -155,4 +156,19 @@ def test_a_survey_that_takes_longer_than_a_step_goes_on_in_the_next() -> None:
     assert survey(later(wiring, 700))["next"] == "start"
 
     record = the_reconcile(wiring)
-    assert (record.paused_at, record.surveyed_at) == (NOW, NOW)
+    assert (record.paused_at, record.surveyed_at) == (NOW, NOW + 700)
+
+
+def test_a_survey_that_an_earlier_version_began_is_as_old_as_its_beginning() -> None:
+    wiring = organization()
+    times = iter([NOW, *[NOW + 600] * 3])
+    assert survey(replace(wiring, now=lambda: next(times)))["next"] == "survey"
+    [part] = wiring.kept.documents.values()
+    listing = listing_to_json(Listing(TARGET))
+    del listing["read_at"]
+    part["listings"] = [listing]
+
+    assert survey(later(wiring, 700))["next"] == "start"
+
+    assert the_reconcile(wiring).surveyed_at == NOW
+    assert wiring.target.calls == []
