@@ -147,15 +147,23 @@ def not_enrolled(
     if not configuration.is_offered(target):
         return Outcome.SKIPPED, ReasonCode.NOT_OFFERED, ""
     known = facts.directory.get(account.id)
-    if known is not None and known.state == AccountState.PENDING_ACTIVATION:
-        return Outcome.FAILED, ReasonCode.ACCOUNT_PENDING, known.state
-    if known is not None and known.state != AccountState.ACTIVE:
-        return Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, known.state
+    not_active = None if known is None else why_not_active(known)
+    if not_active is not None:
+        return not_active
     if account.mode is Mode.ORGANIZATION and facts.delegated.get(target.service) is False:
         return Outcome.FAILED, ReasonCode.NOT_DELEGATED, facts.administrator_id
     enabled = facts.regions.get(account.id)
     if is_opt_in(target.region) and enabled is not None and target.region not in enabled:
         return Outcome.SKIPPED, ReasonCode.REGION_NOT_ENABLED, ""
+    return None
+
+
+def why_not_active(known: OrganizationAccount) -> tuple[Outcome, ReasonCode, str] | None:
+    """Outcome and reason if an account of the organisation is not ACTIVE."""
+    if known.state == AccountState.PENDING_ACTIVATION:
+        return Outcome.FAILED, ReasonCode.ACCOUNT_PENDING, known.state
+    if known.state != AccountState.ACTIVE:
+        return Outcome.SKIPPED, ReasonCode.ACCOUNT_NOT_ACTIVE, known.state
     return None
 
 

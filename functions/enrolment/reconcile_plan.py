@@ -6,12 +6,14 @@ situation are in one group, because there may be hundreds of thousands. No e-mai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.account import AccountId
+from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.coverage import State
-from functions.enrolment.membership import Action
+from functions.enrolment.explain import explain
+from functions.enrolment.membership import Action, Membership
+from functions.enrolment.plan import why_not_active
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.reconcile import Disposition
 from functions.enrolment.target import read_target
@@ -20,11 +22,14 @@ from functions.enrolment.times import iso
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from functions.enrolment.account import OrganizationAccount
     from functions.enrolment.coverage import Listing
-    from functions.enrolment.membership import Membership
     from functions.enrolment.reconcile import Gap, ReconcilePlan
     from functions.enrolment.service import Service
     from functions.enrolment.target import Target
+
+# As what Organizations reports an account that has left it.
+_LEFT = "not belonging to the organisation"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +109,23 @@ def plan_document(
     }
 
 
+def with_left_out(
+    document: Mapping[str, Any], found: Mapping[AccountId, OrganizationAccount | None]
+) -> dict[str, Any]:
+    """The persisted plan, with which accounts get no run although it has one for them, and why.
+
+    ``found`` are these accounts as Organizations gives them now, None if it does not.
+    """
+    left_out: dict[AccountId, dict[str, str]] = {}
+    for account, known in found.items():
+        excluded = None if known is None else why_not_active(known)
+        _, code, said = excluded or (None, ReasonCode.ACCOUNT_NOT_ACTIVE, _LEFT)
+        left_out[account] = {"reason_code": str(code), "said": said}
+    return {**document, "left_out": left_out}
+
+
 def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Iterator[StoredGap]:
-    """The gaps of a persisted plan.
+    """The gaps of a persisted plan; to one that was left out later nothing is done.
 
     Raises:
         ValueError: a service is not one of ``services``.
@@ -115,12 +135,13 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
         for number, batch in enumerate(document["batches"])
         for account in batch["accounts"]
     }
+    left_out = document.get("left_out", {})
     for group in document["gaps"]:
         target = read_target(services, group["service"], group["region"])
         code, key = group["reason_code"], (group["service"], group["region"])
         reason = None if code is None else Reason(ReasonCode(code), group["reason"])
         for account in group["accounts"]:
-            yield StoredGap(
+            gap = StoredGap(
                 AccountId(account),
                 target,
                 group["status"],
@@ -130,6 +151,19 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
                 group["run"],
                 batch_of.get(account, {}).get(key),
             )
+            why = left_out.get(account)
+            yield gap if why is None or gap.batch is None else _left_out(gap, why)
+
+
+def _left_out(gap: StoredGap, why: Mapping[str, str]) -> StoredGap:
+    membership = Membership(gap.account_id, gap.target, Mode.ORGANIZATION)
+    return replace(
+        gap,
+        action=str(Action.STOP),
+        disposition=Disposition.NOTHING,
+        reason=explain(ReasonCode(why["reason_code"]), membership, 0, why["said"]),
+        batch=None,
+    )
 
 
 def place(target: Target) -> dict[str, str]:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 from functions.aws import archive, directory, executions, reconciles
 from functions.aws.archive import survey_key
 from functions.aws.directory import MOST_LISTED
-from functions.enrolment.account import AccountId, AccountState
+from functions.enrolment.account import AccountId
 from functions.enrolment.documents import run_from_json
 from functions.enrolment.errors import ServiceRefused
 from functions.enrolment.handover import onboarding_id
+from functions.enrolment.plan import why_not_active
 from functions.enrolment.reconcile import Next
+from functions.enrolment.reconcile_plan import with_left_out
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
@@ -31,7 +33,7 @@ NEEDS = Needs(
     memory=1024,
     table=actions_of(reconciles.ACTIONS, "reconcile", "begin_runs"),
     organization=actions_of(directory.ACTIONS, "find", "accounts"),
-    surveys=actions_of(archive.ACTIONS, "read"),
+    surveys=actions_of(archive.ACTIONS, "read", "persist"),
     starts=actions_of(executions.ACTIONS, "start"),
 )
 
@@ -40,8 +42,9 @@ NEEDS = Needs(
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """Takes ``{"input", "onboarding_id", "started_at", "execution_arn"}`` of the reconcile.
 
-    Accounts that are no longer ACTIVE in the organisation are left out, and batches without any
-    other. Repeating the step starts nothing twice: executions have fixed names.
+    Accounts that are no longer ACTIVE in the organisation are left out, which the plan says then,
+    and batches without any other. Repeating the step starts nothing twice: executions have fixed
+    names.
 
     Raises:
         ServiceRefused: the reconcile is closed, or has no plan.
@@ -53,14 +56,20 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     plan = wiring.archive.read(survey_key(record.id, "plan")) or {}
     batches = plan["batches"]
     wanted = [AccountId(account) for batch in batches for account in batch["accounts"]]
-    active = _active(wanted, plan["accounts"], wiring)
+    found = _found(wanted, plan["accounts"], wiring)
+    active = {account: known for account, known in found.items() if why_not_active(known) is None}
     runs = {
         number: accounts
         for number, batch in enumerate(batches)
         if (accounts := [active[each] for each in batch["accounts"] if each in active])
     }
+    left_out = {account: found.get(account) for account in wanted if account not in active}
+    if left_out or "left_out" in plan:
+        wiring.archive.persist(survey_key(record.id, "plan"), with_left_out(plan, left_out))
+    if not runs:
+        return {"next": Next.WAIT, "wait_seconds": 0, "runs": 0}
     timing, now = wiring.configuration.timing, wiring.now()
-    last = max((batches[number]["begin_after"] for number in runs), default=0)
+    last = max(batches[number]["begin_after"] for number in runs)
     allowed = timing.organization_deadline + timing.hold + last + _CLOSING_SECONDS
     allowed = min(allowed, _LONGEST_SECONDS)
     # Stored first: a run that was started is awaited, whatever happens to this step.
@@ -77,16 +86,14 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     return {"next": Next.WAIT, "wait_seconds": FIRST_WAIT, "runs": len(runs)}
 
 
-def _active(
+def _found(
     wanted: list[AccountId], accounts: int, wiring: Wiring
 ) -> dict[AccountId, OrganizationAccount]:
-    """The wanted accounts that are ACTIVE, found with as few calls as possible.
+    """The wanted accounts that are in the organisation, found with as few calls as possible.
 
     ``accounts`` is how many accounts the organisation had when it was surveyed.
     """
     directory, sought = wiring.directory, frozenset(wanted)
     by_list = len(wanted) > -(-accounts // MOST_LISTED)
     found = directory.accounts() if by_list else filter(None, map(directory.find, wanted))
-    return {
-        each.id: each for each in found if each.id in sought and each.state == AccountState.ACTIVE
-    }
+    return {each.id: each for each in found if each.id in sought}

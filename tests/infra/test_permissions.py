@@ -113,7 +113,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
     "start_runs": {
         "table": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "machine": {"states:StartExecution"},
-        "surveys": {"s3:GetObject"},
+        "surveys": {"s3:GetObject", "s3:PutObject"},
         "*": {"organizations:DescribeAccount", "organizations:ListAccounts"},
     },
     "await_runs": {"table": {"dynamodb:BatchGetItem", "dynamodb:GetItem"}},

@@ -198,11 +198,17 @@ def gaps_are_closed(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def takes_two_steps(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first survey has no time to read, and goes on in a second step."""
+    """The first survey has no time to read, and goes on in a second step. An account that it finds
+    is suspended before its run is started.
+    """
     late = [0.0]
 
     def made(*arguments: Any, until: float, **named: Any) -> Any:
-        return make_survey(*arguments, until=late.pop() if late else until, **named)
+        survey = make_survey(*arguments, until=late.pop() if late else until, **named)
+        if survey.finished:
+            closing = {"do": "set_account", "account_id": MANY[-1], "state": "SUSPENDED"}
+            rollcall.world.apply(closing)
+        return survey
 
     monkeypatch.setattr(survey_organization, "make_survey", made)
 

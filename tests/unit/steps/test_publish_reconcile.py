@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.aws.reconciles import Lock
+from functions.enrolment.account import AccountState
 from functions.enrolment.errors import AccessDenied, Throttled
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.reason import Reason, ReasonCode
@@ -128,6 +129,48 @@ def test_what_is_to_be_confirmed_is_said_exactly() -> None:
     [(_, text, _)] = wiring.published.messages
     assert 'start a reconcile by hand with the input {"most_changes": 10}.' in text
     assert wiring.seen.started == {}
+
+
+def test_accounts_that_are_no_longer_active_are_left_with_the_reason() -> None:
+    wiring = surveyed()
+    gone, suspended, pending = ACCOUNTS[:3]
+    wiring.known.account_ids.remove(gone)
+    wiring.known.states[suspended] = AccountState.SUSPENDED
+    wiring.known.states[pending] = AccountState.PENDING_ACTIVATION
+    start(wiring)
+    wiring = later(wiring, LATER)
+    end_run(wiring, "complete", {each: ENABLED[each] for each in ACCOUNTS[3:]})
+
+    assert publish(wiring) == FINE
+
+    [(_, document)] = wiring.published.events
+    left = {gap["account_id"]: gap for gap in document["gaps"]}
+    assert {gap["disposition"] for gap in left.values()} == {"nothing"}
+    assert {gap["run"] for gap in left.values()} == {None}
+    assert {account: gap["reason_code"] for account, gap in left.items()} == {
+        gone: "account-not-active",
+        suspended: "account-not-active",
+        pending: "account-pending-activation",
+    }
+    assert left[gone]["reason"].startswith(
+        "Organizations reports the account as not belonging to the organisation"
+    )
+    assert left[suspended]["reason"].startswith("Organizations reports the account as SUSPENDED")
+
+
+def test_a_reconcile_without_any_account_left_has_nothing_to_do() -> None:
+    wiring = surveyed()
+    wiring.known.states = dict.fromkeys(ACCOUNTS, AccountState.SUSPENDED)
+    start(wiring)
+
+    assert publish(wiring) == FINE
+
+    [(_, document)] = wiring.published.events
+    assert (document["outcome"], document["runs"]) == ("nothing to do", [])
+    [left] = document["gaps_left"]
+    assert (left["reason_code"], left["count"]) == ("account-not-active", len(ACCOUNTS))
+    [(subject, _, _)] = wiring.published.messages
+    assert subject == "Rollcall reconcile: nothing to do: 10 gaps left"
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tests.unit.steps.reconciling import (
     start,
     survey,
     the_reconcile,
+    wait,
 )
 
 MANY = [AccountId(f"{number:012}") for number in range(120)]
@@ -76,9 +77,10 @@ def test_a_batch_without_any_account_left_is_not_started() -> None:
     survey(wiring)
     wiring.known.account_ids.clear()
 
-    assert start(wiring)["runs"] == 0
+    assert start(wiring) == {"next": "wait", "wait_seconds": 0, "runs": 0}
 
     assert (wiring.seen.started, the_reconcile(wiring).runs) == ({}, ())
+    assert wait(wiring) == {"next": "publish", "wait_seconds": 0}
 
 
 def test_a_repeated_step_starts_nothing_twice() -> None:
