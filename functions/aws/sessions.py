@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from functions.aws.calls import CLIENT_CONFIG, MEMBER_CONFIG, calling
@@ -41,6 +42,9 @@ class Clients:
     A member's clients use the same session with other credentials, so that botocore loads each
     service's model once. ``clock`` returns epoch seconds. Clients wait for ``pacing`` before each
     request, if it is given.
+
+    Threads may share them: ``making`` is held while a client is made, because sessions are not
+    thread-safe (boto3 guide, "Session"). All clients of a session share it.
     """
 
     def __init__(
@@ -50,11 +54,13 @@ class Clients:
         credentials: Mapping[str, Any] | None = None,
         config: Config = CLIENT_CONFIG,
         pacing: Pacing | None = None,
+        making: Lock | None = None,
     ) -> None:
         self._session = session
         self._clock = clock
         self._config = config
         self._pacing = pacing
+        self._making = making or Lock()
         self._credentials = dict(credentials or {})
         self._made: dict[tuple[str, str], Any] = {}
         self._members: dict[tuple[str, ...], tuple[Clients, float]] = {}
@@ -85,19 +91,21 @@ class Clients:
     def client(self, service: str, region: str) -> Any: ...
     def client(self, service: Any, region: str) -> Any:
         """The client of a service in a Region."""
-        if (service, region) not in self._made:
-            make: Any = self._session.client
-            # STS is called for members only, with the same limits as their calls.
-            config = MEMBER_CONFIG if service == "sts" else self._config
-            made = make(service, region_name=region, config=config, **self._credentials)
-            if self._pacing is not None:
-                self._pacing.attach(made)
-            self._made[service, region] = made
-        return self._made[service, region]
+        with self._making:
+            if (service, region) not in self._made:
+                make: Any = self._session.client
+                # STS is called for members only, with the same limits as their calls.
+                config = MEMBER_CONFIG if service == "sts" else self._config
+                made = make(service, region_name=region, config=config, **self._credentials)
+                if self._pacing is not None:
+                    self._pacing.attach(made)
+                self._made[service, region] = made
+            return self._made[service, region]
 
     def paced(self, pacing: Pacing) -> Clients:
         """New clients of the same identity that wait for ``pacing`` before each request."""
-        return Clients(self._session, self._clock, self._credentials, self._config, pacing)
+        session, clock, credentials = self._session, self._clock, self._credentials
+        return Clients(session, clock, credentials, self._config, pacing, self._making)
 
     def as_member(
         self, account_id: AccountId, role_name: str, external_id: str, partition: str
@@ -137,5 +145,6 @@ class Clients:
                 "aws_session_token": credentials["SessionToken"],
             },
             MEMBER_CONFIG,
+            making=self._making,
         )
         return clients, credentials["Expiration"].timestamp() - RENEWAL_SECONDS

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from threading import Barrier, BrokenBarrierError
+from typing import TYPE_CHECKING, Any, cast
+from unittest.mock import Mock
 
 import pytest
 from botocore.stub import ANY, Stubber
@@ -15,6 +19,8 @@ from tests.unit.aws.support import REGION, a_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from functions.aws.pacing import Pacing
 
 ROLE, EXTERNAL_ID = "RollcallMember", "example-external-id"
 
@@ -168,3 +174,38 @@ def test_a_refusal_is_not_remembered(clients: Clients, sts: Stubber) -> None:
         clients.as_member(ACCOUNT, ROLE, EXTERNAL_ID, "aws")
 
     assert key_of(clients.as_member(ACCOUNT, ROLE, EXTERNAL_ID, "aws")) == "01"
+
+
+class OneAtATime:
+    """A session that says whether a thread came while another was making a client."""
+
+    region_name = REGION
+
+    def __init__(self) -> None:
+        self.made: list[str] = []
+        self._both = Barrier(2)
+        self.met = False
+
+    def client(self, service: str, **_: Any) -> object:
+        # Broken if no other thread comes, or has not come before.
+        with suppress(BrokenBarrierError):
+            self._both.wait(0.1)
+            self.met = True
+        self.made.append(service)
+        return object()
+
+    resource = client
+
+
+def test_threads_make_one_client_after_the_other() -> None:
+    session: Any = OneAtATime()
+    clients = Clients(session)
+    paced: Any = clients.paced(cast("Pacing", Mock()))
+
+    with ThreadPoolExecutor(4) as pool:
+        pool.submit(clients.client, "guardduty", REGION)
+        pool.submit(clients.client, "guardduty", REGION)
+        pool.submit(paced.client, "detective", REGION)
+
+    assert not session.met
+    assert sorted(session.made) == ["detective", "guardduty"]
