@@ -76,7 +76,8 @@ class ReconcileMachine(Construct):
             comment="Rollcall: find the accounts of the organisation that are not Enabled, and"
             " start runs for them",
             timeout=LONGEST_RECONCILE,
-            log_name=f"{cdk.Stack.of(self).stack_name}Reconcile",
+            # No stack's name has a slash, so that no other deployment's log has this name.
+            log_name=f"{cdk.Stack.of(self).stack_name}/Reconcile",
             log_retention=log_retention,
         )
 

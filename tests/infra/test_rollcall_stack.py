@@ -11,9 +11,11 @@ import pytest
 import functions.steps
 from functions.enrolment.configuration import read_configuration
 from functions.enrolment.document import Document
+from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import STEP_SECONDS
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
+from infra.names import a_deployment_name
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
 from tests.infra.support import (
@@ -233,7 +235,21 @@ def test_a_machine_logs_all_but_its_data_and_is_traced(
     (destination,) = machine["LoggingConfiguration"]["Destinations"]
     name = text(destination["CloudWatchLogsLogGroup"]["LogGroupArn"])
     log = resources(template, "AWS::Logs::LogGroup")[name]
-    assert log["LogGroupName"].startswith("/aws/vendedlogs/states/")
+    assert log["LogGroupName"].startswith("/aws/vendedlogs/states/Rollcall")
+
+
+def test_no_other_deployment_has_the_log_of_reconciles(template: Mapping[str, Any]) -> None:
+    """The log of onboardings has the name of the stack, which is the configured one."""
+    logs = {
+        str(log["LogGroupName"]).removeprefix("/aws/vendedlogs/states/")
+        for log in resources(template, "AWS::Logs::LogGroup").values()
+        if "LogGroupName" in log
+    }
+    (reconciles,) = logs - {"Rollcall"}
+
+    assert len(logs) == 2
+    with pytest.raises(InvalidInput):
+        a_deployment_name(reconciles, "rollcall.name")
 
 
 def test_the_table_is_what_the_ledger_needs(template: Mapping[str, Any]) -> None:
