@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 # The fewest calls that a run makes at one target: one that creates, one that verifies. A service
 # that enables within seconds rarely takes a third (measured, tests/workflow/test_reconciles.py).
 CALLS_OF_A_BATCH = 2
-# The rest is for those, and for everybody else who calls the services.
+# How many times as long as these calls take at the service's rate is between two batches: for third
+# calls, and for everybody else who calls the service.
 MARGIN = 1.25
 # The longest time, in seconds, that a run may be told to wait before it plans.
 MOST_BEGIN_AFTER = 3600

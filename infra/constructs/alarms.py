@@ -65,6 +65,13 @@ _RECONCILE_TIMED_OUT = (
     " deadline should have prevented. Look in the execution's history for the state that did not"
     " end, then start a reconcile by hand."
 )
+_NOT_STARTED = (
+    "A reconcile was not started at its time: EventBridge Scheduler tried for an hour and gave up."
+    " The gaps of the organisation are left until the next one. The message in the queue gives the"
+    " cause. Once that is fixed, start a reconcile by hand (README, Close the gaps of the whole"
+    " organisation) and delete the message; as long as it is in the queue, 14 days at most, the"
+    " alarm stays."
+)
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
@@ -102,15 +109,28 @@ class Alarms(Construct):
 
     def watch_queue(self, queue: sqs.IQueue, *, remedy: str) -> None:
         """Alarm while events are in a dead-letter queue. ``remedy``: text for the operator."""
+        about = (
+            "Events about accounts could not be delivered. They are kept in the queue for 14 days."
+        )
+        self._watch_queue(queue, "Undelivered Events", f"{about} {remedy}")
+
+    def watch_schedule(self, queue: sqs.IQueue) -> None:
+        """Alarm when a reconcile was not started at its time; ``queue`` is the schedule's.
+
+        That none succeeded for a while is not watched: how long that may be, a schedule does not
+        say. One that was started and does not succeed fails, is aborted or times out.
+        """
+        self._watch_queue(queue, "Reconciles Not Started", _NOT_STARTED)
+
+    def _watch_queue(self, queue: sqs.IQueue, name: str, about: str) -> None:
         self._alarm(
-            "Undelivered Events",
+            name,
             metric=queue.metric_approximate_number_of_messages_visible(
                 period=FIVE_MINUTES, statistic=cloudwatch.Stats.MAXIMUM
             ),
             # SQS publishes no metrics of a queue, full or empty, after six hours without activity.
             missing=cloudwatch.TreatMissingData.IGNORE,
-            about="Events about accounts could not be delivered. They are kept in the queue for"
-            f" 14 days. {remedy}",
+            about=about,
         )
 
     def watch_onboardings(self, machine: sfn.StateMachine, *, label: str) -> None:

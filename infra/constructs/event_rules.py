@@ -56,7 +56,7 @@ class EventRules(Construct):
 
 
 class UndeliveredEvents(Construct):
-    """The rules' dead-letter queue, which keeps undelivered events for 14 days."""
+    """A dead-letter queue, which keeps undelivered events for 14 days."""
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
         super().__init__(scope, construct_id)
@@ -67,7 +67,7 @@ class UndeliveredEvents(Construct):
             enforce_ssl=True,
             retention_period=cdk.Duration.days(14),
         )
-        acknowledge(self.queue, "AwsSolutions-SQS3", "This is the dead-letter queue of the rules")
+        acknowledge(self.queue, "AwsSolutions-SQS3", "This is a dead-letter queue")
 
 
 def rules_role(

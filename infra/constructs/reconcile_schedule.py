@@ -9,6 +9,8 @@ from aws_cdk import aws_scheduler as scheduler
 from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
+from infra.constructs.event_rules import UndeliveredEvents
+
 if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
 
@@ -22,7 +24,8 @@ class ReconcileSchedule(Construct):
     """A schedule of EventBridge Scheduler, in UTC, with a role that may start the machine only.
 
     It starts a reconcile up to 15 minutes after its time. A start that fails is tried again for up
-    to an hour and then left out: there is no queue, since the next one finds the same gaps.
+    to an hour and then given up: an event that says so is in the queue ``undelivered``. The next
+    reconcile finds the same gaps.
 
     Without a start date, which no template could give the same way twice, ``rate(…)`` starts the
     first reconcile as soon as it is deployed, and ``cron(…)`` at its next time (EventBridge
@@ -33,6 +36,7 @@ class ReconcileSchedule(Construct):
         self, scope: Construct, construct_id: str, *, expression: str, machine: sfn.StateMachine
     ) -> None:
         super().__init__(scope, construct_id)
+        self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         scheduler.Schedule(
             self,
             "Schedule",
@@ -44,5 +48,6 @@ class ReconcileSchedule(Construct):
                 input=scheduler.ScheduleTargetInput.from_object(INPUT),
                 max_event_age=LONGEST_DELAY,
                 retry_attempts=MOST_ATTEMPTS,
+                dead_letter_queue=self.undelivered,
             ),
         )

@@ -125,6 +125,7 @@ class RollcallStack(cdk.Stack):
             RECONCILE_STEPS, results=archive.RECONCILES, starts=self.machine
         )
         self.reconciles = self._make_reconcile().machine
+        schedule = self._make_schedule()
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
         alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
@@ -135,6 +136,8 @@ class RollcallStack(cdk.Stack):
         )
         alarms.watch_onboardings(self.machine, label=TARGET_LABEL)
         alarms.watch_reconciles(self.reconciles)
+        if schedule is not None:
+            alarms.watch_schedule(schedule.undelivered)
         self._add_outputs()
 
     def _make_onboarding(self) -> OnboardingMachine:
@@ -183,7 +186,7 @@ class RollcallStack(cdk.Stack):
         return onboarding
 
     def _make_reconcile(self) -> ReconcileMachine:
-        """The machine, which a person can start, and its schedule where there is one."""
+        """The machine; a person can always start it."""
         reconcile = ReconcileMachine(
             self,
             "Reconcile",
@@ -211,12 +214,15 @@ class RollcallStack(cdk.Stack):
             machine=reconcile.machine,
             description="publishes reconciles whose execution failed, timed out or was aborted",
         )
-        schedule = self._config.configuration.reconcile.schedule
-        if schedule != OFF:
-            ReconcileSchedule(
-                self, "ReconcileSchedule", expression=schedule, machine=reconcile.machine
-            )
         return reconcile
+
+    def _make_schedule(self) -> ReconcileSchedule | None:
+        schedule = self._config.configuration.reconcile.schedule
+        if schedule == OFF:
+            return None
+        return ReconcileSchedule(
+            self, "ReconcileSchedule", expression=schedule, machine=self.reconciles
+        )
 
     def _make_bus(self) -> events.IEventBus:
         """The bus. From outside the account it takes events of the forwarders' accounts only."""

@@ -15,19 +15,20 @@ DAY = 86400
 
 def check_undelivered_events(template: Mapping[str, Any]) -> None:
     """Undelivered events of every rule, and no other messages, go to one encrypted queue."""
-    (queue,) = resources(template, "AWS::SQS::Queue")
     rules = arrival_rules(template)
-    policy = the(template, "AWS::SQS::QueuePolicy")["PolicyDocument"]["Statement"]
+    queue = queue_of_rules(template)
+    policy = policy_of(template, queue)
     allowed = [statement for statement in policy if statement["Effect"] == "Allow"]
 
     for rule in rules.values():
         (target,) = rule["Targets"]
         assert text(target["DeadLetterConfig"]["Arn"]) == queue
-    assert the(template, "AWS::SQS::Queue") | {"Tags": None} == {
-        "MessageRetentionPeriod": 14 * DAY,
-        "SqsManagedSseEnabled": True,
-        "Tags": None,
-    }
+    for properties in resources(template, "AWS::SQS::Queue").values():
+        assert properties | {"Tags": None} == {
+            "MessageRetentionPeriod": 14 * DAY,
+            "SqsManagedSseEnabled": True,
+            "Tags": None,
+        }
     for statement in allowed:
         assert statement["Principal"] == {"Service": "events.amazonaws.com"}
         assert statement["Action"] == "sqs:SendMessage"
@@ -37,12 +38,29 @@ def check_undelivered_events(template: Mapping[str, Any]) -> None:
     assert refuses_plain_http(policy)
 
 
+def queue_of_rules(template: Mapping[str, Any]) -> str:
+    """The logical id of the one dead-letter queue of all rules about accounts."""
+    rules = arrival_rules(template).values()
+    (queue,) = {text(t["DeadLetterConfig"]["Arn"]) for rule in rules for t in rule["Targets"]}
+    return queue
+
+
+def policy_of(template: Mapping[str, Any], queue: str) -> list[dict[str, Any]]:
+    """The statements of a queue's policy."""
+    (policy,) = [
+        one["PolicyDocument"]["Statement"]
+        for one in resources(template, "AWS::SQS::QueuePolicy").values()
+        if [text(each) for each in one["Queues"]] == [queue]
+    ]
+    statements: list[dict[str, Any]] = policy
+    return statements
+
+
 def check_alarms(template: Mapping[str, Any]) -> None:
-    """Every alarm has a topic that CloudWatch may publish to, encrypted; one watches the queue and
-    names the command that redrives its events.
+    """Every alarm has a topic that CloudWatch may publish to, encrypted; one watches the queue of
+    the rules and names the command that redrives its events.
     """
     topic = text(template["Outputs"]["OperationsTopicArn"]["Value"])
-    (queue,) = resources(template, "AWS::SQS::Queue")
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
     for alarm in alarms:
         assert [text(action) for action in alarm["AlarmActions"]] == [topic]
@@ -52,11 +70,9 @@ def check_alarms(template: Mapping[str, Any]) -> None:
             "GreaterThanOrEqualToThreshold",
         )
         assert len(text(alarm["AlarmDescription"])) < 1024
-    (undelivered,) = [alarm for alarm in alarms if alarm["Namespace"] == "AWS/SQS"]
-    (dimension,) = undelivered["Dimensions"]
-    assert (dimension["Name"], text(dimension["Value"])) == ("QueueName", queue)
-    assert (undelivered["Statistic"], undelivered["TreatMissingData"]) == ("Maximum", "ignore")
-    assert ".venv/bin/rollcall redrive" in text(undelivered["AlarmDescription"])
+    about = watched_queues(template)
+    assert ".venv/bin/rollcall redrive" in about[queue_of_rules(template)]
+    assert set(about) == set(resources(template, "AWS::SQS::Queue"))
 
     key = the(template, "AWS::KMS::Key")
     assert key["EnableKeyRotation"] is True
@@ -67,6 +83,18 @@ def check_alarms(template: Mapping[str, Any]) -> None:
     ]
     assert cloudwatch_may(key["KeyPolicy"]["Statement"]) == ["kms:Decrypt", "kms:GenerateDataKey*"]
     assert cloudwatch_may(policy) == "sns:Publish"
+
+
+def watched_queues(template: Mapping[str, Any]) -> dict[str, str]:
+    """What the alarms about queues say, by the logical id of the queue."""
+    about = {}
+    for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
+        if alarm["Namespace"] == "AWS/SQS":
+            (dimension,) = alarm["Dimensions"]
+            assert dimension["Name"] == "QueueName"
+            assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "ignore")
+            about[text(dimension["Value"])] = text(alarm["AlarmDescription"])
+    return about
 
 
 def cloudwatch_may(policy: list[dict[str, Any]]) -> object:

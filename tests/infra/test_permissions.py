@@ -214,11 +214,13 @@ def test_the_schedule_may_start_reconciles_and_nothing_else(
     templates: Mapping[str, dict[str, Any]],
 ) -> None:
     template = templates["Rollcall"]
-    role = text(the(template, "AWS::Scheduler::Schedule")["Target"]["RoleArn"])
+    target = the(template, "AWS::Scheduler::Schedule")["Target"]
+    role = text(target["RoleArn"])
     (trust,) = resources(template, "AWS::IAM::Role")[role]["AssumeRolePolicyDocument"]["Statement"]
 
     assert granted(template, role) == {
-        machine_of(template, "ReconcileMachineArn"): {"states:StartExecution"}
+        machine_of(template, "ReconcileMachineArn"): {"states:StartExecution"},
+        text(target["DeadLetterConfig"]["Arn"]): {"sqs:SendMessage"},
     }
     assert trust["Principal"] == {"Service": "scheduler.amazonaws.com"}
     condition = trust["Condition"]["StringEquals"]

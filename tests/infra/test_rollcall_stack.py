@@ -17,7 +17,14 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
 from infra.names import a_deployment_name
 from tests.conftest import ACCEPTING
-from tests.infra.alarms import check_alarms, check_undelivered_events, refuses_plain_http
+from tests.infra.alarms import (
+    check_alarms,
+    check_undelivered_events,
+    policy_of,
+    queue_of_rules,
+    refuses_plain_http,
+    watched_queues,
+)
 from tests.infra.support import (
     arrival_rules,
     invoked,
@@ -173,7 +180,7 @@ def test_the_machine_and_the_queue_are_watched(
     (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
     children = f"{machine}/{label}"
 
-    assert len(alarms) == len(machines) + 1
+    assert len(alarms) == len(machines) + 2
     check_alarms(template)
     for alarm in machines:
         assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
@@ -215,6 +222,21 @@ def test_reconciles_are_scheduled_once_in_a_window_with_few_attempts(
     assert text(target["Arn"]) == machine_of(scheduled, "ReconcileMachineArn")
     assert json.loads(target["Input"]) == {"source": "schedule"}
     assert target["RetryPolicy"] == {"MaximumEventAgeInSeconds": 3600, "MaximumRetryAttempts": 5}
+
+
+def test_a_reconcile_that_could_not_be_started_raises_an_alarm(
+    templates: Mapping[str, dict[str, Any]],
+) -> None:
+    """Its event waits in a queue of its own: what is in the other is redriven as an arrival."""
+    template = templates["Rollcall"]
+    target = the(template, "AWS::Scheduler::Schedule")["Target"]
+    queue = text(target["DeadLetterConfig"]["Arn"])
+
+    assert queue != queue_of_rules(template)
+    assert refuses_plain_http(policy_of(template, queue))
+    about = watched_queues(template)[queue]
+    assert "A reconcile was not started at its time" in about
+    assert "start a reconcile by hand" in about
 
 
 def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:
