@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from functions.enrolment.account import is_account_id
@@ -141,7 +141,7 @@ class Commands:
         account = LocalAccount(account_id, email, name)
         tags = self._set_facts(account, given)
         given.no_more()
-        self._state.accounts[account_id] = account
+        self._state.describe(account)
         if organization is not None:
             self._state.join(organization, account_id, joined, parent)
             organization.tags[account_id] = tags
@@ -164,8 +164,7 @@ class Commands:
         )
         tags = self._set_facts(changed, given)
         given.no_more()
-        for one in fields(LocalAccount):
-            setattr(account, one.name, getattr(changed, one.name))
+        self._state.describe(changed)
         organization = self._state.organization_of(account_id)
         if organization is not None and tags:
             organization.tags[account_id] = tags

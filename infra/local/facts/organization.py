@@ -117,6 +117,33 @@ class LocalOrganization:
     policy_types: set[str] = field(default_factory=set)
     # Security Hub's; None for local configuration.
     central: CentralConfiguration | None = None
+    _accounts: dict[str, dict[str, None]] = field(default_factory=dict)
+    _units: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def add_account(self, seat: Seat) -> None:
+        self.seats[seat.account_id] = seat
+        self._accounts.setdefault(seat.parent_id, {})[seat.account_id] = None
+
+    def remove_account(self, account_id: str) -> None:
+        seat = self.seats.pop(account_id)
+        del self._accounts[seat.parent_id][account_id]
+
+    def move_account(self, seat: Seat, parent_id: str) -> None:
+        del self._accounts[seat.parent_id][seat.account_id]
+        seat.parent_id = parent_id
+        self._accounts.setdefault(parent_id, {})[seat.account_id] = None
+
+    def add_unit(self, unit: Unit) -> None:
+        self.units[unit.id] = unit
+        self._units.setdefault(unit.parent_id, {})[unit.id] = None
+
+    def accounts_in(self, parent_id: str) -> list[str]:
+        """The accounts right below a unit or the root, found without looking at the others."""
+        return list(self._accounts.get(parent_id, ()))
+
+    def units_in(self, parent_id: str) -> list[str]:
+        """The units right below a unit or the root."""
+        return list(self._units.get(parent_id, ()))
 
     def has_parent(self, parent_id: str) -> bool:
         return parent_id == self.root_id or parent_id in self.units

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -156,6 +156,8 @@ class State:
         self._random = random.Random(seed)  # noqa: S311  # ids that repeat from run to run
         self.agenda.clear()
         self.accounts: dict[str, LocalAccount] = {}
+        # The ids of accounts by their e-mail addresses, case folded.
+        self._by_email: dict[str, dict[str, None]] = {}
         self.organizations: dict[str, LocalOrganization] = {}
         self.installations: dict[tuple[str, str, str], Installation] = {}
         self.memberships = Memberships()
@@ -186,10 +188,21 @@ class State:
     def account(self, account_id: str) -> LocalAccount:
         """The account, made up on the spot as a standalone one when nobody has described it."""
         if account_id not in self.accounts:
-            self.accounts[account_id] = LocalAccount(
-                account_id, f"account-{account_id}@example.com", f"Account {account_id}"
-            )
+            email = f"account-{account_id}@example.com"
+            self.describe(LocalAccount(account_id, email, f"Account {account_id}"))
         return self.accounts[account_id]
+
+    def describe(self, account: LocalAccount) -> None:
+        """Add the account, or give the one that is known these facts: it stays the same object."""
+        known = self.accounts.setdefault(account.id, account)
+        self._by_email.get(known.email.casefold(), {}).pop(account.id, None)
+        for one in fields(LocalAccount):
+            setattr(known, one.name, getattr(account, one.name))
+        self._by_email.setdefault(account.email.casefold(), {})[account.id] = None
+
+    def account_with_email(self, email: str) -> str | None:
+        """The id of the first account that has the address, in whatever case."""
+        return next(iter(self._by_email.get(email.casefold(), ())), None)
 
     def is_open(self, account: LocalAccount) -> bool:
         """Whether AWS takes the account's calls, and gives out its roles.
@@ -228,7 +241,7 @@ class State:
     def add_unit(self, organization: LocalOrganization, name: str, parent_id: str) -> Unit:
         tail = organization.root_id.removeprefix("r-")
         unit = Unit(f"ou-{tail}-{self.hex_id(8)}", name, parent_id)
-        organization.units[unit.id] = unit
+        organization.add_unit(unit)
         return unit
 
     def join(
@@ -239,16 +252,16 @@ class State:
         parent_id: str | None = None,
     ) -> None:
         parent = parent_id or organization.root_id
-        organization.seats[account_id] = Seat(account_id, parent, method, self.now())
+        organization.add_account(Seat(account_id, parent, method, self.now()))
         for listener in self.listeners:
             listener.account_joined(organization, account_id)
 
-    def move(self, seat: Seat, parent_id: str) -> None:
-        seat.parent_id = parent_id
+    def move(self, organization: LocalOrganization, seat: Seat, parent_id: str) -> None:
+        organization.move_account(seat, parent_id)
         self.account_changed(seat.account_id)
 
     def leave(self, organization: LocalOrganization, account_id: str) -> None:
-        del organization.seats[account_id]
+        organization.remove_account(account_id)
         organization.tags.pop(account_id, None)
         for listener in self.listeners:
             listener.account_left(organization, account_id)

@@ -440,10 +440,12 @@ class Detective(Members):
         return self.state.installations[self.name, who.account_id, who.region]
 
     def _administrator_of(self, graph_arn: str) -> Caller | None:
-        for (service, account_id, region), graph in self.state.installations.items():
-            if service == self.name and graph.arn == graph_arn:
-                return Caller(account_id, region)
-        return None
+        """The account and Region in the ARN, if they have that graph."""
+        region, account_id = (*graph_arn.split(":"), "", "", "", "", "")[3:5]
+        graph = self.state.installation(self.name, account_id, region)
+        if graph is None or graph.arn != graph_arn:
+            return None
+        return Caller(account_id, region)
 
     def _invited(self, who: Caller, params: dict[str, Any]) -> LocalMembership:
         administrator = self._administrator_of(params["GraphArn"])

@@ -49,12 +49,7 @@ class OrganizationAccounts:
     def list_accounts_for_parent(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.readable(who)
         self._view.parent(organization, params["ParentId"])
-        placed = [
-            seat.account_id
-            for seat in organization.seats.values()
-            if seat.parent_id == params["ParentId"]
-        ]
-        return self._page(organization, placed, params)
+        return self._page(organization, organization.accounts_in(params["ParentId"]), params)
 
     def create_account(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.managed(who)
@@ -112,7 +107,7 @@ class OrganizationAccounts:
             raise ServiceError(
                 "DuplicateAccountException", "The account is already in the destination."
             )
-        self._state.move(seat, destination)
+        self._state.move(organization, seat, destination)
         return {}
 
     def remove_account_from_organization(
@@ -163,15 +158,14 @@ class OrganizationAccounts:
         self, organization: LocalOrganization, creation: Creation, email: str, tags: dict[str, str]
     ) -> None:
         creation.completed_at = self._state.now()
-        emails = {account.email.casefold() for account in self._state.accounts.values()}
-        if email.casefold() in emails:
+        if self._state.account_with_email(email) is not None:
             creation.failure = "EMAIL_ALREADY_EXISTS"
         elif len(organization.seats) >= self._state.limits["organization_accounts"]:
             creation.failure = "ACCOUNT_LIMIT_EXCEEDED"
         else:
             creation.account_id = self._state.new_account_id()
             account = LocalAccount(creation.account_id, email, creation.name)
-            self._state.accounts[account.id] = account
+            self._state.describe(account)
             self._state.make_role(
                 NewRole.of_organization(account.id, creation.management, creation.role)
             )

@@ -121,9 +121,9 @@ class Handshakes:
     def _target(self, target: dict[str, str]) -> str:
         if target["Type"] == "ACCOUNT":
             return target["Id"]
-        for account in self._state.accounts.values():
-            if account.email.casefold() == target["Id"].casefold():
-                return account.id
+        found = self._state.account_with_email(target["Id"])
+        if found is not None:
+            return found
         raise ServiceError(
             "InvalidInputException",
             "You specified a party that doesn't exist.",

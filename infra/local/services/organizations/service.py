@@ -151,12 +151,12 @@ class Organizations(LocalService):
     ) -> dict[str, Any]:
         organization = self._view.readable(who)
         self._view.parent(organization, params["ParentId"])
-        units = [
-            self._view.unit(organization, unit)
-            for unit in organization.units.values()
-            if unit.parent_id == params["ParentId"]
-        ]
-        return self._view.page("OrganizationalUnits", units, params)
+        answer = self._view.page(
+            "OrganizationalUnits", organization.units_in(params["ParentId"]), params
+        )
+        units = [organization.units[one] for one in answer["OrganizationalUnits"]]
+        shown = [self._view.unit(organization, unit) for unit in units]
+        return answer | {"OrganizationalUnits": shown}
 
     def describe_organizational_unit(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.readable(who)
@@ -171,11 +171,8 @@ class Organizations(LocalService):
     def create_organizational_unit(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
         organization = self._view.managed(who)
         self._view.parent(organization, params["ParentId"])
-        siblings = organization.units.values()
-        if any(
-            unit.parent_id == params["ParentId"] and unit.name == params["Name"]
-            for unit in siblings
-        ):
+        siblings = map(organization.units.__getitem__, organization.units_in(params["ParentId"]))
+        if any(unit.name == params["Name"] for unit in siblings):
             raise ServiceError(
                 "DuplicateOrganizationalUnitException",
                 "An OU with the same name already exists.",
@@ -202,13 +199,10 @@ class Organizations(LocalService):
         organization = self._view.readable(who)
         parent_id, kind = params["ParentId"], params["ChildType"]
         self._view.parent(organization, parent_id)
-        places = organization.seats if kind == "ACCOUNT" else organization.units
-        children = [
-            {"Id": child_id, "Type": kind}
-            for child_id, place in places.items()
-            if place.parent_id == parent_id
-        ]
-        return self._view.page("Children", children, params)
+        below = organization.accounts_in if kind == "ACCOUNT" else organization.units_in
+        answer = self._view.page("Children", below(parent_id), params)
+        children = [{"Id": child_id, "Type": kind} for child_id in answer["Children"]]
+        return answer | {"Children": children}
 
     # Delegated administrators and trusted access
 

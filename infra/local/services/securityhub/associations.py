@@ -237,6 +237,8 @@ def _central(organization: LocalOrganization) -> CentralConfiguration:
 
 def _heirs(organization: LocalOrganization, target_id: str) -> Iterator[str]:
     """The units and accounts below whose nearest parent with an association is the target."""
+    if target_id in organization.seats:
+        return
     associations = _central(organization).associations
     for one in (*organization.units, *organization.seats):
         own = associations.get(one)
