@@ -105,3 +105,38 @@ def test_a_function_that_logs_nothing_answers_at_once() -> None:
     )
 
     assert printed == "True a line\n"
+
+
+def test_a_repeated_transaction_is_known_by_its_token_and_not_kept() -> None:
+    printed = run(
+        "import json\n"
+        "from infra.local.ministack import corrections\n"
+        "from ministack.core.responses import request_scope\n"
+        "from ministack.services import dynamodb\n"
+        "corrections.remember_transactions_without_their_items()\n"
+        "def write(number, token, *, reverse=False):\n"
+        "    item = {'pk': {'S': 'a'}, 'number': {'N': str(number)}, 'text': {'S': 'kept' * 2}}\n"
+        "    if reverse:\n"
+        "        item = dict(reversed(item.items()))\n"
+        "    put = {'Put': {'TableName': 'items', 'Item': item}}\n"
+        "    request = {'TransactItems': [put], 'ClientRequestToken': token}\n"
+        "    status, _, body = dynamodb._transact_write_items(request)\n"
+        "    stored = dynamodb._tables['items']['items']['a']['__no_sort__']['number']['N']\n"
+        "    return [status, json.loads(body).get('__type'), stored]\n"
+        "with request_scope('111122223333', 'eu-west-1'):\n"
+        "    dynamodb._create_table({\n"
+        "        'TableName': 'items', 'BillingMode': 'PAY_PER_REQUEST',\n"
+        "        'AttributeDefinitions': [{'AttributeName': 'pk', 'AttributeType': 'S'}],\n"
+        "        'KeySchema': [{'AttributeName': 'pk', 'KeyType': 'HASH'}],\n"
+        "    })\n"
+        "    answers = [write(1, 'one'), write(2, 'two'), write(1, 'one'),\n"
+        "               write(1, 'one', reverse=True), write(3, 'one')]\n"
+        "signatures = [entry['signature'] for _, entry in dynamodb._txn_idempotency.all_items()]\n"
+        "kept = repr([getattr(one, '__dict__', one) for one in signatures])\n"
+        "print(json.dumps([answers, 'kept' in kept]))\n"
+    )
+
+    answers, kept = json.loads(printed)
+    mismatch = [400, "IdempotentParameterMismatchException", "2"]
+    assert answers == [[200, None, "1"], *[[200, None, "2"]] * 3, mismatch]
+    assert not kept

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
 from ministack.core import iam_evaluator, lambda_runtime
-from ministack.services import ec2, eventbridge, iam, lambda_svc, stepfunctions, sts
+from ministack.services import (
+    dynamodb,
+    ec2,
+    eventbridge,
+    iam,
+    lambda_svc,
+    stepfunctions,
+    sts,
+)
 from ministack.services.cloudformation import provisioners
 
 from infra.local.ministack import bus_policies
@@ -78,6 +86,7 @@ def correct_ministack(facts: KnowsFacts, shared_code: SharedCode) -> None:
     share_code_between_workers(shared_code)
     take_turns_in_executions()
     answer_without_waiting_for_logs()
+    remember_transactions_without_their_items()
     _replace(ministack_app, "_dispatch_service_request", admit_callers(facts))
     _replace(ministack_app, "_handle_s3_vhost_request", admit_bucket_hosts(facts))
     _replace(sts, "handle_request", refuse_untrusted_callers(facts))
@@ -139,6 +148,15 @@ def answer_without_waiting_for_logs() -> None:
     The worker writes its lines before the answer: they are there by then, or a moment later.
     """
     lambda_runtime.Worker._drain_stderr_bounded.__defaults__ = (0.003, 0.001, 0.25)
+
+
+def remember_transactions_without_their_items() -> None:
+    """Of a transaction with a token, the digest is kept for ten minutes to know it again by.
+
+    MiniStack keeps the whole request, and SDKs send a token with each: several times the memory of
+    the tables.
+    """
+    _replace(dynamodb, "_txn_token_store", _with_digest)
 
 
 def deliver_events_as_aws_does() -> None:
@@ -213,6 +231,29 @@ def _in_turn(call: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
                 turns.release()
 
     return in_turn
+
+
+class _Digest:
+    """Equals every request with the content of the one that it was made of."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self._digest = self._of(request)
+
+    def __eq__(self, other: object) -> bool:
+        return self._digest == self._of(other)
+
+    __hash__ = None  # type: ignore[assignment]  # it is compared only
+
+    @staticmethod
+    def _of(request: object) -> bytes:
+        return hashlib.sha256(json.dumps(request, sort_keys=True).encode()).digest()
+
+
+def _with_digest(store: Callable[..., None]) -> Callable[..., None]:
+    def storing(token: str, entry: dict[str, Any]) -> None:
+        store(token, entry | {"signature": _Digest(entry["signature"])})
+
+    return storing
 
 
 def _cap_delay(find: Callable[..., Any]) -> Callable[..., Any]:
