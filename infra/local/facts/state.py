@@ -24,7 +24,7 @@ from infra.local.facts.regions import OPT_IN_REGIONS, OptStatus
 from infra.local.facts.switches import USABLE, default_switches
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from infra.local.facts.central_configuration import FindingAggregator
     from infra.local.facts.clock import Clock
@@ -164,6 +164,7 @@ class State:
         self.invitations_sent: Counter[tuple[str, str, str, str]] = Counter()
         self.creations: dict[str, Creation] = {}
         self.handshakes: dict[str, Handshake] = {}
+        self._handshakes_of: dict[str, list[Handshake]] = {}
         self.forced: list[Forced] = []
         # Security Hub's, by account: it has one for all Regions.
         self.aggregators: dict[str, FindingAggregator] = {}
@@ -178,6 +179,14 @@ class State:
     def uuid(self) -> str:
         digits = self.hex_id()
         return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+    def add_handshake(self, handshake: Handshake) -> None:
+        self.handshakes[handshake.id] = handshake
+        self._handshakes_of.setdefault(handshake.account_id, []).append(handshake)
+
+    def handshakes_of(self, account_id: str) -> Sequence[Handshake]:
+        """Those that the account has received, oldest first."""
+        return tuple(self._handshakes_of.get(account_id, ()))
 
     def new_account_id(self) -> str:
         while True:

@@ -33,7 +33,8 @@ FEW, MANY, TOLERATED = 60, 600, 1.1
 
 
 class Crowd:
-    """An organisation where ``size`` accounts are members of the administrator in every service.
+    """An organisation where ``size`` accounts are members of the administrator in every service,
+    and that has invited as many others.
 
     MEMBER and OTHER_MEMBER are alone in an organizational unit; STRANGER, who came last, has
     invited OUTSIDER to a behavior graph; Security Hub has central configuration.
@@ -71,6 +72,9 @@ class Crowd:
             AutoEnable=False,
             OrganizationConfiguration={"ConfigurationType": "CENTRAL"},
         )
+        for number in range(size):
+            invited = {"Type": "ACCOUNT", "Id": f"{400_000_000_000 + number}"}
+            self.manage("InviteAccountToOrganization", Target=invited)
         self.lab.do("add_account", account_id=STRANGER, email=email(STRANGER))
         self.strangers_graph: str = self.actor("detective", STRANGER)("CreateGraph")["GraphArn"]
         self.actor("detective", STRANGER)(
@@ -158,6 +162,9 @@ REQUESTS: dict[str, Request] = {
     "CreateAccount, until it is there": _create_account,
     "InviteAccountToOrganization": lambda crowd: crowd.manage(
         "InviteAccountToOrganization", Target={"Type": "EMAIL", "Id": email(STRANGER)}
+    ),
+    "ListHandshakesForAccount": lambda crowd: crowd.actor("organizations", STRANGER)(
+        "ListHandshakesForAccount"
     ),
     "MoveAccount": lambda crowd: crowd.manage(
         "MoveAccount",

@@ -46,9 +46,8 @@ class Handshakes:
                 Reason="ALREADY_IN_AN_ORGANIZATION",
             )
         if any(
-            one.account_id == account_id and one.organization_id == organization.id
-            for one in self._state.handshakes.values()
-            if self._current(one) == "OPEN"
+            one.organization_id == organization.id and self._current(one) == "OPEN"
+            for one in self._state.handshakes_of(account_id)
         ):
             raise ServiceError(
                 "DuplicateHandshakeException",
@@ -61,7 +60,7 @@ class Handshakes:
             account_id,
             self._state.now(),
         )
-        self._state.handshakes[handshake.id] = handshake
+        self._state.add_handshake(handshake)
         return {"Handshake": self._shown(handshake)}
 
     def accept_handshake(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
@@ -100,11 +99,7 @@ class Handshakes:
         return {"Handshake": self._shown(handshake)}
 
     def list_handshakes_for_account(self, who: Caller, params: dict[str, Any]) -> dict[str, Any]:
-        received = [
-            self._shown(one)
-            for one in self._state.handshakes.values()
-            if one.account_id == who.account_id
-        ]
+        received = [self._shown(one) for one in self._state.handshakes_of(who.account_id)]
         return self._view.page("Handshakes", received, params)
 
     def list_handshakes_for_organization(
