@@ -117,8 +117,9 @@ class LocalOrganization:
     policy_types: set[str] = field(default_factory=set)
     # Security Hub's; None for local configuration.
     central: CentralConfiguration | None = None
-    _accounts: dict[str, dict[str, None]] = field(default_factory=dict)
-    _units: dict[str, dict[str, None]] = field(default_factory=dict)
+    # Unit or root → the ids right below.
+    _accounts: dict[str, dict[str, None]] = field(default_factory=dict, init=False)
+    _units: dict[str, dict[str, None]] = field(default_factory=dict, init=False)
 
     def add_account(self, seat: Seat) -> None:
         self.seats[seat.account_id] = seat

@@ -193,6 +193,24 @@ def test_accounts_move_between_units(management: Actor) -> None:
     assert [one["Id"] for one in children["Children"]] == [production]
 
 
+def test_an_account_is_listed_in_one_place_only(lab: Lab, management: Actor) -> None:
+    top = root(management)
+    apart = unit(management, "Apart", top)
+    for account in (MEMBER, OTHER_MEMBER):
+        management("MoveAccount", AccountId=account, SourceParentId=top, DestinationParentId=apart)
+    management("RemoveAccountFromOrganization", AccountId=OTHER_MEMBER)
+    lab.do("add_account", account_id=OTHER_MEMBER, organization=MANAGEMENT)
+
+    def listed(parent: str) -> list[str]:
+        children = management("ListChildren", ParentId=parent, ChildType="ACCOUNT")["Children"]
+        accounts = management("ListAccountsForParent", ParentId=parent)["Accounts"]
+        assert [one["Id"] for one in children] == [one["Id"] for one in accounts]
+        return [one["Id"] for one in children]
+
+    assert listed(apart) == [MEMBER]
+    assert listed(top) == [MANAGEMENT, ADMINISTRATOR, OTHER_MEMBER]
+
+
 @pytest.mark.parametrize(
     ("source", "destination", "code"),
     [
@@ -304,6 +322,17 @@ def test_an_email_in_use_fails_the_creation(lab: Lab, management: Actor) -> None
     details = event["detail"]["serviceEventDetails"]["createAccountStatus"]
     assert (details["state"], details["failureReason"]) == ("FAILED", "EMAIL_ALREADY_EXISTS")
     assert "accountId" not in details
+
+
+def test_an_account_is_found_by_the_email_it_has_now(lab: Lab, management: Actor) -> None:
+    lab.do("set_account", account_id=MEMBER, email="now@example.com")
+    management("CreateAccount", Email="NOW@example.com", AccountName="Twice")
+    management("CreateAccount", Email=email(MEMBER), AccountName="Free again")
+    lab.pass_seconds(1)
+
+    statuses = management("ListCreateAccountStatus")["CreateAccountStatuses"]
+
+    assert [one["State"] for one in statuses] == ["FAILED", "SUCCEEDED"]
 
 
 def test_a_full_organisation_fails_the_creation(lab: Lab, management: Actor) -> None:
