@@ -10,7 +10,6 @@ import json
 import os
 from contextvars import ContextVar
 from importlib.metadata import version
-from threading import Semaphore
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ministack import app as ministack_app
@@ -37,6 +36,7 @@ from infra.local.ministack.target_checks import (
     check_bus_policies,
     put_targets_of_created_rules,
 )
+from infra.local.ministack.turns import Turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,8 +55,8 @@ _ANSWER = (
     '"errorType": type(e).__name__, "stackTrace": traceback.format_tb(e.__traceback__)[1:]}}',
 )
 
-# How many functions run at once for executions. One waits for its turn for this long at most, since
-# a function may itself wait for an execution with further ones.
+# How many functions run at once for executions. Since a function may itself wait for an execution
+# with further ones, one more runs when none has begun or ended for this long.
 _AT_ONCE = 3 * max(os.cpu_count() or 1, 2)
 _TURN_SECONDS = 60.0
 
@@ -220,15 +220,11 @@ def _report_raised(execute: Callable[..., dict[str, Any]]) -> Callable[..., dict
 
 
 def _in_turn(call: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
-    turns = Semaphore(_AT_ONCE)
+    turns = Turns(_AT_ONCE, _TURN_SECONDS)
 
     def in_turn(function: str, event: Any) -> Any:
-        has_turn = turns.acquire(timeout=_TURN_SECONDS)
-        try:
+        with turns.turn():
             return call(function, event)
-        finally:
-            if has_turn:
-                turns.release()
 
     return in_turn
 
