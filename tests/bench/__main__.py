@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import signal
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.bench.report import Table
 
-MEASUREMENTS = ("runs", "bursts", "coverage", "cold_start", "asset")
+MEASUREMENTS = ("runs", "bursts", "coverage", "cold_start", "asset", "deployed")
 RESULTS = ROOT / ".build" / "bench.md"
 
 
@@ -28,6 +29,8 @@ def main(names: list[str]) -> None:
     """Measure what is named, or everything."""
     if unknown := set(names) - set(MEASUREMENTS):
         sys.exit(f"{', '.join(sorted(unknown))}: takes any of {', '.join(MEASUREMENTS)}")
+    # What a measurement has started is stopped as after Ctrl-C.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     parts = [heading(datetime.now(UTC))]
     sys.stdout.write(parts[0] + "\n")
     for name in names or MEASUREMENTS:
