@@ -86,7 +86,7 @@ test:
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 # Two processes take a file each, in this order: the slow files are not the last.
-TIERS := unit contract infra e2e workflow
+TIERS := unit contract infra simulation e2e workflow
 pytest: .venv/.dev $(READY)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TIERS:%=tests/%)
 

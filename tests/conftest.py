@@ -109,10 +109,15 @@ def definition_of(template: dict[str, Any]) -> dict[str, Any]:
     return _definition(template, "StateMachineArn")
 
 
-@pytest.fixture(scope="session")
-def reconcile_definition(template: dict[str, Any]) -> dict[str, Any]:
+def reconcile_definition_of(template: dict[str, Any]) -> dict[str, Any]:
     """The definition of the machine of reconciles, with aliases named in the same way."""
     return _definition(template, "ReconcileMachineArn")
+
+
+@pytest.fixture(scope="session")
+def reconcile_definition(template: dict[str, Any]) -> dict[str, Any]:
+    """The definition of the machine of reconciles."""
+    return reconcile_definition_of(template)
 
 
 def _definition(template: dict[str, Any], output: str) -> dict[str, Any]:

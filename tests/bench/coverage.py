@@ -88,13 +88,13 @@ def measured() -> Sequence[Table]:
 
 def _measure(size: int) -> _Measured:
     facts, listings = _organisation(size)
-    before = _largest()
+    before = largest_memory()
     start = time.perf_counter()
     found = list(cells(facts, listings, _CONFIGURATION, NOW))
     counts = coverage(found)
     seconds = time.perf_counter() - start
     gaps = sum(states.get(State.GAP, 0) for states in counts.states.values())
-    return _Measured(seconds, before, _largest(), gaps)
+    return _Measured(seconds, before, largest_memory(), gaps)
 
 
 def _organisation(size: int) -> tuple[Facts, list[Listing]]:
@@ -126,7 +126,7 @@ def _organisation(size: int) -> tuple[Facts, list[Listing]]:
     return facts, listings
 
 
-def _largest() -> float:
+def largest_memory() -> float:
     """The largest resident set of this process; ``getrusage`` would count the parent's, too."""
     kilobytes = Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]
     return int(kilobytes) / 1024

@@ -15,7 +15,7 @@ from zlib import crc32
 
 from functions.aws.ledger import Ledger
 from functions.aws.reconciles import Reconciles
-from functions.aws.rows import Rows
+from functions.aws.rows import MOST_READ, Rows
 from functions.enrolment.errors import ServiceRefused
 from functions.services import registry
 
@@ -131,11 +131,13 @@ class MemoryRows(Rows):
     def get_all(self, keys: Iterable[Item]) -> Iterator[Item]:
         wanted = [_key(key) for key in keys]
         _refuse(len(set(wanted)) < len(wanted), "duplicates in the list of keys")
-        while wanted:
-            number, text = self.any_of([_reading(key) for key in wanted])
-            del wanted[number]
-            if text is not None:
-                yield _item(text) or {}
+        for start in range(0, len(wanted), MOST_READ):
+            readings = [_reading(key) for key in wanted[start : start + MOST_READ]]
+            while readings:
+                number, text = self.any_of(readings)
+                del readings[number]
+                if text is not None:
+                    yield _item(text) or {}
 
     def put_all(self, items: Iterable[Item]) -> None:
         wanted = list(items)

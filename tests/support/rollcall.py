@@ -26,7 +26,6 @@ from functions.aws.ledger import Ledger
 from functions.aws.pacing import Pacing
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
-from functions.enrolment.regions import is_opt_in
 from functions.enrolment.results import Result
 from functions.services import registry
 from functions.steps import wiring
@@ -42,6 +41,7 @@ from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.in_process import local_first
 from tests.support.lambda_context import CONTEXT
 from tests.support.made_once import make_clients_once
+from tests.support.organization import add_account, found_organization
 from tests.support.permissions import UsedActions
 from tests.support.tables import copy_tables_cheaply, create_table
 
@@ -98,23 +98,11 @@ class Rollcall:
 
     def found_organization(self, regions: tuple[str, ...] | None = None) -> None:
         """The administrator as delegated administrator of all services, and set up everywhere."""
-        everywhere = list(regions or self.configuration.regions)
-        self.world.apply({"do": "create_organization", "management": MANAGEMENT})
-        self.add_account(ADMINISTRATOR, regions=[r for r in everywhere if is_opt_in(r)])
-        access = {"management": MANAGEMENT, "principal": "account.amazonaws.com"}
-        self.world.apply({"do": "trust", **access})
-        self.world.services["organizations"].operations["RegisterDelegatedAdministrator"](
-            Caller(MANAGEMENT, "us-east-1"),
-            {"AccountId": ADMINISTRATOR, "ServicePrincipal": access["principal"]},
-        )
-        for service in self.configuration.services:
-            place = {"service": service.name, "account_id": ADMINISTRATOR, "regions": everywhere}
-            self.world.apply({"do": "enable", **place})
-            self.world.apply({"do": "designate", **place})
+        found_organization(self.world, self.configuration, regions)
 
     def add_account(self, account_id: AccountId, **facts: object) -> None:
         """An account of the organisation."""
-        self.add_outside(account_id, organization=MANAGEMENT, **facts)
+        add_account(self.world, account_id, **facts)
 
     def add_outside(self, account_id: AccountId, **facts: object) -> None:
         """An account outside the organisation."""
