@@ -45,7 +45,7 @@ class Archive:
             self._s3.put_object(
                 Bucket=self._bucket, Key=key, Body=body, ContentType="application/json"
             )
-        return f"s3://{self._bucket}/{key}"
+        return uri_of(self._bucket, key)
 
     def read(self, key: str) -> dict[str, Any] | None:
         """A stored document, None if there is none.
@@ -62,9 +62,15 @@ class Archive:
         return document
 
 
-def result_key(onboarding_id: str, name: str) -> str:
-    """The key of one of an onboarding's documents."""
-    return f"{ONBOARDINGS}{onboarding_id}/{name}.json"
+def uri_of(bucket: str, key: str) -> str:
+    """The ``s3://`` URI of a document."""
+    return f"s3://{bucket}/{key}"
+
+
+def result_key(onboarding_id: str, started_at: float, *, final: bool) -> str:
+    """The key of a run's result, or of its interim one; an older run may have had the same id."""
+    name = "result" if final else "interim"
+    return f"{ONBOARDINGS}{onboarding_id}/{int(started_at)}-{name}.json"
 
 
 def survey_key(reconcile_id: str, name: str) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "ended": ("states:DescribeExecution",),
     "is_over": ("states:DescribeExecution",),
+    "execution": ("states:DescribeExecution",),
     "start": ("states:StartExecution",),
 }
 
@@ -40,6 +41,18 @@ class Ended:
         return self.status in STOPPED
 
 
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """An execution's status (``DescribeExecution``), and when it began and ended (epoch seconds);
+    ``ended_at`` is None while it runs.
+    """
+
+    arn: str
+    status: str
+    started_at: float
+    ended_at: float | None = None
+
+
 class Executions:
     """Executions by ARN. Raises ``Throttled``, ``ServiceUnavailable``, ``AccessDenied`` and
     ``ServiceRefused``."""
@@ -58,6 +71,14 @@ class Executions:
         """Whether an execution has ended, or Step Functions does not know it (any more)."""
         found = self._describe(execution_arn)
         return found is None or "stopDate" in found
+
+    def execution(self, execution_arn: str) -> Execution | None:
+        """An execution; None if Step Functions does not know it (any more)."""
+        found = self._describe(execution_arn)
+        if found is None:
+            return None
+        ended = found["stopDate"].timestamp() if "stopDate" in found else None
+        return Execution(execution_arn, found["status"], found["startDate"].timestamp(), ended)
 
     def _describe(self, execution_arn: str) -> DescribeExecutionOutputTypeDef | None:
         unknown = self._states.exceptions.ExecutionDoesNotExist

@@ -12,10 +12,10 @@ One table with the keys ``pk`` and ``sk``::
     administrator     resource#<service>#<region>       its detector id or behavior graph ARN
     reconcile…                                          see functions.aws.reconciles
 
-The index ``by-time`` (``kind``, ``started_at``) finds onboardings; ``expires_at`` is the table's
-time-to-live attribute. Only the items of runs expire: a run's record the retention period after the
-run was closed, what is stored beside it up to ``LONGEST_RUN_DAYS`` later, and none of them while
-the run may still be running.
+The index ``by-time`` (``kind``, ``started_at``) finds runs and reconciles; ``expires_at`` is the
+table's time-to-live attribute. Only the items of runs expire: a run's record the retention period
+after the run was closed, what is stored beside it up to ``LONGEST_RUN_DAYS`` later, and none of
+them while the run may still be running.
 
 A membership belongs to the run named in its row until the row has an outcome (see
 ``functions.enrolment.ownership``). A row is always written as a whole, on condition that its
@@ -184,10 +184,12 @@ class Ledger:
         records = (onboarding_from_item(item) for item in items)
         return {record.id: record for record in records}
 
-    def recent(self, limit: int) -> tuple[OnboardingRecord, ...]:
-        """The runs that began last, newest first; eventually consistent."""
-        items = self._rows.newest(BY_TIME, "onboarding", limit)
-        return tuple(onboarding_from_item(item) for item in items)
+    def recent(self, limit: int | None = None, since: float = 0) -> Iterator[OnboardingRecord]:
+        """The runs that began at ``since`` or later, newest first, no more than ``limit``.
+
+        Eventually consistent; they are read while iterating.
+        """
+        return map(onboarding_from_item, self._rows.newest(BY_TIME, "onboarding", since, limit))
 
     def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
         """Store the id published on a channel; False if there was one before.

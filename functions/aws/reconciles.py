@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.aws.ledger import EXPIRES_AT, MOST_DAYS
+from functions.aws.ledger import BY_TIME, EXPIRES_AT, MOST_DAYS
 from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.errors import Conflict
 from functions.enrolment.reconcile_record import (
@@ -26,7 +26,7 @@ from functions.enrolment.records import membership_from_item
 from functions.enrolment.service import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from functions.aws.rows import Item, Rows
     from functions.enrolment.membership import Membership, MembershipKey
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
     "reconcile": ("dynamodb:GetItem",),
+    "recent": ("dynamodb:Query",),
     "paused": ("dynamodb:UpdateItem",),
     "surveyed": ("dynamodb:UpdateItem",),
     "begin_runs": ("dynamodb:UpdateItem",),
@@ -101,6 +102,14 @@ class Reconciles:
         """One reconcile."""
         item = self._rows.get(_key(reconcile_id))
         return None if item is None else reconcile_from_item(item)
+
+    def recent(self, limit: int | None = None, since: float = 0) -> Iterator[ReconcileRecord]:
+        """The reconciles that began at ``since`` or later, newest first, no more than ``limit``.
+
+        Eventually consistent; they are read while iterating.
+        """
+        items = self._rows.newest(BY_TIME, "reconcile", since, limit)
+        return map(reconcile_from_item, items)
 
     def paused(self, reconcile_id: str, at: float) -> None:
         """Store that a part of the survey that began at ``at`` is persisted."""

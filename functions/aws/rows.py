@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -12,7 +13,7 @@ from functions.aws.calls import calling
 from functions.enrolment.errors import Conflict, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -160,13 +161,7 @@ class Rows:
             "ExpressionAttributeValues": _typed(values),
             "ConsistentRead": True,
         }
-        while True:
-            with calling("DynamoDB", "Query"):
-                page = self._client.query(**request)
-            yield from map(_plain, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return self._query(request)
 
     def scan(self, segment: int, total: int, begins_with: str) -> Iterable[Item]:
         """The items of one of ``total`` segments of the table whose ``pk`` begins as given.
@@ -188,18 +183,33 @@ class Rows:
                 return
             request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def newest(self, index: str, kind: str, limit: int) -> list[Item]:
-        """Up to ``limit`` items of a ``kind`` in an index, newest first; eventually consistent."""
-        with calling("DynamoDB", "Query"):
-            answer = self._client.query(
-                TableName=self._table,
-                IndexName=index,
-                KeyConditionExpression="kind = :kind",
-                ExpressionAttributeValues=_typed({":kind": kind}),
-                ScanIndexForward=False,
-                Limit=limit,
-            )
-        return [_plain(item) for item in answer["Items"]]
+    def newest(
+        self, index: str, kind: str, since: float = 0, limit: int | None = None
+    ) -> Iterable[Item]:
+        """The items of a ``kind`` in an index, newest first, no more than ``limit``.
+
+        Only those with ``started_at`` of at least ``since``. Eventually consistent; each page is
+        read when needed.
+        """
+        request: dict[str, Any] = {
+            "TableName": self._table,
+            "IndexName": index,
+            "KeyConditionExpression": "kind = :kind AND started_at >= :since",
+            "ExpressionAttributeValues": _typed({":kind": kind, ":since": since}),
+            "ScanIndexForward": False,
+        }
+        if limit is not None:
+            request["Limit"] = limit
+        return islice(self._query(request), limit)
+
+    def _query(self, request: dict[str, Any]) -> Iterator[Item]:
+        while True:
+            with calling("DynamoDB", "Query"):
+                page = self._client.query(**request)
+            yield from map(_plain, page["Items"])
+            if "LastEvaluatedKey" not in page:
+                return
+            request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def get_all(self, keys: Iterable[Item]) -> Iterable[Item]:
         """The existing items with these keys, in no particular order."""

@@ -112,9 +112,16 @@ class Cell:
 
 
 def cells(
-    facts: Facts, listings: Iterable[Listing], configuration: Configuration, now: float
+    facts: Facts,
+    listings: Iterable[Listing],
+    configuration: Configuration,
+    now: float,
+    invited: Iterable[AccountId] = (),
 ) -> Iterator[Cell]:
-    """Every account of the organisation at every listed target, by target and account."""
+    """Every account of the organisation at every listed target, by target and account.
+
+    ``invited`` are further accounts, outside the organisation, which a run would invite.
+    """
     accounts = [
         Account(
             known.id,
@@ -125,6 +132,7 @@ def cells(
         )
         for known in sorted(facts.directory.values(), key=lambda known: known.id)
     ]
+    accounts += [Account(each, None, Mode.INVITATION) for each in invited]
     recent = frozenset(a.id for a in accounts if (a.joined_at or 0) >= now - RECENT_SECONDS)
     for listing in listings:
         circumstances = Circumstances(

@@ -20,7 +20,7 @@ from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
     from functions.enrolment.errors import Permanent
-    from functions.enrolment.membership import Answer, Membership
+    from functions.enrolment.membership import Answer, Attempt, Membership
 
 _LONGEST_QUOTE = 400
 _BY_AUTOMATION = {
@@ -104,6 +104,19 @@ def reason_code_of(error: Permanent, region: str) -> ReasonCode:
             return ReasonCode.ADMINISTRATOR_NOT_READY
         case _:
             return ReasonCode.REFUSED
+
+
+def answer_of(attempt: Attempt) -> str:
+    """What a service answered to an action, for people."""
+    match attempt.answer:
+        case None:
+            return "no answer"
+        case answer if answer.verdict is Verdict.TAKEN:
+            return "done"
+        case answer if answer.verdict is Verdict.BENIGN:
+            return "done before"
+        case answer:
+            return answer.text
 
 
 def _detail(
@@ -232,14 +245,6 @@ def _last_action(membership: Membership, said: str) -> str:
     if not tried:
         return ""
     at, action, attempt = max(tried, key=lambda each: each[0])
-    match attempt.answer:
-        case None:
-            result = "no answer"
-        case answer if answer.verdict is Verdict.TAKEN:
-            result = "done"
-        case answer if answer.verdict is Verdict.BENIGN:
-            result = "done before"
-        case answer:
-            result = answer.text if answer.text != said else ""
+    result = answer_of(attempt)
     words = f"last tried: {action} at {iso(at, 'seconds')}"
-    return f"{words}: {result}" if result else words
+    return f"{words}: {result}" if result and result != said else words

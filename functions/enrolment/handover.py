@@ -98,6 +98,11 @@ def onboarding_id(reconcile_id: str, number: int) -> str:
     return f"{reconcile_id[:72]}-{number}"
 
 
+def reconcile_of(onboarding_id: str) -> str:
+    """The id of the reconcile that started a run, or its first 72 characters."""
+    return onboarding_id.rpartition("-")[0]
+
+
 def batch_to_json(batch: Batch) -> dict[str, Any]:
     """The batch; what the listings say of other accounts is left out."""
     return {

@@ -281,7 +281,7 @@ def _gap(
         if standing(row, holder, claim, now) is Standing.IN_PROGRESS:
             why = waiting_for(row, now)
             return Gap(cell, Disposition.IN_PROGRESS, why, row.onboarding_id)
-        if _failed(row, cell, joined_at) and not settings.retry_failed:
+        if has_failed(row, cell, joined_at) and not settings.retry_failed:
             if row.reason is not None and row.reason.code in HOPELESS:
                 return Gap(cell, Disposition.HOPELESS, row.reason, row.onboarding_id)
             lately = now - (row.settled_at or 0) < LATELY_SECONDS
@@ -292,7 +292,7 @@ def _gap(
     return Gap(cell, Disposition.RUN)
 
 
-def _failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
+def has_failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
     """Whether a run has ended without enrolling the account, and nothing has changed since."""
     if row.outcome is None or row.outcome in ENABLED or row.settled_at is None:
         return False

@@ -48,9 +48,12 @@ def make_survey(
     *,
     until: float | None = None,
     known: Survey | None = None,
+    only: Sequence[AccountId] | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Survey:
     """Read the organisation's accounts, and list the members of every target.
+
+    With ``only``, up to 50 accounts are looked up and read one by one, and nothing else is listed.
 
     A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
     for ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has
@@ -71,7 +74,8 @@ def make_survey(
 
     asked = [each for each in services if each in {target.service for target in targets}]
     types = directory.policy_types() if any(each.policy_type for each in asked) else {}
-    accounts = {account.id: account for account in directory.accounts()}
+    members = directory.accounts() if only is None else filter(None, map(directory.find, only))
+    accounts = {account.id: account for account in members}
     tagged = accounts if configuration.scope.uses_tags else ()
     listed = {listing.target: listing for listing in known.listings} if known else {}
     regions = dict(known.facts.regions) if known else {}
@@ -81,7 +85,7 @@ def make_survey(
         now = clock()
         if until is not None and now >= until:
             return None
-        listing = list_target(target, service, accounts, now)
+        listing = list_target(target, service, accounts, now, only)
         return _as_policies_leave_it(listing, asked, types)
 
     def list_missing(wanted: Collection[Target]) -> bool:
@@ -129,14 +133,17 @@ def list_target(
     service: SecurityService,
     accounts: Mapping[AccountId, OrganizationAccount],
     now: float,
+    only: Sequence[AccountId] | None = None,
 ) -> Listing:
-    """What one target lists; what it does by itself is read if accounts are not Enabled there.
+    """What one target lists, or says of ``only`` up to 50 accounts; what it does by itself is read
+    if accounts are not Enabled there.
 
     Reading begins at ``now`` (epoch seconds).
     """
     try:
         resource = service.administrator_resource()
-        members = {seen.account_id: seen for seen in service.members(resource)}
+        seen = service.members(resource) if only is None else service.observe(resource, only)
+        members = {each.account_id: each for each in seen}
     except Permanent as error:
         return _unread(target, reason_code_of(error, target.region), error, now)
     except Retryable as error:

@@ -118,9 +118,8 @@ def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str,
     record, prefix = result.onboarding, "" if result.final else "interim_"
 
     def keep() -> str:
-        # An older run may have had the same id.
-        name = f"{int(record.started_at)}-{'result' if result.final else 'interim'}"
-        return wiring.archive.persist(result_key(record.id, name), result_document(result))
+        key = result_key(record.id, record.started_at, final=result.final)
+        return wiring.archive.persist(key, result_document(result))
 
     def send(channel: str, notes: tuple[str, ...], uri: str | None) -> str:
         return _send(channel, result, notes, uri, wiring)

@@ -88,7 +88,7 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
     if record.closed_at is not None:
         wiring.reconciles.release(record.execution_arn, wiring.now())
         return _ended(error_of_outcome(record.outcome or ""), record.outcome or "")
-    result = _result(record, failure, wiring, last=last)
+    result = reconciled(record, failure, wiring, last=last)
     problems = _publish(result, wiring, last=last)
     now = wiring.now()
     wiring.reconciles.close(record.id, failure or str(result.outcome), now)
@@ -102,9 +102,14 @@ def _ended(error: str, cause: str) -> dict[str, Any]:
     return {"complete": not error, "error": error, "cause": cause}
 
 
-def _result(
+def reconciled(
     record: ReconcileRecord, failure: str | None, wiring: Wiring, *, last: bool
 ) -> Reconciled:
+    """A reconcile as it is now; ``last``: a plan that cannot be read is only noted.
+
+    Raises:
+        RollcallError: as the table does and, unless it is the ``last`` time, the bucket.
+    """
     result = Reconciled(
         record,
         wiring.now(),

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli import redrive, status
+from infra.cli import redrive, runs, show, status, why
 from infra.cli.failures import FAILURES, explained
 from infra.cli.local import verb as local
 
@@ -55,7 +55,10 @@ def _add(name: str, run: Callable[..., int], examples: str) -> None:
 
 _add("local", local.run, local.EXAMPLES)
 _add("redrive", redrive.run, redrive.EXAMPLES)
+_add("runs", runs.run, runs.EXAMPLES)
+_add("show", show.run, show.EXAMPLES)
 _add("status", status.run, status.EXAMPLES)
+_add("why", why.run, why.EXAMPLES)
 
 
 def _print_version(wanted: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 import time
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from rich.text import Text
 from functions.enrolment.membership import Outcome
 from functions.enrolment.results import Result
 from functions.services.registry import SERVICES
+from infra.cli.story import without_place_and_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -32,7 +32,6 @@ COLOURS = {
 }
 _WIDTHS = (12, max(len(service.label) for service in SERVICES), 14)
 _INDENT = 16
-_TIMES = re.compile(r"[0-9T:-]{19}Z( \([^)]*\))?")
 
 
 def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
@@ -100,7 +99,8 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
     """
     groups: dict[tuple[str, Outcome | None, str], list[Membership]] = {}
     for record in sorted(records, key=_order):
-        key = (record.account_id, record.outcome, _without_place_and_time(record))
+        story = without_place_and_time(str(record.reason), record.target)
+        key = (record.account_id, record.outcome, story)
         groups.setdefault(key, []).append(record)
     for (account_id, outcome, _), members in groups.items():
         targets = ", ".join(f"{m.target.service.label} {m.target.region}" for m in members)
@@ -110,14 +110,6 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
         text.append(reason, COLOURS[outcome] if outcome else "")
         text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
         yield text
-
-
-def _without_place_and_time(record: Membership) -> str:
-    """A reason's text without what differs between targets."""
-    text = str(record.reason)
-    for place in (record.target.region, record.target.service.label, str(record.target.service)):
-        text = text.replace(place, "")
-    return _TIMES.sub("", text)
 
 
 def _what(record: Membership) -> str:

@@ -10,6 +10,7 @@ from functions.services.survey import make_survey
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.coverage import Coverage, Listing, Survey
     from functions.enrolment.target import Target
@@ -21,8 +22,14 @@ def offered_targets(configuration: Configuration) -> list[Target]:
     return [target for target in configuration.targets if configuration.is_offered(target)]
 
 
-def survey(wiring: Wiring, targets: Sequence[Target], now: float) -> Survey:
-    """Read the organisation and the targets, as the administrator account.
+def survey(
+    wiring: Wiring,
+    targets: Sequence[Target],
+    now: float,
+    only: Sequence[AccountId] | None = None,
+) -> Survey:
+    """Read the organisation and the targets, as the administrator account; ``only`` these accounts
+    if given.
 
     Raises:
         RollcallError: Organizations refused a call.
@@ -37,6 +44,7 @@ def survey(wiring: Wiring, targets: Sequence[Target], now: float) -> Survey:
         wiring.settings.administrator_id,
         paced.service,
         clock=lambda: now,
+        only=only,
     )
 
 

@@ -122,10 +122,16 @@ class MemoryRows(Rows):
         for key in keys:
             yield _item(self.access(_reading(key))) or {}
 
-    def newest(self, index: str, kind: str, limit: int) -> list[Item]:
+    def newest(
+        self, index: str, kind: str, since: float = 0, limit: int | None = None
+    ) -> list[Item]:
         order = _SORTED_BY[index]
         texts = self.access(lambda items: tuple(items.values()))
-        found = [item for item in map(_item, texts) if item and item.get("kind") == kind]
+        found = [
+            item
+            for item in map(_item, texts)
+            if item and item.get("kind") == kind and item[order] >= since
+        ]
         return sorted(found, key=lambda item: item[order], reverse=True)[:limit]
 
     def get_all(self, keys: Iterable[Item]) -> Iterator[Item]:

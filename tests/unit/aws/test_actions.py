@@ -52,7 +52,7 @@ LEDGER: dict[str, Callable[[Ledger], object]] = {
     "end": lambda it: it.end("one", NOW),
     "onboarding": lambda it: it.onboarding("one"),
     "onboardings": lambda it: it.onboardings(["one"]),
-    "recent": lambda it: it.recent(1),
+    "recent": lambda it: list(it.recent(1)),
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
     "extend_lease": lambda it: it.extend_lease("one", NOW + 2 * LEASE),
     "persist_plan": lambda it: it.persist_plan(an_onboarding("one"), PLAN),
@@ -73,6 +73,7 @@ LOCK = Lock("one", "arn:one", NOW)
 RECONCILES: dict[str, Callable[[Reconciles], object]] = {
     "open": lambda it: it.open(RECONCILE),
     "reconcile": lambda it: it.reconcile("one"),
+    "recent": lambda it: list(it.recent(1)),
     "paused": lambda it: it.paused("one", NOW),
     "surveyed": lambda it: it.surveyed("one", NOW),
     "begin_runs": lambda it: it.begin_runs("one", [1], NOW, NOW),
@@ -198,6 +199,17 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         "describe_execution",
         {"stateMachineArn": MACHINE, "status": "RUNNING", "executionArn": MACHINE, "startDate": 0},
         lambda clients: Executions(clients.client("stepfunctions", REGION)).is_over(MACHINE),
+    ),
+    "execution": (
+        "stepfunctions",
+        "describe_execution",
+        {
+            "stateMachineArn": MACHINE,
+            "status": "RUNNING",
+            "executionArn": MACHINE,
+            "startDate": datetime(2027, 1, 15, tzinfo=UTC),
+        },
+        lambda clients: Executions(clients.client("stepfunctions", REGION)).execution(MACHINE),
     ),
     "start": (
         "stepfunctions",

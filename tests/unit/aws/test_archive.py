@@ -12,6 +12,7 @@ from moto import mock_aws
 from functions.aws.archive import ACTIONS, ONBOARDINGS, Archive, result_key
 from functions.aws.sessions import Clients
 from functions.enrolment.errors import AccessDenied, RollcallError, ServiceRefused, Throttled
+from tests.support.builders import NOW
 from tests.unit.aws.support import a_session, watch
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 REGION: Final = "eu-west-1"
 BUCKET = "rollcall-results"
-KEY = "onboardings/one/result.json"
+KEY = "onboardings/one/1800000000-result.json"
 DOCUMENT = {"outcome": "enabled", "accounts": [{"name": "Zoë 日本", "members": 2}]}
 
 
@@ -67,7 +68,7 @@ def test_keeping_again_replaces(s3: S3Client) -> None:
 
 
 def test_keys_are_sorted_by_onboarding() -> None:
-    assert result_key("one", "result") == KEY
+    assert result_key("one", NOW, final=True) == KEY
     assert KEY.startswith(ONBOARDINGS)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from functions.aws.executions import Ended, Executions
+from functions.aws.executions import Ended, Execution, Executions
 from functions.enrolment.errors import AccessDenied, RollcallError, ServiceUnavailable, Throttled
 from tests.support.builders import NOW
 from tests.unit.aws.support import REGION, a_session
@@ -71,8 +71,22 @@ def test_of_an_execution_that_step_functions_has_forgotten_nothing_is_known(
     states: SFNClient, stubber: Stubber
 ) -> None:
     stubber.add_client_error("describe_execution", "ExecutionDoesNotExist")
+    stubber.add_client_error("describe_execution", "ExecutionDoesNotExist")
 
     assert Executions(states).ended(EXECUTION) is None
+    assert Executions(states).execution(EXECUTION) is None
+
+
+@pytest.mark.parametrize(("status", "ended_at"), [("RUNNING", None), ("FAILED", NOW)])
+def test_an_execution_is_found_with_its_times(
+    states: SFNClient, stubber: Stubber, status: str, ended_at: float | None
+) -> None:
+    times = {} if ended_at is None else {"stopDate": datetime.fromtimestamp(ended_at, UTC)}
+    stubber.add_response("describe_execution", described(status, **times), ASKED)
+
+    assert Executions(states).execution(EXECUTION) == Execution(
+        EXECUTION, status, NOW - 60, ended_at
+    )
 
 
 @pytest.mark.parametrize(

@@ -92,6 +92,8 @@ def test_the_newest_runs_come_first(ledger: Ledger) -> None:
         ledger.open(an_onboarding(f"run-{number}", started_at=NOW + number))
 
     assert [record.id for record in ledger.recent(3)] == ["run-4", "run-3", "run-2"]
+    assert [record.id for record in ledger.recent(since=NOW + 3.5)] == ["run-4"]
+    assert len(list(ledger.recent())) == 5
 
 
 @pytest.mark.parametrize("lease_until", [None, NOW + 900])

@@ -53,7 +53,8 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
     "extend_lease once closed": lambda _, it: it.extend_lease("one", NOW + 3 * LEASE),
     "onboarding": lambda _, it: it.onboarding("one"),
     "onboardings": lambda _, it: it.onboardings(["one", "two", "one", "three"]),
-    "recent": lambda _, it: it.recent(1),
+    "recent": lambda _, it: list(it.recent(1)),
+    "recent since": lambda _, it: list(it.recent(since=NOW - 0.5)),
     "open, later": lambda _, it: it.open(an_onboarding("one", started_at=NOW + 1.5)),
     "put_if": lambda it, _: it.put_if(
         FIRST | {"n": 4}, "attribute_not_exists(n) OR n < :n", {":n": 0.5}
@@ -88,7 +89,7 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
     "get": lambda it, _: it.get(FIRST),
     "get_all": lambda it, _: in_order(it.get_all([SECOND, FIRST, {"pk": "no", "sk": "no"}])),
     "get_all twice": lambda it, _: in_order(it.get_all([FIRST, FIRST])),
-    "newest": lambda it, _: it.newest(BY_TIME, "onboarding", 2),
+    "newest": lambda it, _: list(it.newest(BY_TIME, "onboarding", limit=2)),
 }
 
 

@@ -63,6 +63,17 @@ def test_a_record_has_what_was_stored_of_the_reconcile(reconciles: Reconciles) -
     assert reconciles.open(RECORD) == stored
 
 
+def test_the_newest_reconciles_come_first_and_runs_are_not_among_them(
+    reconciles: Reconciles, ledger: Ledger
+) -> None:
+    ledger.open(an_onboarding("run"))
+    for number in range(3):
+        reconciles.open(ReconcileRecord(f"r-{number}", "manual", NOW + number, "arn"))
+
+    assert [record.id for record in reconciles.recent(2)] == ["r-2", "r-1"]
+    assert [record.id for record in reconciles.recent(since=NOW + 1)] == ["r-2", "r-1"]
+
+
 def test_a_reconcile_is_closed_once(reconciles: Reconciles, rows: Rows) -> None:
     reconciles.open(RECORD)
 

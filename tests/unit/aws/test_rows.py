@@ -66,6 +66,25 @@ def test_a_transaction_that_met_another_is_tried_again(rows: Rows, stubber: Stub
     assert rows.transact(WRITES) == frozenset()
 
 
+def test_an_index_is_read_page_by_page_and_no_further_than_wanted(
+    rows: Rows, stubber: Stubber
+) -> None:
+    def page(*ids: str, goes_on: bool) -> None:
+        key = {"pk": {"S": ids[-1]}}
+        answer = {"Items": [{"pk": {"S": each}} for each in ids]}
+        stubber.add_response("query", answer | ({"LastEvaluatedKey": key} if goes_on else {}))
+
+    page("a", "b", goes_on=True)
+    page("c", "d", goes_on=True)
+    wanted = rows.newest("by-time", "onboarding", limit=3)
+    assert [item["pk"] for item in wanted] == ["a", "b", "c"]
+
+    page("a", "b", goes_on=True)
+    page("c", goes_on=False)
+    everything = rows.newest("by-time", "onboarding")
+    assert [item["pk"] for item in everything] == ["a", "b", "c"]
+
+
 def test_a_transaction_that_keeps_meeting_others_is_a_conflict(
     rows: Rows, stubber: Stubber
 ) -> None:

@@ -55,6 +55,9 @@ class Lists:
         yield from (Observation(a, Status.ENABLED, "Enabled") for a in self.enabled)
         self._fail("members")
 
+    def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
+        return tuple(Observation(a, Status.ABSENT, "Absent") for a in accounts)
+
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
     ) -> Mapping[AccountId, Automation]:
@@ -124,6 +127,10 @@ class Organizations:
     def accounts(self) -> Iterator[OrganizationAccount]:
         yield from DIRECTORY.values()
 
+    def find(self, account_id: AccountId) -> OrganizationAccount | None:
+        self.looked_up.append(("account", account_id))
+        return DIRECTORY.get(account_id)
+
     def policy_types(self) -> dict[str, str] | None:
         return {}
 
@@ -184,6 +191,29 @@ def test_accounts_that_are_not_active_are_told_without_being_looked_up() -> None
     assert found == list(cells(looked_up, survey.listings, configuration, NOW))
     told = {cell.reason.code for cell in found if cell.reason and cell.account_id in world.states}
     assert told == {ReasonCode.ACCOUNT_NOT_ACTIVE, ReasonCode.ACCOUNT_PENDING}
+
+
+def test_of_one_account_nothing_is_listed() -> None:
+    """It is looked up by itself, and the members are not listed; one of no organisation, too."""
+    stranger = AccountId("999900001111")
+    directory, service = Organizations(), Lists(members=AccessDenied("not asked for"))
+
+    survey = make_survey(
+        [HERE],
+        a_configuration(),
+        SERVICES,
+        cast("Directory", directory),
+        ADMINISTRATOR,
+        lambda _: cast("SecurityService", service),
+        clock=lambda: NOW,
+        only=[MANY[0], stranger],
+    )
+
+    (listing,) = survey.listings
+    assert (list(survey.facts.directory), listing.problem) == ([MANY[0]], None)
+    assert listing.members.keys() == {MANY[0], stranger}
+    assert listing.automations.keys() == {MANY[0]}
+    assert directory.looked_up == [("account", MANY[0]), ("account", stranger)]
 
 
 class Clock:

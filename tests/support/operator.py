@@ -1,0 +1,71 @@
+"""Someone at the command line of a deployment that runs in this process."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jsonschema import Draft202012Validator
+from referencing import Registry, Resource
+
+from functions.steps import wiring
+from infra.cli.__main__ import main
+from infra.cli.site import Site
+from infra.names import Names
+
+if TYPE_CHECKING:
+    import pytest
+
+    from tests.support.rollcall import Rollcall
+
+DOCS = Path("docs")
+_RECONCILE = "reconcile.schema.json"
+
+
+def validator(verb: str) -> Draft202012Validator:
+    """The schema of a verb's documents, which may refer to the one of a reconcile's result."""
+    result = Resource.from_contents(json.loads((DOCS / _RECONCILE).read_text()))
+    registry: Registry[Any] = Registry().with_resource(f"../{_RECONCILE}", result)
+    schema = json.loads((DOCS / "cli" / f"{verb}.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    return Draft202012Validator(schema, registry=registry)
+
+
+@dataclass
+class Operator:
+    """What they see never has an e-mail address."""
+
+    rollcall: Rollcall
+    capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch
+
+    def sees(self, verb: str, *arguments: str, width: int | None = None) -> tuple[int, list[str]]:
+        """The exit status, and the lines of the output, or of the error if nothing was done.
+
+        ``width`` is that of a terminal; without it the output is redirected.
+        """
+        outputs = {"StateMachineArn": self.rollcall.machine_arn}
+        site = Site(Names(), wiring.wiring(), outputs)
+        with self.monkeypatch.context() as patch:
+            patch.setattr(importlib.import_module(f"infra.cli.{verb}"), "site_of", lambda *_: site)
+            if width is not None:
+                patch.setenv("FORCE_COLOR", "1")
+                patch.setenv("NO_COLOR", "1")
+                patch.setenv("TERM", "dumb")
+                patch.setenv("COLUMNS", str(width))
+            self.capsys.readouterr()
+            status = main([verb, *arguments])
+        seen = self.capsys.readouterr()
+        assert "@" not in seen.out + seen.err
+        return status, (seen.err if status == 2 else seen.out).splitlines()
+
+    def reads(self, verb: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """The exit status and the document, which is as its schema says."""
+        status, lines = self.sees(verb, *arguments, "--json")
+        (line,) = lines
+        document: dict[str, Any] = json.loads(line)
+        validator(verb).validate(document)
+        return status, document
