@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.automation import Automation
     from functions.enrolment.configuration import Configuration
+    from functions.enrolment.membership import MembershipKey
     from functions.enrolment.plan import Facts
     from functions.enrolment.reason import Reason
     from functions.enrolment.target import Target
@@ -116,23 +117,15 @@ def cells(
     listings: Iterable[Listing],
     configuration: Configuration,
     now: float,
-    invited: Iterable[AccountId] = (),
+    accounts: Iterable[Account] | None = None,
+    rows: Mapping[MembershipKey, Membership] | None = None,
 ) -> Iterator[Cell]:
-    """Every account of the organisation at every listed target, by target and account.
+    """Every account at every listed target, by target and account.
 
-    ``invited`` are further accounts, outside the organisation, which a run would invite.
+    ``accounts`` are those of the organisation unless given. ``rows`` are the table's rows of
+    memberships: a run takes over from them what was created and invited before.
     """
-    accounts = [
-        Account(
-            known.id,
-            known.email,
-            Mode.ORGANIZATION,
-            facts.regions.get(known.id) is not None,
-            known.joined_at,
-        )
-        for known in sorted(facts.directory.values(), key=lambda known: known.id)
-    ]
-    accounts += [Account(each, None, Mode.INVITATION) for each in invited]
+    accounts = of_organization(facts) if accounts is None else tuple(accounts)
     recent = frozenset(a.id for a in accounts if (a.joined_at or 0) >= now - RECENT_SECONDS)
     for listing in listings:
         circumstances = Circumstances(
@@ -143,7 +136,22 @@ def cells(
             recent=recent,
         )
         for account in accounts:
-            yield _cell(account, listing, facts, configuration, circumstances)
+            row = (rows or {}).get((account.id, listing.target))
+            yield _cell(account, listing, facts, configuration, circumstances, row)
+
+
+def of_organization(facts: Facts) -> tuple[Account, ...]:
+    """The accounts of the organisation by id, as a run enrols them."""
+    return tuple(
+        Account(
+            known.id,
+            known.email,
+            Mode.ORGANIZATION,
+            facts.regions.get(known.id) is not None,
+            known.joined_at,
+        )
+        for known in sorted(facts.directory.values(), key=lambda known: known.id)
+    )
 
 
 def strangers(facts: Facts, listings: Iterable[Listing]) -> Iterator[tuple[Target, Observation]]:
@@ -185,6 +193,7 @@ def _cell(
     facts: Facts,
     configuration: Configuration,
     circumstances: Circumstances,
+    row: Membership | None = None,
 ) -> Cell:
     target, now = listing.target, circumstances.now
     seen = listing.observation(account.id)
@@ -197,8 +206,8 @@ def _cell(
         return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)
     if seen.status is Status.ENABLED:
         return Cell(account.id, target, State.ENABLED, seen.raw)
-    membership = Membership(account.id, target, account.mode, taken_at=now)
-    membership = membership.seen(seen, now)
+    fresh = row or Membership(account.id, target, account.mode)
+    membership = fresh.taken("", account.mode, now).seen(seen, now)
     automation = listing.automations.get(account.id)
     if automation is not None:
         membership = membership.told(automation, now)

@@ -215,7 +215,7 @@ def decide_reconcile(
     changing = {
         gap.cell.account_id
         for gap in gaps
-        if gap.disposition is Disposition.RUN and _may_create(gap.cell)
+        if gap.disposition is Disposition.RUN and may_create(gap.cell)
     }
     verdict = _verdict(gaps, len(changing), settings)
     return ReconcilePlan(
@@ -307,7 +307,7 @@ def _same_automation(row: Membership, cell: Cell) -> bool:
     return len(kinds - {Automatic.UNKNOWN}) <= 1
 
 
-def _may_create(cell: Cell) -> bool:
+def may_create(cell: Cell) -> bool:
     """Whether a run would create or invite the account, now or after it waited for the service.
 
     A member that a configuration policy enables is never created.

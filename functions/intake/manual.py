@@ -28,7 +28,7 @@ def read_manual(value: object, configuration: Configuration) -> OnboardingReques
     regions = {region: region for region in configuration.regions}
     document = Document(value)
     request = OnboardingRequest(
-        accounts=document.required("accounts", a_list(_account, MOST_ACCOUNTS, lambda a: a.id)),
+        accounts=document.required("accounts", a_list(an_account, MOST_ACCOUNTS, lambda a: a.id)),
         services=document.optional("services", a_list(one_of(services), len(services)), None),
         regions=document.optional("regions", a_list(one_of(regions), len(regions)), None),
         mode=document.optional("mode", one_of(_MODES), None),
@@ -40,7 +40,8 @@ def read_manual(value: object, configuration: Configuration) -> OnboardingReques
     return request
 
 
-def _account(value: object, path: str) -> RequestedAccount:
+def an_account(value: object, path: str) -> RequestedAccount:
+    """Reads one of the accounts of a manual input."""
     document = Document(value, path)
     account = RequestedAccount(
         id=document.required("id", an_account_id),

@@ -60,8 +60,13 @@ def _account(value: object, path: str) -> RequestedAccount:
     return account
 
 
+def is_name(text: str) -> bool:
+    """Whether the text can be the name of an execution."""
+    return _NAME.fullmatch(text) is not None and text.isprintable()
+
+
 def _a_name(value: object, path: str) -> str:
-    if not isinstance(value, str) or not _NAME.fullmatch(value) or not value.isprintable():
+    if not isinstance(value, str) or not is_name(value):
         raise InvalidInput(path, "takes the name of an execution, of at most 80 characters")
     return value
 

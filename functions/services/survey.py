@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from functions.enrolment.account import AccountId, AccountState, Mode
+from functions.enrolment.account import MOST_ACCOUNTS, AccountId, AccountState, Mode
 from functions.enrolment.automation import unreadable, without_auto_enable
 from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.errors import Permanent, Retryable
@@ -38,6 +38,17 @@ _TARGETS_AT_ONCE = 16
 _LOOKUPS_AT_ONCE = 8
 
 
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The accounts of a survey that is not one of the whole organisation.
+
+    ``inside`` are accounts of the organisation, ``outside`` others.
+    """
+
+    inside: Mapping[AccountId, OrganizationAccount]
+    outside: tuple[AccountId, ...] = ()
+
+
 def make_survey(
     targets: Sequence[Target],
     configuration: Configuration,
@@ -48,12 +59,12 @@ def make_survey(
     *,
     until: float | None = None,
     known: Survey | None = None,
-    only: Sequence[AccountId] | None = None,
     clock: Callable[[], float] = time.time,
+    chosen: Chosen | None = None,
 ) -> Survey:
     """Read the organisation's accounts, and list the members of every target.
 
-    With ``only``, up to 50 accounts are looked up and read one by one, and nothing else is listed.
+    Of ``chosen`` accounts, if given, only their own memberships are read.
 
     A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
     for ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has
@@ -74,8 +85,7 @@ def make_survey(
 
     asked = [each for each in services if each in {target.service for target in targets}]
     types = directory.policy_types() if any(each.policy_type for each in asked) else {}
-    members = directory.accounts() if only is None else filter(None, map(directory.find, only))
-    accounts = {account.id: account for account in members}
+    accounts, named = _accounts(directory, chosen)
     tagged = accounts if configuration.scope.uses_tags else ()
     listed = {listing.target: listing for listing in known.listings} if known else {}
     regions = dict(known.facts.regions) if known else {}
@@ -85,7 +95,7 @@ def make_survey(
         now = clock()
         if until is not None and now >= until:
             return None
-        listing = list_target(target, service, accounts, now, only)
+        listing = list_target(target, service, accounts, now, named)
         return _as_policies_leave_it(listing, asked, types)
 
     def list_missing(wanted: Collection[Target]) -> bool:
@@ -133,17 +143,17 @@ def list_target(
     service: SecurityService,
     accounts: Mapping[AccountId, OrganizationAccount],
     now: float,
-    only: Sequence[AccountId] | None = None,
+    named: Sequence[AccountId] | None = None,
 ) -> Listing:
-    """What one target lists, or says of ``only`` up to 50 accounts; what it does by itself is read
-    if accounts are not Enabled there.
+    """What one target lists, or says of the ``named`` accounts only.
 
-    Reading begins at ``now`` (epoch seconds).
+    What it does by itself is read if accounts of the organisation are not Enabled there. Reading
+    begins at ``now`` (epoch seconds).
     """
     try:
         resource = service.administrator_resource()
-        seen = service.members(resource) if only is None else service.observe(resource, only)
-        members = {each.account_id: each for each in seen}
+        found = service.members(resource) if named is None else _named(service, resource, named)
+        members = {seen.account_id: seen for seen in found}
     except Permanent as error:
         return _unread(target, reason_code_of(error, target.region), error, now)
     except Retryable as error:
@@ -154,6 +164,22 @@ def list_target(
     except (Permanent, Retryable) as error:
         automations = dict.fromkeys(missing, unreadable(error))
     return Listing(target, members, automations, resource=resource, read_at=now)
+
+
+def _accounts(
+    directory: Directory, chosen: Chosen | None
+) -> tuple[Mapping[AccountId, OrganizationAccount], tuple[AccountId, ...] | None]:
+    """The accounts of the organisation that a survey covers, and the ids to ask for by name."""
+    if chosen is None:
+        return {account.id: account for account in directory.accounts()}, None
+    return chosen.inside, (*chosen.inside, *chosen.outside)
+
+
+def _named(
+    service: SecurityService, resource: str, named: Sequence[AccountId]
+) -> Iterator[Observation]:
+    for first in range(0, len(named), MOST_ACCOUNTS):
+        yield from service.observe(resource, named[first : first + MOST_ACCOUNTS])
 
 
 def _without_membership(

@@ -2,7 +2,8 @@
 
 A verb's module has ``EXAMPLES`` and ``run``. The parameters of ``run`` are the options, its
 docstring is the help text, and it returns the exit status. Invalid arguments, and what AWS refuses
-that the verb needs, are reported in one line, with status 2.
+that the verb needs, are reported in one line, with status 2 unless the verb uses that for another
+result.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from infra.cli import redrive, runs, show, status, why
+from infra.cli import plan, redrive, runs, show, start, status, watch, why
 from infra.cli.failures import FAILURES, explained
 from infra.cli.local import verb as local
 
@@ -41,23 +42,35 @@ app = typer.Typer(
 )
 
 
-def _add(name: str, run: Callable[..., int], examples: str) -> None:
+# The exit status of an invalid command line or a failure, where it is not 2.
+_FAILED: dict[str | None, int] = {}
+
+
+def _add(name: str, run: Callable[..., int], examples: str, failed: int = 2) -> None:
+    _FAILED[name] = failed
+
     @functools.wraps(run)
     def reporting(**options: Any) -> int:
         try:
             return run(**options)
         except FAILURES as error:
             print(f"{NAME} {name}: {explained(error)}", file=sys.stderr)
-            return 2
+            return failed
+        except KeyboardInterrupt:
+            print(f"{NAME} {name}: stopped", file=sys.stderr)
+            return 130
 
     app.command(name, epilog=_epilog(examples))(reporting)
 
 
 _add("local", local.run, local.EXAMPLES)
+_add("plan", plan.run, plan.EXAMPLES, failed=1)
 _add("redrive", redrive.run, redrive.EXAMPLES)
 _add("runs", runs.run, runs.EXAMPLES)
 _add("show", show.run, show.EXAMPLES)
+_add("start", start.run, start.EXAMPLES)
 _add("status", status.run, status.EXAMPLES)
+_add("watch", watch.run, watch.EXAMPLES)
 _add("why", why.run, why.EXAMPLES)
 
 
@@ -90,7 +103,7 @@ def main(arguments: list[str] | None = None) -> int:
         # Typer keeps the prefix that Pydantic puts before the message of a ValueError.
         message = error.format_message().replace("Value error, ", "")
         print(f"{command}: {' '.join(message.split())} (try --help)", file=sys.stderr)
-        return error.exit_code
+        return _FAILED.get(context.info_name if context else None, error.exit_code)
     return status
 
 

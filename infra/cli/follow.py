@@ -1,27 +1,28 @@
-"""Following a run live: one line for each membership, read from the table."""
+"""Shows runs live: on a terminal a row for each membership, elsewhere a line for each change."""
 
 from __future__ import annotations
 
 import textwrap
 import time
+from collections import Counter
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.console import Group
 from rich.live import Live
 from rich.text import Text
 
-from functions.enrolment.membership import Outcome
-from functions.enrolment.results import Result
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
+from functions.enrolment.times import duration
 from functions.services.registry import SERVICES
 from infra.cli.story import without_place_and_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
-    from functions.aws.ledger import Ledger
-    from functions.enrolment.membership import Membership
+    from functions.enrolment.membership import Membership, MembershipKey
 
 COLOURS = {
     Outcome.ENABLED: "green",
@@ -32,64 +33,188 @@ COLOURS = {
 }
 _WIDTHS = (12, max(len(service.label) for service in SERVICES), 14)
 _INDENT = 16
+_BAR = 20
+# Lines of the summary below the rows, and one for the shell.
+_LINES_BELOW = 5
+# Seconds between two readings: an eighth of the time since the first, within these bounds.
+_LEAST_PAUSE, _MOST_PAUSE = 1.0, 15.0
+_PAUSE_DIVISOR = 8
+# A frame is drawn again each second between readings, because it shows durations.
+_FRAME_SECONDS = 1.0
 
 
-def memberships_of(ledger: Ledger, onboarding_id: str) -> tuple[Membership, ...]:
-    """The current state of every membership of a run, with those left to other runs."""
-    found = ledger.findings(onboarding_id)
-    if found is None:
-        return ()
-    return Result(found.onboarding, found.own, time.time(), left=found.left).all
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What is known of the runs that are followed.
+
+    ``doing`` says what they do beside their memberships, such as a survey; "" if nothing.
+    """
+
+    memberships: tuple[Membership, ...]
+    ended: bool
+    doing: str = ""
+
+
+def pause_after(age: float) -> float:
+    """The seconds until the next reading, ``age`` seconds after the first one."""
+    return min(max(age / _PAUSE_DIVISOR, _LEAST_PAUSE), _MOST_PAUSE)
 
 
 def follow(
     console: Console,
-    read: Callable[[], Sequence[Membership]],
-    ended: Callable[[], bool],
+    look: Callable[[], Seen],
     *,
-    seconds: float,
-    pause: float = 0.25,
-) -> Sequence[Membership]:
-    """Show memberships until the run has ended; returns them as last read.
+    seconds: float | None = None,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Seen:
+    """Show what ``look`` returns until the runs have ended; returns what was seen last.
 
-    A membership's line is printed once it has an outcome. On a terminal the memberships in progress
-    are shown below and updated in place.
+    On a terminal the frame is updated in place; at the end its rows stay if all are in it.
 
     Raises:
-        TimeoutError: the run has not ended after ``seconds``.
+        TimeoutError: the runs have not ended after ``seconds``.
     """
-    give_up = time.monotonic() + seconds
-    written: set[tuple[str, str]] = set()
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    began = now()
+    changes = Changes()
+    live = Live(console=console, auto_refresh=False, transient=True)
+    with live:
         while True:
-            has_ended = ended()
-            records = sorted(read(), key=_order)
-            for record in records:
-                key = record.account_id, record.target.key
-                if (record.outcome or has_ended) and key not in written:
-                    console.print(_shown(console, record))
-                    written.add(key)
-            in_progress = [_shown(console, record) for record in records if not record.outcome]
-            live.update(Group(*in_progress), refresh=True)
-            if has_ended:
-                return records
-            if time.monotonic() > give_up:
+            seen = look()
+            if not console.is_terminal:
+                for text in changes.lines(seen):
+                    console.print(text)
+            if seen.ended:
+                break
+            if seconds is not None and now() - began > seconds:
                 raise TimeoutError(f"the run has not ended after {seconds:.0f} s")
-            time.sleep(pause)
+            read_again_at = now() + pause_after(now() - began)
+            while (left := read_again_at - now()) > 0:
+                if console.is_terminal:
+                    live.update(Group(*frame(seen, now(), *console.size)), refresh=True)
+                sleep(min(left, _FRAME_SECONDS))
+    if console.is_terminal:
+        width, height = console.size
+        fits = len(seen.memberships) <= _room(height)
+        for text in frame(seen, now(), width, height) if fits else summary(seen, now(), width):
+            console.print(text, soft_wrap=True)
+    return seen
+
+
+def watch_quietly(
+    look: Callable[[], Seen],
+    *,
+    now: Callable[[], float] = time.time,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Seen:
+    """What ``look`` returns once the runs have ended; nothing is shown."""
+    began = now()
+    while not (seen := look()).ended:
+        sleep(pause_after(now() - began))
+    return seen
+
+
+class Changes:
+    """The lines for a file: one when a membership's status changes or it gets its outcome."""
+
+    def __init__(self) -> None:
+        self._written: dict[MembershipKey, tuple[int, Outcome | None]] = {}
+        self._doing = ""
+
+    def lines(self, seen: Seen) -> Iterator[Text]:
+        """The lines for what has changed since the last call; the first status is no change."""
+        if seen.doing and seen.doing != self._doing and not seen.memberships:
+            yield Text(seen.doing)
+        self._doing = seen.doing
+        for record in sorted(seen.memberships, key=_order):
+            state = (max(record.transition_count, 1), record.outcome)
+            if state != self._written.get(record.key, (1, None)) or (
+                seen.ended and record.key not in self._written
+            ):
+                yield line(record)
+                self._written[record.key] = state
+
+
+def frame(seen: Seen, at: float, width: int, height: int) -> list[Text]:
+    """What a terminal shows at a time: rows, of more than a screenful those that need attention,
+    and the summary.
+    """
+    room = _room(height)
+    records = sorted(seen.memberships, key=_order)
+    rest = 0
+    if len(records) > room:
+        shown = sorted(sorted(records, key=_attention)[: room - 1], key=_order)
+        rest = len(records) - len(shown)
+        records = shown
+    texts = [row(record, at, width) for record in records]
+    if rest:
+        texts.append(Text(f"and {rest} more", "dim"))
+    return texts + summary(seen, at, width)
+
+
+def _room(height: int) -> int:
+    """The rows that a terminal has room for."""
+    return max(height - _LINES_BELOW, 1)
+
+
+def row(record: Membership, at: float, width: int) -> Text:
+    """One membership in at most ``width`` columns: its status, the time in it and what was tried,
+    or its outcome. Where there is no room for all of an ended one, its outcome comes first.
+    """
+    if record.outcome is None:
+        text = _start(record).append(f"  {_so_far(record, at)}")
+    elif len(text := line(record)) > width:
+        text = _start(record).append(_ending(record), COLOURS[record.outcome])
+        text.append(_took(record), "dim")
+    text.truncate(width, overflow="ellipsis")
+    return text
+
+
+def summary(seen: Seen, at: float, width: int) -> list[Text]:
+    """How many memberships are where, and which of those without an outcome waits longest."""
+    counts = Counter(record.outcome for record in seen.memberships)
+    total, settled = len(seen.memberships), len(seen.memberships) - counts[None]
+    lines = []
+    if total:
+        full = _BAR * settled // total
+        text = Text("\n" + "━" * full, "green")
+        text.append("─" * (_BAR - full), "dim")
+        text.append(f"  {counted(seen.memberships)}", "default")
+        lines.append(text)
+    open_ones = [record for record in seen.memberships if record.outcome is None]
+    if open_ones:
+        oldest = min(open_ones, key=_since)
+        place = f"{oldest.account_id} {oldest.target.service.label} {oldest.target.region}"
+        text = Text(f"Longest in its status: {place}, {_so_far(oldest, at)}", "dim")
+        text.truncate(width, overflow="ellipsis")
+        lines.append(text)
+    if seen.doing:
+        lines.append(Text(seen.doing, "dim"))
+    return lines
+
+
+def counted(records: Iterable[Membership]) -> str:
+    """Such as ``8 of 12 enabled, 1 failed, 3 in progress``."""
+    counts = Counter(record.outcome for record in records)
+    enabled = sum(counts[outcome] for outcome in ENABLED)
+    parts = [f"{enabled} of {counts.total()} enabled"]
+    parts += [
+        f"{counts[outcome]} {outcome}"
+        for outcome in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.SKIPPED)
+        if counts[outcome]
+    ]
+    if counts[None]:
+        parts.append(f"{counts[None]} in progress")
+    return ", ".join(parts)
 
 
 def line(record: Membership) -> Text:
     """One membership: account, target, transitions, duration and outcome."""
-    label, region = record.target.service.label, record.target.region
-    columns = (str(record.account_id), label, region)
-    text = Text("  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
+    text = _start(record)
     text.append("  " + (" → ".join(t.status for t in record.transitions) or "-"))
-    if record.settled_at is not None and record.transitions:
-        text.append(f"  {record.settled_at - record.transitions[0].at:.1f} s", "dim")
+    text.append(_took(record), "dim")
     if record.outcome is not None:
-        what = _what(record)
-        ending = f"  {record.outcome}" + (f": {what}" if what else "")
-        text.append(ending, COLOURS[record.outcome])
+        text.append(_ending(record), COLOURS[record.outcome])
     return text
 
 
@@ -112,20 +237,45 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
         yield text
 
 
+def _start(record: Membership) -> Text:
+    label, region = record.target.service.label, record.target.region
+    columns = (str(record.account_id), label, region)
+    return Text("  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
+
+
+def _took(record: Membership) -> str:
+    if record.settled_at is None or not record.transitions:
+        return ""
+    return f"  {record.settled_at - record.transitions[0].at:.1f} s"
+
+
+def _ending(record: Membership) -> str:
+    what = _what(record)
+    return f"  {record.outcome}" + (f": {what}" if what else "")
+
+
+def _so_far(record: Membership, at: float) -> str:
+    """The status of a membership without an outcome, the time in it, and what was tried."""
+    if not record.transitions:
+        return "not read yet"
+    text = f"{record.raw} {duration(at - record.transitions[-1].at)}"
+    tried = (f"{action} ×{n}" for action in record.attempts if (n := record.tries(action)))  # noqa: RUF001
+    return ", ".join((text, *tried))
+
+
+def _attention(record: Membership) -> tuple[int, float]:
+    """First what failed, then what is in progress, each with the newest change first."""
+    rank = 0 if record.outcome in UNSUCCESSFUL else 1 if record.outcome is None else 2
+    return rank, -record.changed_at
+
+
+def _since(record: Membership) -> float:
+    return record.transitions[-1].at if record.transitions else record.taken_at
+
+
 def _what(record: Membership) -> str:
     """The first part of a reason: what is the case."""
     return str(record.reason or "").split("; ")[0]
-
-
-def _shown(console: Console, record: Membership) -> Text:
-    """A membership's line, on a terminal cut to its width: a membership in progress has one line,
-    and an ended one shows as much of its reason as fits.
-    """
-    text = line(record)
-    if console.is_terminal:
-        least = len(text) - len(_what(record)) if record.outcome else 0
-        text.truncate(max(console.width, least), overflow="ellipsis")
-    return text
 
 
 def _indented(text: str, width: int) -> str:

@@ -10,10 +10,10 @@ from functions.services.survey import make_survey
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.coverage import Coverage, Listing, Survey
     from functions.enrolment.target import Target
+    from functions.services.survey import Chosen
     from functions.steps.wiring import Wiring
 
 
@@ -23,13 +23,9 @@ def offered_targets(configuration: Configuration) -> list[Target]:
 
 
 def survey(
-    wiring: Wiring,
-    targets: Sequence[Target],
-    now: float,
-    only: Sequence[AccountId] | None = None,
+    wiring: Wiring, targets: Sequence[Target], now: float, chosen: Chosen | None = None
 ) -> Survey:
-    """Read the organisation and the targets, as the administrator account; ``only`` these accounts
-    if given.
+    """Read the organisation, or chosen accounts, and the targets, as the administrator account.
 
     Raises:
         RollcallError: Organizations refused a call.
@@ -44,7 +40,7 @@ def survey(
         wiring.settings.administrator_id,
         paced.service,
         clock=lambda: now,
-        only=only,
+        chosen=chosen,
     )
 
 

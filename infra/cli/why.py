@@ -11,13 +11,14 @@ from rich.text import Text
 from typer import Argument
 
 from functions.aws import directory, ledger
-from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.coverage import State, cells
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Status
 from functions.enrolment.ownership import Claim, Standing, standing
 from functions.enrolment.reconcile_plan import place
 from functions.enrolment.times import iso
+from functions.services.survey import Chosen
 from functions.steps.needs import actions_of
 from infra.cli.finding import Finding, command, commands, finding_document, sentences
 from infra.cli.options import (
@@ -94,7 +95,9 @@ def run(
     quiet = as_json and not progress.is_terminal
     with nullcontext() if quiet else progress.status(f"Reading {number(len(targets), 'target')}"):
         now = wiring.now()
-        read = survey(wiring, targets, now, [account_id])
+        known = wiring.directory.find(account_id)
+        chosen = Chosen({}, (account_id,)) if known is None else Chosen({account_id: known})
+        read = survey(wiring, targets, now, chosen)
         findings = _findings(account_id, read, now, wiring)
     if as_json:
         print(json.dumps(_document(account_id, read, findings, now)))
@@ -115,10 +118,10 @@ def _findings(account_id: AccountId, read: Survey, now: float, wiring: Wiring) -
     rows = wiring.ledger.read((account_id, each.target) for each in read.listings)
     holders = wiring.ledger.onboardings({row.onboarding_id for row in rows.values()})
     configuration = wiring.configuration
-    invited = () if inside else (account_id,)
+    outside = None if inside else [Account(account_id, None, Mode.INVITATION)]
     found = [
         cell
-        for cell in cells(read.facts, read.listings, configuration, now, invited)
+        for cell in cells(read.facts, read.listings, configuration, now, outside)
         if inside or (account_id, cell.target) in rows or cell.raw != Status.ABSENT
     ]
     if not inside and all(c.state is State.UNREAD and not rows for c in found):

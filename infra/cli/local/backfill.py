@@ -9,17 +9,15 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from rich.live import Live
-from rich.text import Text
-
 from functions.enrolment.account import Mode
 from functions.enrolment.coverage import State, cells, coverage
 from functions.enrolment.membership import Membership, Outcome
 from functions.enrolment.reason import Reason, ReasonCode
-from infra.cli.follow import by_reason
+from infra.cli.follow import by_reason, follow
 from infra.cli.local.scenarios import ADMINISTRATOR, HOME_REGION, MANAGEMENT, REGIONS, SERVICES
 from infra.cli.local.subscriber import Subscriber
 from infra.cli.survey import number, offered_targets, survey, table
+from infra.cli.watching import Watching
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -195,18 +193,18 @@ class Backfill:
     def _reconcile(
         self, machine: str, document: dict[str, Any], subscriber: Subscriber
     ) -> Reconciled:
-        """Start a reconcile, show its runs until it has ended, and receive its result."""
+        """Start a reconcile, show its runs until it has ended, and receive its result.
+
+        Its thousands of memberships are shown on a terminal only.
+        """
         execution = self._start(machine, document)
         name = execution.rpartition(":")[2]
         self._console.print(f"\nReconcile {name}, started with {json.dumps(document)}")
-        ledger = self._site.wiring.ledger
-        with Live(console=self._console, auto_refresh=False, transient=True) as live:
-            ended = self._ended(
-                execution,
-                _RECONCILE_SECONDS,
-                lambda: live.update(Text(progress(ledger, name)), refresh=True),
-            )
-        self._console.print(progress(ledger, name))
+        if self._console.is_terminal:
+            runs = Watching(self._site, [name], started=True)
+            follow(self._console, runs.look, seconds=_RECONCILE_SECONDS)
+        ended = self._ended(execution, _RECONCILE_SECONDS)
+        self._console.print(progress(self._site.wiring.ledger, name))
         return Reconciled(
             ended,
             subscriber.receive(lambda result: result.get("id") == name, seconds=_RESULT_SECONDS),
@@ -239,10 +237,8 @@ class Backfill:
         )
         return str(started["executionArn"])
 
-    def _ended(
-        self, execution: str, seconds: float, look: Callable[[], object] = lambda: None
-    ) -> dict[str, Any]:
-        """The execution once it has ended; ``look`` is called meanwhile."""
+    def _ended(self, execution: str, seconds: float) -> dict[str, Any]:
+        """The execution once it has ended."""
         give_up = time.monotonic() + seconds
         while True:
             described: dict[str, Any] = self._machines.describe_execution(executionArn=execution)
@@ -250,7 +246,6 @@ class Backfill:
                 return described
             if time.monotonic() > give_up:
                 raise TimeoutError(f"{execution} has not ended after {seconds:.0f} s")
-            look()
             time.sleep(0.5)
 
 

@@ -6,11 +6,12 @@ import json
 import shlex
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
-from infra.cli.follow import by_reason, follow, memberships_of
+from infra.cli.follow import by_reason, follow
 from infra.cli.local.backfill import UNTOUCHED, Backfill
 from infra.cli.local.deployment import (
     NAMES,
@@ -30,12 +31,14 @@ from infra.cli.local.scenarios import (
     found_organization,
 )
 from infra.cli.local.subscriber import Subscriber
+from infra.cli.progress import doing
 from infra.cli.site import deployed_site
+from infra.cli.watching import Watching, execution_arn
 from infra.local.environment import exports
 from infra.local.process import LocalAwsFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from rich.console import Console
 
@@ -104,20 +107,20 @@ class Play:
         forwarders = forwarders_of(configuration)
         deployer = Deployer(self._aws, self._folder)
         places = dict.fromkeys([administrator, *forwarders.values()])
-        deployer.bootstrap_and_synthesise(configuration, *places)
-        self._note("cdk bootstrap and cdk synth")
-        deployment = deployer.deploy_rollcall(administrator)
-        self._note(f"cdk deploy {NAMES.stack}")
+        with self._doing("cdk bootstrap and cdk synth"):
+            deployer.bootstrap_and_synthesise(configuration, *places)
+        with self._doing(f"cdk deploy {NAMES.stack}"):
+            deployment = deployer.deploy_rollcall(administrator)
         # The bus and its policy come first: EventBridge checks the policy of a target's bus.
         for account_id, whose in ((ADMINISTRATOR, "administrator"), (MANAGEMENT, "management")):
             stacks = [name for name, place in forwarders.items() if place.account_id == account_id]
             if stacks:
-                deployer.deploy(forwarders[stacks[0]], *stacks)
-                self._note(f"cdk deploy {' '.join(stacks)} to the {whose} account")
+                with self._doing(f"cdk deploy {' '.join(stacks)} to the {whose} account"):
+                    deployer.deploy(forwarders[stacks[0]], *stacks)
         if self._scenario.member_role:
             member = Place(INVITED_WITH_ROLE, HOME_REGION)
-            deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)
-            self._note(f"member role deployed to {INVITED_WITH_ROLE}")
+            with self._doing(f"member role deployed to {INVITED_WITH_ROLE}"):
+                deploy_member_role(self._aws, member, deployment, ADMINISTRATOR)
         return deployment
 
     def _start(self, deployment: Deployment, start: Input | Creation) -> str:
@@ -146,23 +149,18 @@ class Play:
 
     def _follow(self, deployment: Deployment, onboarding_id: str) -> Sequence[Membership]:
         machines = self._aws.client("stepfunctions", ADMINISTRATOR, HOME_REGION)
-        arn = f"{deployment.machine_arn.replace(':stateMachine:', ':execution:')}:{onboarding_id}"
-        ledger = ledger_of(self._aws, deployment)
-
-        def read() -> Sequence[Membership]:
-            return memberships_of(ledger, onboarding_id)
-
-        def ended() -> bool:
-            status: str = machines.describe_execution(executionArn=arn)["status"]
-            return status != "RUNNING"
-
-        records = follow(self._console, read, ended, seconds=RUN_SECONDS)
-        execution = machines.describe_execution(executionArn=arn)
+        arn = execution_arn(deployment.machine_arn, onboarding_id)
+        site = deployed_site(self._aws.session(ADMINISTRATOR, HOME_REGION), NAMES)
+        runs = Watching(site, [onboarding_id], started=True)
+        seen = follow(self._console, runs.look, seconds=RUN_SECONDS)
+        # The run's record is closed by its last step, shortly before the execution ends.
+        while (execution := machines.describe_execution(executionArn=arn))["status"] == "RUNNING":
+            time.sleep(0.1)
         result = f"\nExecution {execution['status']}"
         if "error" in execution:
             result += f": {execution['error']}: {execution.get('cause', '')}"
         self._console.print(result, markup=False)
-        return records
+        return seen.memberships
 
     def _report(
         self,
@@ -220,6 +218,12 @@ class Play:
             self._console.print("Stopped.")
         else:
             raise LocalAwsFailed(f"the local AWS ended by itself; see its log: {LOG}")
+
+    @contextmanager
+    def _doing(self, what: str) -> Iterator[None]:
+        with doing(what, self._console):
+            yield
+        self._note(what)
 
     def _note(self, what: str) -> None:
         self._console.print(f"{time.monotonic() - self._began:6.1f} s  {what}", markup=False)

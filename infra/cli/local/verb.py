@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -17,6 +18,7 @@ from functions.enrolment.errors import InvalidInput
 from infra.cli.local.deployment import DeploymentFailed
 from infra.cli.local.play import LOG, Play
 from infra.cli.local.scenarios import SCENARIOS, ScenarioName
+from infra.cli.progress import doing
 from infra.cli.stack import NotDeployed
 from infra.local.process import LocalAwsFailed, local_aws
 
@@ -54,7 +56,9 @@ def run(
         with TemporaryDirectory(prefix="rollcall-", ignore_cleanup_errors=True) as folder:
             # Temporary files of the CDK, the local AWS and its workers are deleted with it.
             os.environ["TMPDIR"] = folder
-            with local_aws(LOG) as aws:
+            with ExitStack() as stack:
+                with doing("the local AWS starts", console):
+                    aws = stack.enter_context(local_aws(LOG))
                 return Play(console, aws, SCENARIOS[scenario], Path(folder)).run(keep=keep)
     except KeyboardInterrupt:
         console.print("Stopped.")

@@ -61,6 +61,18 @@ def test_invalid_arguments_are_reported_in_one_line(
     assert message in line
 
 
+def test_a_verb_that_is_stopped_ends_with_130(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("infra.cli.plan.read_selection", stopped)
+
+    assert main(["plan", "444455556666"]) == 130
+    assert capsys.readouterr().err == "rollcall plan: stopped\n"
+
+
 def test_the_completion_script_is_for_the_command(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

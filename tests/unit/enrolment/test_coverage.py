@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functions.enrolment.account import AccountId, AccountState, Mode, OrganizationAccount
+from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Cell, Listing, State, cells, coverage, strangers
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
@@ -22,7 +22,16 @@ from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
 from functions.enrolment.turn import take_turn
 from functions.services import registry
-from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, OTHER, a_configuration
+from tests.support.builders import (
+    ACCOUNT,
+    ADMINISTRATOR,
+    MANAGEMENT,
+    NOW,
+    OTHER,
+    a_configuration,
+    a_membership,
+    tried,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -99,6 +108,30 @@ def run_of(
         automations={account: automation} if automation else {},
     )
     return turn.memberships[0]
+
+
+def test_accounts_outside_the_organisation_have_cells_if_they_are_given() -> None:
+    known = Facts(ADMINISTRATOR, MANAGEMENT, {}, {}, {})
+    outside = Account(OTHER, "root@example.com", Mode.INVITATION)
+    listing = Listing(Target(registry.GUARDDUTY, "eu-west-1"))
+
+    assert list(cells(known, [listing], CONFIGURATION, NOW)) == []
+    (cell,) = cells(known, [listing], CONFIGURATION, NOW, [outside])
+    assert (cell.account_id, cell.state, cell.action) == (OTHER, State.GAP, Action.CREATE)
+
+
+def test_a_cell_knows_from_the_row_what_an_earlier_run_did() -> None:
+    target = Target(registry.GUARDDUTY, "eu-west-1")
+    directory = {ACCOUNT: OrganizationAccount(ACCOUNT, "root@example.com", "ACTIVE")}
+    known = Facts(ADMINISTRATOR, MANAGEMENT, directory, {}, {})
+    created = tried(a_membership(Status.ABSENT, target=target), Action.CREATE)
+
+    def action(after: float) -> Action | None:
+        rows = {created.key: created}
+        (cell,) = cells(known, [Listing(target)], CONFIGURATION, NOW + after, rows=rows)
+        return cell.action
+
+    assert [action(60), action(3600)] == [Action.WAIT, Action.CREATE]
 
 
 @settings(max_examples=400, deadline=None)

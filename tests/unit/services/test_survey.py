@@ -23,7 +23,7 @@ from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
 from functions.services.rates import survey_rates
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB, SERVICES
-from functions.services.survey import FRESH_SECONDS, list_target, make_survey
+from functions.services.survey import FRESH_SECONDS, Chosen, list_target, make_survey
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 
 if TYPE_CHECKING:
@@ -193,27 +193,46 @@ def test_accounts_that_are_not_active_are_told_without_being_looked_up() -> None
     assert told == {ReasonCode.ACCOUNT_NOT_ACTIVE, ReasonCode.ACCOUNT_PENDING}
 
 
-def test_of_one_account_nothing_is_listed() -> None:
-    """It is looked up by itself, and the members are not listed; one of no organisation, too."""
-    stranger = AccountId("999900001111")
-    directory, service = Organizations(), Lists(members=AccessDenied("not asked for"))
+class Answers(Lists):
+    """A service that is asked for accounts by name; how many each call had."""
+
+    def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
+        self.asked.append(len(accounts))
+        listed = frozenset(self.enabled)
+        return tuple(
+            Observation(a, *(_ENABLED if a in listed else (Status.ABSENT, "Absent")))
+            for a in accounts
+        )
+
+    def members(self, resource: str) -> Iterator[Observation]:
+        raise AssertionError("the members are not listed")
+
+
+_ENABLED = (Status.ENABLED, "Enabled")
+OUTSIDE = AccountId("777788889999")
+
+
+def test_of_chosen_accounts_only_their_own_memberships_are_read() -> None:
+    directory, service = Organizations(), Answers(*MANY[:59])
+    chosen = Chosen({a: DIRECTORY[a] for a in MANY[:60]}, (OUTSIDE,))
 
     survey = make_survey(
-        [HERE],
-        a_configuration(),
+        [Target(GUARDDUTY, "me-south-1")],
+        a_configuration(regions=("me-south-1",)),
         SERVICES,
         cast("Directory", directory),
         ADMINISTRATOR,
         lambda _: cast("SecurityService", service),
         clock=lambda: NOW,
-        only=[MANY[0], stranger],
+        chosen=chosen,
     )
 
     (listing,) = survey.listings
-    assert (list(survey.facts.directory), listing.problem) == ([MANY[0]], None)
-    assert listing.members.keys() == {MANY[0], stranger}
-    assert listing.automations.keys() == {MANY[0]}
-    assert directory.looked_up == [("account", MANY[0]), ("account", stranger)]
+    assert set(listing.members) == {*MANY[:60], OUTSIDE}
+    # Two calls for the memberships, and one for what the service does about the one missing.
+    assert service.asked == [50, 11, 1]
+    assert set(survey.facts.directory) == set(MANY[:60])
+    assert directory.looked_up == [("regions", MANY[59])]
 
 
 class Clock:

@@ -1,0 +1,245 @@
+"""Which accounts a plan is made for: named, listed in a file, in an organizational unit, or all
+that have gaps."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from typer import Argument, Option
+
+from functions.enrolment.account import is_account_id
+from functions.enrolment.configuration import MOST_CHANGES
+from functions.enrolment.document import Document, a_list
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.request import RequestedAccount
+from functions.enrolment.text import one_line
+from functions.intake.manual import an_account
+from functions.services.survey import Chosen
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from functions.aws.directory import Directory
+    from functions.enrolment.account import AccountId, OrganizationAccount
+
+# As many accounts as a run or a reconcile may change.
+MOST_SELECTED = MOST_CHANGES
+# Up to so many accounts are looked up one by one; of more, all accounts are listed.
+_MOST_LOOKED_UP = 100
+_LOOKUPS_AT_ONCE = 8
+_COLUMNS = ("id", "email", "mode")
+_UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")
+_PATH = re.compile(r"o-[0-9a-z]{10,32}/r-[0-9a-z]{4,32}(/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})*/?")
+
+NamedAccounts = Annotated[
+    list[str] | None, Argument(metavar="ACCOUNT", help="Ids of accounts.", show_default=False)
+]
+AccountsFile = Annotated[
+    Path | None,
+    Option(
+        "--file",
+        metavar="FILE",
+        help="The accounts of a CSV file with the header id[,email[,mode]], or of a JSON file"
+        " (docs/manual-input.schema.json, only accounts; or a list of ids).",
+    ),
+]
+Unit = Annotated[
+    str | None,
+    Option(
+        "--ou",
+        metavar="OU",
+        help="The accounts below an organizational unit: its id, or its path from the"
+        " organisation's id on.",
+    ),
+]
+Gaps = Annotated[
+    bool, Option("--gaps", help="Every account of the organisation with a gap a run could close.")
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """One way of naming accounts. ``origin`` is the argument that errors name.
+
+    ``accounts`` are named, ``unit`` is an organizational unit; with neither, all that have gaps.
+    """
+
+    origin: str
+    accounts: tuple[RequestedAccount, ...] = ()
+    unit: str | None = None
+
+    @property
+    def is_of_gaps(self) -> bool:
+        """Whether the survey of the whole organisation says which accounts it means."""
+        return not self.accounts and self.unit is None
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """The accounts that a selection means, and what Organizations says of them."""
+
+    accounts: tuple[RequestedAccount, ...]
+    chosen: Chosen
+
+
+def read_selection(
+    accounts: Sequence[str] | None, file: Path | None, unit: str | None, *, gaps: bool
+) -> Selection:
+    """The selection that the arguments make.
+
+    Raises:
+        InvalidInput: there is no selection, more than one, or an invalid one; the message names the
+            option, and of a file the line or the item.
+    """
+    given = [
+        name
+        for name, is_given in (
+            ("ACCOUNT", bool(accounts)),
+            ("--file", file is not None),
+            ("--ou", unit is not None),
+            ("--gaps", gaps),
+        )
+        if is_given
+    ]
+    if len(given) != 1:
+        named = f", not {' and '.join(given)}" if given else ""
+        raise InvalidInput("accounts", f"take one of ACCOUNT..., --file, --ou and --gaps{named}")
+    if accounts:
+        return Selection("ACCOUNT", _named(accounts))
+    if file is not None:
+        return Selection("--file", read_file(file))
+    if unit is not None:
+        return Selection("--ou", unit=_checked_unit(unit))
+    return Selection("--gaps")
+
+
+def read_file(path: Path) -> tuple[RequestedAccount, ...]:
+    """The accounts of a file, by its ending: ``.csv`` or ``.json``.
+
+    Raises:
+        InvalidInput: it cannot be read, or an account is invalid or repeated.
+    """
+    try:
+        # A spreadsheet program begins the file with a byte order mark.
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        problem = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise InvalidInput("--file", f"takes a file that can be read: {path}: {problem}") from None
+    readers = {".csv": _read_csv, ".json": _read_json}
+    if path.suffix.lower() not in readers:
+        raise InvalidInput("--file", f"takes a file that ends in .csv or .json, not {path.name}")
+    try:
+        return readers[path.suffix.lower()](text)
+    except InvalidInput as error:
+        raise InvalidInput("--file", f"{path.name}: {error}") from None
+
+
+def select(selection: Selection, directory: Directory) -> Selected:
+    """The accounts of a selection that is not one of gaps, as Organizations knows them.
+
+    Raises:
+        InvalidInput: no account is below the organizational unit, or an account is outside the
+            organisation and no e-mail address is given.
+        Throttled, ServiceUnavailable, AccessDenied, ServiceRefused: of Organizations.
+    """
+    if selection.unit is not None:
+        wanted = is_below(selection.unit)
+        found = [account for account in directory.accounts() if wanted(account)]
+        if not found:
+            raise InvalidInput("--ou", f"takes a unit with accounts; {selection.unit} has none")
+        accounts = tuple(RequestedAccount(account.id) for account in found)
+        return Selected(accounts, Chosen({account.id: account for account in found}))
+    ids = [account.id for account in selection.accounts]
+    inside = {account.id: account for account in _look_up(ids, directory)}
+    outside = [account for account in selection.accounts if account.id not in inside]
+    unknown = [account.id for account in outside if account.email is None]
+    if unknown:
+        raise InvalidInput(
+            selection.origin,
+            f"takes accounts of the organisation, others with their e-mail address in --file;"
+            f" outside are {', '.join(unknown)}",
+        )
+    return Selected(selection.accounts, Chosen(inside, tuple(account.id for account in outside)))
+
+
+def is_below(unit: str) -> Callable[[OrganizationAccount], bool]:
+    """Whether an account's path has the organizational unit, which is an id or a path."""
+    if unit.startswith("o-"):
+        prefix = unit.rstrip("/") + "/"
+        return lambda account: (account.path or "").startswith(prefix)
+    return lambda account: unit in (account.path or "").split("/")
+
+
+def _look_up(ids: Sequence[AccountId], directory: Directory) -> Iterator[OrganizationAccount]:
+    if len(ids) > _MOST_LOOKED_UP:
+        wanted = frozenset(ids)
+        return (account for account in directory.accounts() if account.id in wanted)
+    with ThreadPoolExecutor(_LOOKUPS_AT_ONCE) as pool:
+        return filter(None, list(pool.map(directory.find, ids)))
+
+
+def _named(ids: Iterable[str]) -> tuple[RequestedAccount, ...]:
+    accounts: dict[str, RequestedAccount] = {}
+    for each in ids:
+        if not is_account_id(each):
+            raise InvalidInput("ACCOUNT", f"takes ids of 12 digits, not {one_line(each, 40)}")
+        if each in accounts:
+            raise InvalidInput("ACCOUNT", f"takes each account once; {each} is repeated")
+        accounts[each] = an_account({"id": each}, "ACCOUNT")
+    return tuple(accounts.values())
+
+
+def _checked_unit(unit: str) -> str:
+    if not _UNIT.fullmatch(unit) and not _PATH.fullmatch(unit):
+        raise InvalidInput(
+            "--ou", "takes an id such as ou-ab12-cdefgh34, or a path that begins with o-"
+        )
+    return unit
+
+
+def _read_csv(text: str) -> tuple[RequestedAccount, ...]:
+    rows = csv.reader(text.splitlines(), skipinitialspace=True)
+    header = tuple(name.strip().lower() for name in next(rows, []))
+    if header not in (_COLUMNS[:1], _COLUMNS[:2], _COLUMNS):
+        raise InvalidInput("line 1", "takes the header id, id,email or id,email,mode")
+    lines: dict[str, int] = {}
+    accounts = []
+    for row in rows:
+        if not any(cell.strip() for cell in row):
+            continue
+        line = f"line {rows.line_num}"
+        if len(row) > len(header):
+            raise InvalidInput(line, f"takes {len(header)} columns, as the header")
+        cells = {name: cell.strip() or None for name, cell in zip(header, row, strict=False)}
+        account = an_account(cells, line)
+        if account.id in lines:
+            raise InvalidInput(line, f"repeats {account.id} of line {lines[account.id]}")
+        lines[account.id] = rows.line_num
+        accounts.append(account)
+    if not 1 <= len(accounts) <= MOST_SELECTED:
+        raise InvalidInput("accounts", f"takes 1 to {MOST_SELECTED} lines below the header")
+    return tuple(accounts)
+
+
+def _read_json(text: str) -> tuple[RequestedAccount, ...]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidInput("file", "takes JSON") from None
+    some = a_list(_account_or_id, MOST_SELECTED, lambda account: account.id)
+    if isinstance(value, list):
+        return some(value, "accounts")
+    document = Document(value)
+    accounts = document.required("accounts", some)
+    document.close()
+    return accounts
+
+
+def _account_or_id(value: Any, path: str) -> RequestedAccount:
+    return an_account({"id": value} if isinstance(value, str) else value, path)

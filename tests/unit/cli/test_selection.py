@@ -1,0 +1,191 @@
+"""Which accounts are selected, and what is refused, with the option and the line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from functions.enrolment.account import AccountId, Mode, OrganizationAccount
+from functions.enrolment.errors import InvalidInput
+from functions.enrolment.request import RequestedAccount
+from infra.cli.selection import Selection, is_below, read_file, read_selection, select
+from tests.support.builders import ACCOUNT, EMAIL, OTHER
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from functions.aws.directory import Directory
+
+PATH = "o-aa111bb222/r-ab12/ou-ab12-cdefgh34/"
+UNIT = "ou-ab12-cdefgh34"
+THIRD = "666677778888"
+INVITED = RequestedAccount(OTHER, EMAIL, Mode.INVITATION)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.csv", f"id\n{ACCOUNT}\n"),
+        ("a.csv", f"\ufeffId, Email\n\n{ACCOUNT},\n"),
+        ("a.csv", f'"id","email","mode"\r\n"{ACCOUNT}","",""\r\n'),
+        ("a.JSON", json.dumps([ACCOUNT])),
+        ("a.json", json.dumps([{"id": ACCOUNT}])),
+        ("a.json", json.dumps({"accounts": [{"id": ACCOUNT}]})),
+    ],
+)
+def test_a_file_lists_accounts(tmp_path: Path, name: str, text: str) -> None:
+    file = tmp_path / name
+    file.write_text(text, encoding="utf-8")
+
+    assert read_file(file) == (RequestedAccount(ACCOUNT),)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"id,email,mode\n{OTHER},{EMAIL},invitation", f"id,email,mode\n{OTHER}, {EMAIL} ,invitation"],
+)
+def test_a_line_may_say_address_and_mode(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "a.csv"
+    file.write_text(text)
+
+    assert read_file(file) == (INVITED,)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "", "a.csv: line 1: takes the header id, id,email or id,email,mode"),
+        ("a.csv", f"{ACCOUNT}\n", "a.csv: line 1: takes the header"),
+        ("a.csv", "id\n", "a.csv: accounts: takes 1 to 50000 lines below the header"),
+        ("a.csv", f"id\n{ACCOUNT}\n12\n", "a.csv: line 3.id: takes an account id"),
+        ("a.csv", f"id\n{ACCOUNT},x\n", "a.csv: line 2: takes 1 columns, as the header"),
+        ("a.csv", f"id\n{ACCOUNT}\n{ACCOUNT}\n", f"a.csv: line 3: repeats {ACCOUNT} of line 2"),
+        ("a.csv", f"id,email\n{ACCOUNT},secret\n", "a.csv: line 2.email: takes an e-mail address"),
+        ("a.csv", f"id,email,mode\n{ACCOUNT},,guest\n", "a.csv: line 2.mode: takes one of"),
+        ("a.json", "{", "a.json: file: takes JSON"),
+        pytest.param("a.json", "[" * 100_000, "a.json: file: takes JSON", id="nested"),
+        ("a.json", "7", "a.json: input: takes a JSON object"),
+        ("a.json", "[]", "a.json: accounts: takes a list of 1 to 50000 items"),
+        ("a.json", f'["{ACCOUNT}", "x"]', "a.json: accounts[1].id: takes an account id"),
+        ("a.json", f'["{ACCOUNT}", "{ACCOUNT}"]', "a.json: accounts[1]: repeats an earlier"),
+        (
+            "a.json",
+            f'{{"accounts": ["{ACCOUNT}"], "regions": []}}',
+            "a.json: regions: is not known",
+        ),
+        ("a.txt", ACCOUNT, "takes a file that ends in .csv or .json, not a.txt"),
+    ],
+)
+def test_what_is_wrong_with_a_file_is_said_with_its_place(
+    tmp_path: Path, name: str, text: str, message: str
+) -> None:
+    file = tmp_path / name
+    file.write_text(text)
+
+    with pytest.raises(InvalidInput) as refused:
+        read_file(file)
+
+    assert str(refused.value).startswith(f"--file: {message}")
+    assert "secret" not in str(refused.value)
+
+
+def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    binary = tmp_path / "a.csv"
+    binary.write_bytes(b"\xff\xfe\x00")
+
+    for file in (tmp_path, binary, tmp_path / "none.csv"):
+        with pytest.raises(InvalidInput, match=r"^--file: takes a file that can be read: "):
+            read_file(file)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({}, "accounts: take one of ACCOUNT..., --file, --ou and --gaps"),
+        ({"accounts": [ACCOUNT], "gaps": True}, "--gaps, not ACCOUNT and --gaps"),
+        ({"accounts": ["x\n"]}, "ACCOUNT: takes ids of 12 digits, not x"),
+        ({"accounts": [ACCOUNT, ACCOUNT]}, f"ACCOUNT: takes each account once; {ACCOUNT} is"),
+        ({"unit": "Sandbox"}, "--ou: takes an id such as ou-ab12-cdefgh34"),
+    ],
+)
+def test_there_is_one_selection(given: dict[str, Any], message: str) -> None:
+    arguments = {"accounts": None, "unit": None, "gaps": False} | given
+
+    with pytest.raises(InvalidInput) as refused:
+        read_selection(arguments["accounts"], None, arguments["unit"], gaps=arguments["gaps"])
+
+    assert message in str(refused.value)
+
+
+class Organizations:
+    """The directory with two accounts, one of them in the unit; ``asked`` is what it was asked."""
+
+    def __init__(self) -> None:
+        self.known = {
+            ACCOUNT: OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", PATH),
+            THIRD: OrganizationAccount(AccountId(THIRD), EMAIL, "ACTIVE", "o-aa111bb222/r-ab12/"),
+        }
+        self.asked: list[str] = []
+
+    def find(self, account_id: AccountId) -> OrganizationAccount | None:
+        self.asked.append(account_id)
+        return self.known.get(account_id)
+
+    def accounts(self) -> Iterator[OrganizationAccount]:
+        self.asked.append("all")
+        yield from self.known.values()
+
+
+def test_named_accounts_are_inside_or_have_an_address() -> None:
+    directory = Organizations()
+    named = Selection("--file", (RequestedAccount(ACCOUNT), INVITED))
+
+    selected = select(named, cast("Directory", directory))
+
+    assert selected.accounts == named.accounts
+    assert (set(selected.chosen.inside), selected.chosen.outside) == ({ACCOUNT}, (OTHER,))
+    assert directory.asked == [ACCOUNT, OTHER]
+    with pytest.raises(InvalidInput, match=f"^ACCOUNT: takes accounts of .* outside are {OTHER}$"):
+        select(Selection("ACCOUNT", (RequestedAccount(OTHER),)), cast("Directory", directory))
+
+
+def test_of_many_accounts_all_are_listed_once() -> None:
+    directory = Organizations()
+    many = [RequestedAccount(AccountId(f"{10**11 + n}"), EMAIL) for n in range(100)]
+
+    selected = select(
+        Selection("--file", (RequestedAccount(ACCOUNT), *many)), cast("Directory", directory)
+    )
+
+    assert directory.asked == ["all"]
+    assert (set(selected.chosen.inside), len(selected.chosen.outside)) == ({ACCOUNT}, 100)
+
+
+@pytest.mark.parametrize(
+    ("unit", "path", "below"),
+    [
+        (UNIT, PATH, True),
+        (UNIT, f"{PATH}ou-ab12-99999999/", True),
+        (UNIT, "o-aa111bb222/r-ab12/ou-ab12-cdefgh345/", False),
+        (UNIT, None, False),
+        (PATH, PATH, True),
+        (PATH.rstrip("/"), f"{PATH}ou-ab12-99999999/", True),
+        (PATH.rstrip("/"), "o-aa111bb222/r-ab12/ou-ab12-cdefgh345/", False),
+        ("r-ab12", PATH, True),
+    ],
+)
+def test_a_unit_has_the_accounts_below_it(unit: str, path: str | None, below: bool) -> None:
+    account = OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", path)
+
+    assert is_below(unit)(account) is below
+
+
+def test_a_unit_without_accounts_is_refused() -> None:
+    directory = cast("Directory", Organizations())
+
+    assert [one.id for one in select(Selection("--ou", unit=UNIT), directory).accounts] == [ACCOUNT]
+    with pytest.raises(InvalidInput, match=r"^--ou: takes a unit with accounts; ou-ab12-99999999"):
+        select(Selection("--ou", unit="ou-ab12-99999999"), directory)
