@@ -85,9 +85,17 @@ lint: .venv/.dev
 test:
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
+# The Chromium of the tests of the page, in the package itself: nothing is downloaded from elsewhere.
+CHROMIUM := tests/browser/node_modules/.ready
+$(CHROMIUM): tests/browser/package-lock.json tests/browser/unpack.mjs
+	$(SAY) a Chromium for the tests of the page
+	@npm ci --silent --ignore-scripts --prefix $(@D)/..
+	@node tests/browser/unpack.mjs
+	@touch $@
+
 # Two processes take a file each, in this order: the slow files are not the last.
-TIERS := unit contract infra simulation e2e workflow
-pytest: .venv/.dev $(READY)
+TIERS := unit contract infra simulation browser e2e workflow
+pytest: .venv/.dev $(READY) $(CHROMIUM)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TIERS:%=tests/%)
 
 bench: .venv/.dev $(READY)

@@ -26,6 +26,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "is_delegated": ("organizations:ListDelegatedAdministrators",),
     "tags": ("organizations:ListTagsForResource",),
     "policy_types": ("organizations:ListRoots",),
+    "unit_name": ("organizations:DescribeOrganizationalUnit",),
     "enabled_regions": ("account:ListRegions",),
 }
 
@@ -39,6 +40,7 @@ RATES: Mapping[str, Rate] = {
     "organizations:ListDelegatedAdministrators": Rate(5, 8),
     "organizations:ListTagsForResource": Rate(10, 15),
     "organizations:ListRoots": Rate(1, 2),
+    "organizations:DescribeOrganizationalUnit": Rate(2, 2),
     "account:ListRegions": Rate(5, 1),
 }
 
@@ -156,6 +158,24 @@ class Directory:
             except exceptions.AccessDeniedException:
                 return None
 
+    def unit_name(self, unit_id: str) -> str | None:
+        """The name of an organisational unit; None if access is denied or there is no such unit.
+
+        The management account and every delegated administrator may ask.
+        """
+        exceptions = self._organizations.exceptions
+        with calling("Organizations", "DescribeOrganizationalUnit"):
+            try:
+                found = self._organizations.describe_organizational_unit(
+                    OrganizationalUnitId=unit_id
+                )["OrganizationalUnit"]
+            except (
+                exceptions.OrganizationalUnitNotFoundException,
+                exceptions.AccessDeniedException,
+            ):
+                return None
+        return found.get("Name")
+
     def enabled_regions(self, account_id: AccountId) -> frozenset[str] | None:
         """The Regions enabled for an account; None if Account Management refuses the request.
 
@@ -191,4 +211,5 @@ def _read_account(account_id: AccountId, found: AccountTypeDef) -> OrganizationA
         state,
         path,
         joined_at=None if joined is None else joined.timestamp(),
+        name=found.get("Name", ""),
     )

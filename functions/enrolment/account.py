@@ -48,7 +48,7 @@ class OrganizationAccount:
     """An account as Organizations returns it (``DescribeAccount``, ``ListAccounts``).
 
     ``state`` is the raw value. ``joined_at`` (``JoinedTimestamp``, epoch seconds) changes if the
-    account leaves and rejoins.
+    account leaves and rejoins. ``name`` is for people; documents between the steps leave it out.
     """
 
     id: AccountId
@@ -56,6 +56,16 @@ class OrganizationAccount:
     state: str
     path: str | None = None
     joined_at: float | None = None
+    name: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The path of the organisational unit (or root) it is in, "" if unknown."""
+        return (self.path or "").removesuffix(f"{self.id}/")
+
+    def is_in(self, unit: str) -> bool:
+        """Whether it is below an organisational unit, given by its id or its path."""
+        return f"/{unit.strip('/')}/" in f"/{self.unit}"
 
 
 def is_account_id(value: object) -> bool:

@@ -38,6 +38,12 @@ def checked_account(account: str) -> str:
     return account
 
 
+def _checked_file(path: Path | None) -> Path | None:
+    if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
+        raise BadParameter(f"takes a file in a folder that exists, not {path}")
+    return path
+
+
 Profile = Annotated[
     str | None,
     Option("--profile", metavar="NAME", help="The AWS profile of the administrator account."),
@@ -73,12 +79,30 @@ Services = Annotated[
 Regions = Annotated[
     list[str] | None, Option("--region", metavar="REGION", help="Only this Region. Repeatable.")
 ]
+Units = Annotated[
+    list[str] | None,
+    Option(
+        "--ou",
+        metavar="OU",
+        help="Only accounts below this organisational unit: its id, or the beginning of a path such"
+        " as o-aa111bb222/r-ab12/ou-ab12-cdefgh34/. Repeatable.",
+    ),
+]
 ConfigFile = Annotated[
     Path | None,
     Option(
         "--config",
         metavar="FILE",
         help="Take the configuration of this cdk.json, whether it is deployed or not.",
+    ),
+]
+PageFile = Annotated[
+    Path | None,
+    Option(
+        "--html",
+        metavar="FILE",
+        callback=_checked_file,
+        help="Write a page for a browser, in one file that needs no network.",
     ),
 ]
 

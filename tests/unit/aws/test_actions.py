@@ -170,6 +170,12 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"Roots": []},
         lambda clients: directory_of(clients).policy_types(),
     ),
+    "unit_name": (
+        "organizations",
+        "describe_organizational_unit",
+        {"OrganizationalUnit": {"Name": "Production"}},
+        lambda clients: directory_of(clients).unit_name("ou-ab12-cdefgh34"),
+    ),
     "enabled_regions": (
         "account",
         "list_regions",

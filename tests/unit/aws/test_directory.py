@@ -74,6 +74,32 @@ def test_an_account_is_found_with_its_path_and_when_it_joined(aws: Stubbed) -> N
     assert found == OrganizationAccount(ACCOUNT, EMAIL, "ACTIVE", PATH, joined_at=NOW + 0.5)
 
 
+def test_an_account_has_a_name_and_the_unit_it_is_in(aws: Stubbed) -> None:
+    unit = "o-aa111bb222/r-ab12/ou-ab12-cdefgh34/"
+    answer = account(Name="Payments", Paths=[f"{unit}{ACCOUNT}/"])
+    aws.organizations.add_response("describe_account", answer)
+
+    found = aws.directory.find(ACCOUNT)
+
+    assert found is not None
+    assert (found.name, found.unit) == ("Payments", unit)
+
+
+@pytest.mark.parametrize(
+    "code", ["OrganizationalUnitNotFoundException", "AccessDeniedException", None]
+)
+def test_a_unit_has_a_name_as_far_as_it_may_be_known(aws: Stubbed, code: str | None) -> None:
+    operation = "describe_organizational_unit"
+    if code is None:
+        aws.organizations.add_response(operation, {"OrganizationalUnit": {"Name": "Production"}})
+    else:
+        aws.organizations.add_client_error(operation, code)
+
+    found = aws.directory.unit_name("ou-ab12-cdefgh34")
+
+    assert found == (None if code else "Production")
+
+
 def test_state_is_believed_over_the_retired_status(aws: Stubbed) -> None:
     both = account(State="PENDING_CLOSURE", Status="ACTIVE")
     aws.organizations.add_response("describe_account", both)

@@ -1,0 +1,134 @@
+"""``rollcall status`` after reconciles: the services now, beside what the table remembers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from functions.steps import wiring
+from infra.cli import status
+from infra.cli.__main__ import main
+from infra.cli.site import Site
+from infra.names import Names
+from tests.support.builders import ACCOUNT, MANAGEMENT
+from tests.workflow.hands import HERE, disassociate, email, reconcile
+
+if TYPE_CHECKING:
+    from tests.support.rollcall import Rollcall
+
+SCHEMA = Draft202012Validator(json.loads(Path("docs/cli/status.schema.json").read_text()))
+ONLY = ("--service", "securityhub")
+
+
+@pytest.fixture
+def enrolled(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
+    """One account was enrolled everywhere, and removed in one Region an hour later."""
+    rollcall.found_organization()
+    rollcall.add_account(ACCOUNT, email=email(ACCOUNT), name="Payments")
+    for service in ("securityhub", "guardduty", "detective"):
+        place = {"account_id": MANAGEMENT, "regions": list(rollcall.configuration.regions)}
+        rollcall.world.apply({"do": "enable", "service": service, **place})
+    assert reconcile(rollcall, {}, "first")["complete"]
+    rollcall.pass_seconds(3600)
+    disassociate(rollcall, "securityhub", ACCOUNT)
+    site = Site(Names(), wiring.wiring(), {"TableName": "RollcallTable"})
+    monkeypatch.setattr(status, "site_of", lambda *_: site)
+    return rollcall
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    ended = main(["status", *arguments])
+    return ended, capsys.readouterr().out
+
+
+def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    _, output = run(capsys, "--json", *arguments)
+    told: dict[str, Any] = json.loads(output)
+    SCHEMA.validate(told)
+    return told
+
+
+def test_drift_is_told_with_the_run_that_had_enabled_it(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended, output = run(capsys, "--gaps", *ONLY)
+
+    (gap,) = [line for line in output.splitlines() if line.startswith(ACCOUNT)]
+    assert ended == 1
+    assert gap.startswith(f"{ACCOUNT}  Security Hub CSPM  {HERE}  Removed  was Enabled at ")
+    assert gap.endswith("Z (run first-0); a run would create")
+    assert "Of the gaps: 1 enabled before" in output
+
+
+def test_the_document_has_what_the_table_remembers(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = document(capsys, *ONLY)
+
+    (gap,) = told["gaps"]
+    assert told["deployed"]
+    assert (gap["condition"], gap["remembered"]["run"]) == ("drift", "first-0")
+    assert gap["remembered"]["outcome"] == "enabled"
+    assert gap["was_enabled_at"] == gap["remembered"]["since"]
+
+
+def test_nothing_is_changed(enrolled: Rollcall, capsys: pytest.CaptureFixture[str]) -> None:
+    enrolled.calls.clear()
+    run(capsys, "--gaps")
+
+    called = {str(call.operation) for call in enrolled.calls.read()}
+    assert {name for name in called if not name.startswith(("List", "Describe"))} == set()
+
+
+def test_csv_has_a_line_for_each_account_and_target(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ended, output = run(capsys, "--csv", "--account", ACCOUNT, *ONLY)
+
+    _, *lines = output.splitlines()
+    assert ended == 1
+    assert [line.split(",")[:2] for line in lines] == [[ACCOUNT, "Payments"]] * 2
+    assert {line.split(",")[5] for line in lines} == {"drift", "enabled"}
+
+
+def test_the_page_has_the_totals_of_the_reconciles(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert reconcile(enrolled, {"report_only": True}, "second")["complete"]
+    page = tmp_path / "status.html"
+
+    ended, _ = run(capsys, "--html", str(page))
+
+    _, _, rest = page.read_text().partition('<script type="application/json" id="data">')
+    data = json.loads(rest.partition("</script>")[0])
+    assert ended == 1
+    assert "Payments" in [account[1] for account in data["accounts"]]
+    # Both were in one day: the later one counts.
+    ((_, enabled, gaps),) = data["history"]["securityhub"]
+    assert (enabled, gaps) == (3, 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--ou", "ou-none"), "--ou: takes the id of an organisational unit with accounts"),
+        (("--json", "--csv"), "--csv: takes no --json beside it"),
+        (("--html", "/nowhere/x.html"), "takes a file in a folder that exists"),
+    ],
+    ids=["unit", "two formats", "folder"],
+)
+def test_what_is_not_valid_is_refused_in_one_line(
+    enrolled: Rollcall,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    assert main(["status", *arguments]) == 2
+
+    printed = capsys.readouterr()
+    assert (printed.out, len(printed.err.splitlines())) == ("", 1)
+    assert message in printed.err
