@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from infra.cli import plan, redrive, runs, show, start, status, watch, why
+from infra.cli.doctor import verb as doctor
 from infra.cli.failures import FAILURES, explained
 from infra.cli.local import verb as local
 
@@ -63,6 +64,7 @@ def _add(name: str, run: Callable[..., int], examples: str, failed: int = 2) -> 
     app.command(name, epilog=_epilog(examples))(reporting)
 
 
+_add("doctor", doctor.run, doctor.EXAMPLES)
 _add("local", local.run, local.EXAMPLES)
 _add("plan", plan.run, plan.EXAMPLES, failed=1)
 _add("redrive", redrive.run, redrive.EXAMPLES)

@@ -34,7 +34,14 @@ from infra.cli.local.scenarios import (
 )
 from infra.cli.stack import stack_outputs
 from infra.local.process import LocalAws
-from tests.e2e.support import LABELS, ROOT, assert_nothing_is_left, eventually, memberships
+from tests.e2e.support import (
+    LABELS,
+    PATIENCE,
+    ROOT,
+    assert_nothing_is_left,
+    eventually,
+    memberships,
+)
 from tests.support.events import create_account_result
 
 if TYPE_CHECKING:
@@ -226,6 +233,44 @@ def test_the_printed_commands_work_when_pasted(kept: Kept, aws_cli: Path) -> Non
         for call in kept.calls()[before:]
         if call["operation"] == "CreateMembers"
     ) == dict.fromkeys(TARGETS, 1)
+
+
+def test_the_doctor_finds_that_all_is_there(kept: Kept, tmp_path: Path) -> None:
+    """The deployment is watched by nobody, and the management account has enabled nothing."""
+    profile = tmp_path / "config"
+    profile.write_text(
+        f"[profile management]\naws_access_key_id = {MANAGEMENT}\naws_secret_access_key = local\n"
+    )
+    config = tmp_path / "cdk.json"
+    organization = kept.aws.client("organizations", ADMINISTRATOR, HOME_REGION)
+    organization_id = organization.describe_organization()["Organization"]["Id"]
+    context = {"rollcall": SCENARIOS["invitation"].configuration(organization_id)}
+    config.write_text(json.dumps({"context": context}))
+    options = ("--config", str(config), "--management-profile", "management", "--rehearse")
+    done = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-m", "infra.cli", "doctor", "--json", *options],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"],
+            **kept.aws.environment(ADMINISTRATOR, HOME_REGION),
+            "AWS_CONFIG_FILE": str(profile),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+    document = json.loads(done.stdout)
+    assert document["counts"]["fail"] == 0
+    warned = {one["check"] for one in document["findings"] if one["level"] == "warn"}
+    assert warned == {
+        "alarms-topic",
+        "management-account",
+        "member-role-trust",
+        "recorded-events",
+    }
 
 
 def test_of_two_executions_at_the_same_instant_one_acts(kept: Kept, account: str) -> None:

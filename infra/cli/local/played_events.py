@@ -6,11 +6,11 @@ import json
 import time
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from infra.cli.local.deployment import ledger_of
 from infra.cli.local.scenarios import ADMINISTRATOR, CONTROL_TOWER_REGION, HOME_REGION, MANAGEMENT
+from infra.local.samples import SAMPLES, SAMPLES_MANAGEMENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from infra.cli.local.deployment import Deployment
     from infra.local.process import LocalAws
 
-SAMPLES = Path(__file__).parents[2] / "local" / "events"
 CREATED = "444455556666"
 INVITED = "555566667777"
-_SAMPLES_MANAGEMENT = "111122223333"
 _RUN_SECONDS = 60
 _IDLE_SECONDS = 2
 
@@ -46,7 +44,7 @@ class PlayedEvent:
     def event(self) -> dict[str, Any]:
         """The sample event with a new id and the account that it is published in."""
         text = (SAMPLES / f"{self.sample}.json").read_text()
-        event: dict[str, Any] = json.loads(text.replace(_SAMPLES_MANAGEMENT, MANAGEMENT))
+        event: dict[str, Any] = json.loads(text.replace(SAMPLES_MANAGEMENT, MANAGEMENT))
         if self.without_account:
             del event["detail"]["serviceEventDetails"]["accountId"]
         return event | {"id": str(uuid.uuid4()), "account": self.account}

@@ -107,7 +107,9 @@ class Scenario:
 
 
 def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> str:
-    """Create an organisation with a delegated administrator of all services; returns its id."""
+    """Create an organisation with a trail, and a delegated administrator of all services; returns
+    its id.
+    """
     created = aws.world(do="create_organization", management=MANAGEMENT)
     aws.world(
         do="add_account",
@@ -125,6 +127,12 @@ def found_organization(aws: LocalAws, regions: tuple[str, ...]) -> str:
     organizations.register_delegated_administrator(
         AccountId=ADMINISTRATOR, ServicePrincipal="account.amazonaws.com"
     )
+    # Without one, CloudTrail sends EventBridge no events.
+    trails = aws.client("cloudtrail", MANAGEMENT, "us-east-1")
+    trails.create_trail(
+        Name="management-events", S3BucketName="management-events", IsMultiRegionTrail=True
+    )
+    trails.start_logging(Name="management-events")
     return str(created["organization"])
 
 

@@ -13,6 +13,7 @@ from ministack.core.responses import _account_from_sts_session, request_scope
 from ministack.services import eventbridge
 
 from infra.local.gateway.endpoint import twelve_digits
+from infra.local.ministack import event_history
 
 app = ministack_app.app
 
@@ -44,6 +45,8 @@ def deliver_service_event(account_id: str, region: str, bus: str, event: dict[st
         eventbridge._events_log_list().append(record)
         eventbridge._dispatch_event(record, view)
         eventbridge._archive_event(record, view)
+        if name == "default":
+            event_history.record(event)
     return str(record["EventId"])
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ministack import app as ministack_app
 from ministack.core import iam_evaluator, lambda_runtime
 from ministack.services import (
+    cloudtrail,
     dynamodb,
     ec2,
     eventbridge,
@@ -28,9 +29,12 @@ from ministack.services.cloudformation import provisioners
 from infra.local.ministack import bus_policies
 from infra.local.ministack.admission import KnowsAccounts, admit_bucket_hosts, admit_callers
 from infra.local.ministack.described_regions import describe_regions_of
+from infra.local.ministack.event_history import answer_in_pages
 from infra.local.ministack.event_targets import forward_anywhere, keep_undelivered
+from infra.local.ministack.put_events import put_events_elsewhere
 from infra.local.ministack.roles import refuse_untrusted_callers
 from infra.local.ministack.service_linked_roles import name_service_linked_roles
+from infra.local.ministack.tables import set_expiry_and_recovery
 from infra.local.ministack.target_checks import (
     KnowsSwitches,
     check_bus_policies,
@@ -94,6 +98,9 @@ def correct_ministack(facts: KnowsFacts, shared_code: SharedCode) -> None:
     _replace(iam_evaluator, "_principal_org_id", lambda _: facts.organization_of)
     _replace_action(iam._IAM_HANDLERS, "CreateServiceLinkedRole", name_service_linked_roles)
     _replace_action(ec2._ACTION_MAP, "DescribeRegions", describe_regions_of(facts))
+    _replace_action(cloudtrail._DISPATCH, "LookupEvents", answer_in_pages)
+    tables = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
+    _replace_action(tables, "create", set_expiry_and_recovery)
     deliver_events_as_aws_does()
     check_targets_as_aws_does(facts)
 
@@ -163,6 +170,7 @@ def deliver_events_as_aws_does() -> None:
     """Event buses of other accounts and Regions, their policies, and dead-letter queues."""
     _replace(eventbridge, "_dispatch_to_event_bus", forward_anywhere)
     _replace(eventbridge, "_invoke_target", keep_undelivered)
+    _replace(eventbridge, "_put_events", put_events_elsewhere)
     _replace(eventbridge, "_put_permission", bus_policies.keep_policies_as_written)
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = bus_policies.PROVISIONER
 

@@ -88,20 +88,26 @@ def _refusal(target: dict[str, Any], rule_arn: str, identity: str) -> str | None
     elif identity == CALLER:
         principal = caller_arn()
     by_rule = {"aws:sourceaccount": get_account_id(), "aws:sourcearn": rule_arn}
+    return refused_by_policy(principal, target["Arn"], by_rule if identity == RULE else {})
+
+
+def refused_by_policy(principal: str, bus_arn: str, context: dict[str, str]) -> str | None:
+    """Why the policy of a bus elsewhere refuses an event of a principal; None if it does not."""
+    spec = parse_arn(bus_arn)
     call = iam_evaluator.EvalContext(
         principal_arn=principal,
         principal_type="AssumedRole" if ":role/" in principal else "Root",
         principal_account=get_account_id(),
         action="events:PutEvents",
-        resource_arn=target["Arn"],
+        resource_arn=bus_arn,
         region=spec.region,
         secure_transport=True,
-        service_context=by_rule if identity == RULE else {},
+        service_context=context,
     )
     if iam_evaluator.evaluate_resource_policy(policy_at(spec), call).decision == "Allow":
         return None
     # In the words of AWS's other refusals by a resource's policy (inferred).
     return (
         f"User: {principal} is not authorized to perform: events:PutEvents on resource: "
-        f"{target['Arn']} because no resource-based policy allows the events:PutEvents action"
+        f"{bus_arn} because no resource-based policy allows the events:PutEvents action"
     )

@@ -1,0 +1,255 @@
+"""``rollcall doctor`` as people see it, on answers of AWS that a table gives."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from functions.aws import directory, ledger
+from functions.aws.pacing import Pacing
+from functions.aws.sessions import Clients
+from functions.aws.settings import Settings
+from functions.services.registry import SERVICES
+from functions.steps import wiring
+from infra.cli.__main__ import main
+from infra.cli.doctor import services, verb
+from infra.cli.site import Site
+from infra.names import Names
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
+from tests.support.events import from_management
+from tests.unit.cli.doctor.answers import OUTPUTS, Answers, sound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SCHEMA = Draft202012Validator(json.loads(Path("docs/cli/doctor.schema.json").read_text()))
+CONFIGURATION = a_configuration(regions=("eu-west-1",))
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A cdk.json with what is deployed."""
+    path = tmp_path / "cdk.json"
+    path.write_text(json.dumps({"context": {"rollcall": {"regions": ["eu-west-1"]}}}))
+    return path
+
+
+@pytest.fixture
+def at_aws(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answers]:
+    """Makes AWS give these answers, to the administrator account and to the management account."""
+
+    def answer(given: dict[str, Any]) -> Answers:
+        answers = Answers(given)
+        settings = Settings(
+            ADMINISTRATOR, "aws", CONFIGURATION, "table", "rollcall", OUTPUTS["TopicArn"], "bucket"
+        )
+        clients = Clients(answers.session(ADMINISTRATOR))
+        made = wiring.Wiring(settings, clients, "eu-west-1", lambda: NOW, SERVICES)
+        manager = answers.session(MANAGEMENT)
+        monkeypatch.setattr(verb, "site_of", lambda *_: Site(Names(), made, OUTPUTS))
+        monkeypatch.setattr("infra.cli.doctor.verb.boto3.Session", lambda profile_name: manager)
+        unpaced = partial(Pacing, sleep=lambda _: None)
+        monkeypatch.setattr(wiring, "Pacing", unpaced)
+        monkeypatch.setattr(verb, "Pacing", unpaced)
+        return answers
+
+    return answer
+
+
+MANAGER = ("--management-profile", "management")
+
+
+def document(
+    capsys: pytest.CaptureFixture[str], config: Path, *arguments: str
+) -> tuple[int, dict[str, Any]]:
+    status = main(["doctor", "--json", "--config", str(config), *arguments])
+    printed = capsys.readouterr()
+    assert printed.err == ""
+    found: dict[str, Any] = json.loads(printed.out)
+    SCHEMA.validate(found)
+    return status, found
+
+
+def not_ok(found: dict[str, Any]) -> list[str]:
+    return [one["reason"] for one in found["findings"] if one["level"] != "ok"]
+
+
+def test_where_everything_is_there_all_is_ok(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_aws(sound(CONFIGURATION))
+
+    status, found = document(capsys, config, *MANAGER)
+
+    assert (status, not_ok(found)) == (0, [])
+    assert found["counts"]["ok"] == len(found["findings"])
+
+
+def test_without_any_permission_each_check_names_the_action(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = at_aws({})
+
+    status, found = document(capsys, config)
+
+    refused = [one["reason"] for one in found["findings"] if one["level"] == "warn"]
+    assert status == 0
+    assert found["counts"]["fail"] == 0
+    named = {action for action in answers.asked[ADMINISTRATOR] if any(action in r for r in refused)}
+    assert len(named) >= 15
+    assert all("to do: allow" in one for one in refused if "refused" in one)
+
+
+def test_each_action_that_is_used_is_in_a_table(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers = at_aws(sound(CONFIGURATION) | {"cloudtrail:LookupEvents": recorded()})
+    document(capsys, config, *MANAGER, "--rehearse")
+
+    adapters = {
+        action
+        for service in SERVICES
+        for actions in service.permissions.values()
+        for action in actions
+    }
+    tables = {action for actions in directory.ACTIONS.values() for action in actions}
+    tables |= {action for actions in ledger.ACTIONS.values() for action in actions}
+    beside = answers.asked[ADMINISTRATOR] - adapters - tables
+    assert beside <= {*verb.ACTIONS}
+    # Here no member role is configured, and the forwarding stack is in another account.
+    elsewhere = {"events:PutEvents", "iam:GetRole", "iam:SimulatePrincipalPolicy"}
+    assert {*verb.ACTIONS} - beside == elsewhere
+    # Every identity may ask who it is. The management account is Enabled here: what it has set up
+    # is not asked.
+    used = answers.asked[MANAGEMENT] - {"sts:GetCallerIdentity"}
+    assert {*verb.MANAGEMENT_ACTIONS} - used == {*services.MANAGEMENT_ACTIONS}
+    assert used <= {*verb.MANAGEMENT_ACTIONS}
+
+
+def recorded() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """One event of a created account, and one of an account that did not say which."""
+    created = from_management("create_account_result_succeeded")["detail"]
+    joined = from_management("account_joined_organization_created.INFERRED")["detail"]
+    del joined["serviceEventDetails"]["accountId"]
+    records = {one["eventName"]: one for one in (created, joined)}
+
+    def lookup(asked: dict[str, Any]) -> dict[str, Any]:
+        record = records.get(asked["LookupAttributes"][0]["AttributeValue"])
+        return {"Events": [{"CloudTrailEvent": json.dumps(record)}] if record else []}
+
+    return lookup
+
+
+def test_a_rehearsal_says_what_would_become_of_recorded_events(
+    at_aws: Callable[..., Answers],
+    config: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    at_aws(sound(CONFIGURATION) | {"cloudtrail:LookupEvents": recorded()})
+    saved = tmp_path / "events.json"
+
+    status, found = document(
+        capsys, config, *MANAGER, "--rehearse", "--days", "7", "--save", str(saved)
+    )
+
+    assert status == 1
+    rehearsed = found["rehearsal"]
+    assert rehearsed["days"] == 7
+    assert [(one["name"], one["fate"], one["account_id"]) for one in rehearsed["events"]] == [
+        ("CreateAccountResult", "started", ACCOUNT),
+        ("AccountJoinedOrganization", "refused", None),
+    ]
+    assert rehearsed["accounts"] == [
+        {"account_id": ACCOUNT, "gaps": [], "in_table": False, "missed": False}
+    ]
+    assert ACCOUNT not in saved.read_text()
+    names = [one["eventName"] for one in json.loads(saved.read_text())["records"]]
+    assert names == ["CreateAccountResult", "AccountJoinedOrganization"]
+
+
+def test_an_account_whose_event_was_missed_is_named_with_the_call_to_make(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent: dict[str, Any] = {"MemberDetails": []}
+    lookups = {"cloudtrail:LookupEvents": recorded(), "detective:GetMembers": absent}
+    at_aws(sound(CONFIGURATION) | lookups)
+
+    _, found = document(capsys, config, *MANAGER, "--rehearse")
+
+    [missed] = [one for one in found["findings"] if one["check"] == "missed-accounts"]
+    assert missed["reason"].endswith("not Enabled at Detective eu-west-1")
+    assert missed["command"].startswith("aws stepfunctions start-execution")
+    assert found["rehearsal"]["accounts"][0]["missed"] is True
+
+
+def test_without_a_terminal_a_finding_is_one_line_with_its_command(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_aws(sound(CONFIGURATION) | {"cloudtrail:GetTrailStatus": {"IsLogging": False}})
+
+    status = main(["doctor", "--config", str(config), *MANAGER])
+
+    lines = capsys.readouterr().out.splitlines()
+    assert status == 1
+    [failed] = [line for line in lines if line.startswith("fail")]
+    assert failed.endswith(
+        f"mend with credentials of {MANAGEMENT}: aws cloudtrail start-logging --name all"
+        " --region us-east-1 --profile management"
+    )
+    assert lines[-1].endswith(" ok, 0 warn, 1 fail")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--save", "x.json"), "--save: takes a file only with --rehearse"),
+        (("--rehearse",), f"a profile of {MANAGEMENT}, the management account, that may call"),
+        (("--rehearse", "--days", "91"), "--days"),
+        ((*MANAGER, "--rehearse", "--save", "/nowhere/x"), "--save: takes a file that can"),
+        (("--service", "macie2"), "--service: takes one of"),
+    ],
+)
+def test_invalid_arguments_are_refused_in_one_line(
+    at_aws: Callable[..., Answers],
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    said: str,
+) -> None:
+    at_aws(sound(CONFIGURATION))
+
+    status = main(["doctor", "--config", str(config), *arguments])
+
+    printed = capsys.readouterr()
+    assert (status, printed.out) == (2, "")
+    [line] = [one for one in printed.err.splitlines() if one]
+    assert said in line
+
+
+def test_a_profile_of_another_account_is_refused(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_aws(sound(CONFIGURATION) | {"sts:GetCallerIdentity": {"Account": ACCOUNT}})
+
+    status = main(["doctor", "--config", str(config), *MANAGER])
+
+    assert status == 2
+    assert f"takes a profile of {MANAGEMENT}" in capsys.readouterr().err
+
+
+def test_a_cdk_json_that_cannot_be_read_is_a_warning(
+    at_aws: Callable[..., Answers], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    at_aws(sound(CONFIGURATION))
+
+    status, found = document(capsys, tmp_path / "nowhere.json", *MANAGER)
+
+    assert status == 0
+    [reason] = not_ok(found)
+    assert "was not compared with what is deployed" in reason
