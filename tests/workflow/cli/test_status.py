@@ -25,7 +25,9 @@ ONLY = ("--service", "securityhub")
 
 
 @pytest.fixture
-def enrolled(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
+def enrolled(
+    rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Rollcall:
     """One account was enrolled everywhere, and removed in one Region an hour later."""
     rollcall.found_organization()
     rollcall.add_account(ACCOUNT, email=email(ACCOUNT), name="Payments")
@@ -37,6 +39,7 @@ def enrolled(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> Rollcall:
     disassociate(rollcall, "securityhub", ACCOUNT)
     site = Site(Names(), wiring.wiring(), {"TableName": "RollcallTable"})
     monkeypatch.setattr(status, "site_of", lambda *_: site)
+    capsys.readouterr()  # the steps' metrics
     return rollcall
 
 
