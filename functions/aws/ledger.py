@@ -61,6 +61,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "end": ("dynamodb:UpdateItem",),
     "onboarding": ("dynamodb:GetItem",),
     "onboardings": ("dynamodb:BatchGetItem",),
+    "holders": ("dynamodb:BatchGetItem",),
     "recent": ("dynamodb:Query",),
     "mark_published": ("dynamodb:UpdateItem",),
     "extend_lease": ("dynamodb:UpdateItem",),
@@ -183,6 +184,11 @@ class Ledger:
         items = self._rows.get_all(_onboarding_key(each) for each in dict.fromkeys(onboarding_ids))
         records = (onboarding_from_item(item) for item in items)
         return {record.id: record for record in records}
+
+    def holders(self, rows: Iterable[Membership]) -> dict[str, OnboardingRecord]:
+        """The runs that own those of the rows that have no outcome, read after the rows."""
+        owners = {row.onboarding_id for row in rows if row.outcome is None}
+        return self.onboardings(sorted(owners))
 
     def recent(self, limit: int | None = None, since: float = 0) -> Iterator[OnboardingRecord]:
         """The runs that began at ``since`` or later, newest first, no more than ``limit``.

@@ -47,7 +47,7 @@ NEEDS = Needs(
     table=(
         *actions_of(reconciles.ACTIONS, "open", "lock", "paused", "surveyed", "close"),
         *actions_of(reconciles.ACTIONS, "memberships"),
-        *actions_of(ledger.ACTIONS, "onboardings"),
+        *actions_of(ledger.ACTIONS, "holders"),
     ),
     reconciles=actions_of(executions.ACTIONS, "is_over"),
     surveys=actions_of(archive.ACTIONS, "persist", "read"),
@@ -85,13 +85,12 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     # This step has listed the accounts; it, or an earlier one, the targets.
     surveyed_at = min(began, survey.read_since(first_began))
     rows = wiring.reconciles.memberships()
-    owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
     plan = decide_reconcile(
         list(cells(survey.facts, survey.listings, wiring.configuration, surveyed_at)),
         strangers(survey.facts, survey.listings),
         survey.facts,
         rows,
-        wiring.ledger.onboardings(owners),
+        wiring.ledger.holders(rows.values()),
         request.settings,
         wiring.now(),
         surveyed_at=surveyed_at,

@@ -48,7 +48,7 @@ ACTIONS: tuple[str, ...] = tuple(
                 for action in directory.ACTIONS[method]
             ),
             *ledger.ACTIONS["read"],
-            *ledger.ACTIONS["onboardings"],
+            *ledger.ACTIONS["holders"],
             *reconciles.ACTIONS["memberships"],
             *(
                 action
@@ -79,15 +79,13 @@ def read_outlook(site: Site, selection: Selection, wanted: Wanted, now: float) -
         )
         read = survey(wiring, targets, now)
         rows = wiring.reconciles.memberships() if site.is_deployed else {}
-        owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
-        holders = wiring.ledger.onboardings(owners) if owners else {}
+        holders = wiring.ledger.holders(rows.values()) if rows else {}
         return outlook_of_gaps(read, rows, holders, configuration, wiring.rates, now)
     selected = select(selection, wiring.paced.directory)
     read = survey(wiring, targets, now, selected.chosen)
     keys = [(account.id, target) for account in selected.accounts for target in targets]
     rows = wiring.ledger.read(keys) if site.is_deployed else {}
-    owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
-    holders = wiring.ledger.onboardings(owners) if owners else {}
+    holders = wiring.ledger.holders(rows.values()) if rows else {}
     return outlook_of_named(selected.accounts, read, rows, holders, configuration, now)
 
 

@@ -137,8 +137,7 @@ def read_memory(reconciles: Reconciles, ledger: Ledger) -> Memory:
         RollcallError: DynamoDB refused a call.
     """
     rows = reconciles.memberships()
-    owners = {row.onboarding_id for row in rows.values() if row.outcome is None}
-    return Memory(rows, ledger.onboardings(sorted(owners)))
+    return Memory(rows, ledger.holders(rows.values()))
 
 
 def selected(

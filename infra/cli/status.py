@@ -51,7 +51,7 @@ rollcall status --html status.html"""
 ACTIONS: tuple[str, ...] = (
     *reconciles.ACTIONS["memberships"],
     *reconciles.ACTIONS["recent"],
-    *ledger.ACTIONS["onboardings"],
+    *ledger.ACTIONS["holders"],
     *archive.ACTIONS["read"],
     *directory.ACTIONS["unit_name"],
 )

@@ -52,6 +52,7 @@ LEDGER: dict[str, Callable[[Ledger], object]] = {
     "end": lambda it: it.end("one", NOW),
     "onboarding": lambda it: it.onboarding("one"),
     "onboardings": lambda it: it.onboardings(["one"]),
+    "holders": lambda it: it.holders([a_membership(onboarding_id="one")]),
     "recent": lambda it: list(it.recent(1)),
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
     "extend_lease": lambda it: it.extend_lease("one", NOW + 2 * LEASE),
