@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
     from functions.enrolment.configuration import Configuration
 
+# What reading a deployment calls.
+ACTIONS = ("cloudformation:DescribeStacks", "lambda:GetFunctionConfiguration")
 _WANTED = ("StateMachineArn", "ReconcileMachineArn", "StartRunsFunctionArn")
 
 
