@@ -1,4 +1,4 @@
-"""Publishes the result of an onboarding, final or interim: one event and one message."""
+"""Publishes results of onboardings, final or interim, and of reconciles: an event, a message."""
 
 from __future__ import annotations
 
@@ -64,17 +64,26 @@ class Publisher:
             raise error_class(code, 400)(redacted_line(f"EventBridge PutEvents: {code}: {words}"))
         return entry["EventId"]
 
-    def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:
-        """Send one message: the text by e-mail, the subject by SMS, the document to all others."""
+    def message(
+        self, subject: str, text: str, document: Mapping[str, Any], attributes: Mapping[str, str]
+    ) -> str:
+        """Send one message: the text by e-mail, the subject by SMS, the document to all others.
+
+        ``attributes`` are for the filter policies of subscriptions; none may be empty.
+        """
         line = subject_line(subject)
         body = _json({"default": _json(document), "email": text, "sms": line})
-        _check_size("message", body)
+        _check_size("message", body, *attributes, *attributes.values())
         with calling("SNS", "Publish"):
             return self._sns.publish(
                 TopicArn=self._topic,
                 Subject=line,
                 Message=body,
                 MessageStructure="json",
+                MessageAttributes={
+                    name: {"DataType": "String", "StringValue": value}
+                    for name, value in attributes.items()
+                },
             )["MessageId"]
 
 

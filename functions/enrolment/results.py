@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.automation import Automatic
@@ -16,6 +17,7 @@ from functions.enrolment.times import duration, iso
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from functions.enrolment.account import AccountId
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.records import OnboardingRecord
 
@@ -25,6 +27,18 @@ MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
 _MOST_NOTES = 20
 _ENABLES = (Automatic.NEW, Automatic.ALL, Automatic.POLICY)
+
+
+class RunOutcome(StrEnum):
+    """How a run ended, or that it has not ended.
+
+    ``COMPLETE`` and ``INCOMPLETE`` as ``Result.complete`` says; ``FAILED``: it ended early.
+    """
+
+    WAITING = "waiting"
+    COMPLETE = "complete"
+    INCOMPLETE = "incomplete"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +88,26 @@ class Result:
         return not any(membership.outcome in UNSUCCESSFUL for membership in self.memberships)
 
     @property
+    def outcome(self) -> RunOutcome:
+        """How the run ended, in one word."""
+        if not self.final:
+            return RunOutcome.WAITING
+        if self.failure is not None:
+            return RunOutcome.FAILED
+        return RunOutcome.COMPLETE if self.complete else RunOutcome.INCOMPLETE
+
+    @property
+    def failed_accounts(self) -> tuple[AccountId, ...]:
+        """The accounts with a membership that failed or timed out.
+
+        If the run ended early, also those that it had no membership of yet.
+        """
+        failed = {m.account_id for m in self.memberships if m.outcome in UNSUCCESSFUL}
+        if self.failure is not None:
+            failed |= set(self.onboarding.accounts) - {m.account_id for m in self.all}
+        return tuple(sorted(failed))
+
+    @property
     def all_notes(self) -> tuple[str, ...]:
         """What could not be looked up, and what the services did by themselves."""
         return (*self.notes, *_automation_notes(self.memberships))
@@ -86,7 +120,7 @@ class Result:
 
 
 def result_document(result: Result, most_bytes: int | None = None) -> dict[str, Any]:
-    """The result for programs.
+    """The result for programs (docs/onboarding.schema.json).
 
     ``memberships`` begins with those that are not enabled and holds as many as fit into
     ``most_bytes``; ``omitted`` counts the rest. Times are ISO 8601 in UTC.
@@ -101,10 +135,12 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "dry_run": onboarding.dry_run,
         "final": result.final,
         "complete": result.complete,
+        "outcome": str(result.outcome),
         "started_at": iso(onboarding.started_at),
         "ended_at": iso(result.at) if result.final else None,
         "as_of": iso(result.at),
         "accounts": list(onboarding.accounts),
+        "failed_accounts": list(result.failed_accounts),
         "counts": result.counts,
         "waiting": result.waiting,
         "watch": list(result.watch),

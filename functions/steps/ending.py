@@ -21,7 +21,14 @@ from functions.enrolment.results import (
 )
 from functions.enrolment.turn import fail
 from functions.steps.needs import actions_of
-from functions.steps.publishing import EVENT, Publication, publish_once
+from functions.steps.publishing import (
+    EVENT,
+    INTERIM,
+    ONBOARDING,
+    Publication,
+    message_attributes,
+    publish_once,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -144,7 +151,9 @@ def _send(
     document = result_document(noted, MOST_BYTES) | {"complete_document": uri}
     if channel == EVENT:
         return wiring.publisher.event(document, COMPLETED if result.final else WAITING)
-    return wiring.publisher.message(result_line(result), result_text(noted), document)
+    kind = ONBOARDING if result.final else INTERIM
+    attributes = message_attributes(kind, document, complete=result.complete)
+    return wiring.publisher.message(result_line(result), result_text(noted), document, attributes)
 
 
 def _outcome(ending: Ending, *, complete: bool) -> str:

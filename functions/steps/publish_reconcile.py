@@ -31,7 +31,13 @@ from functions.intake.reconcile_input import reconcile_source_of
 from functions.steps.close_run import STATUS_CHANGE, failure_of, input_of
 from functions.steps.fail_target import error_of, reason_of
 from functions.steps.needs import Needs, actions_of
-from functions.steps.publishing import EVENT, Publication, publish_once
+from functions.steps.publishing import (
+    EVENT,
+    RECONCILE,
+    Publication,
+    message_attributes,
+    publish_once,
+)
 from functions.steps.step import step
 
 if TYPE_CHECKING:
@@ -152,7 +158,10 @@ def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> tuple[str, ..
         document = reconcile_document(noted, MOST_BYTES) | {"complete_document": uri}
         if channel == EVENT:
             return wiring.publisher.event(document, RECONCILED)
-        return wiring.publisher.message(reconcile_line(result), reconcile_text(noted), document)
+        attributes = message_attributes(RECONCILE, document, complete=result.outcome not in ERRORS)
+        return wiring.publisher.message(
+            reconcile_line(result), reconcile_text(noted), document, attributes
+        )
 
     def mark(name: str, message_id: str) -> None:
         wiring.reconciles.mark_published(record.id, name, message_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import Permanent, RollcallError
 
@@ -11,6 +11,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 EVENT, MESSAGE = "event", "message"
+# The message attribute ``kind``.
+ONBOARDING, INTERIM, RECONCILE = "onboarding", "waiting", "reconcile"
+
+
+def message_attributes(kind: str, document: Mapping[str, Any], *, complete: bool) -> dict[str, str]:
+    """The attributes of the message with this document, as docs/events.md describes them."""
+    attributes = {
+        "kind": kind,
+        "outcome": document["outcome"],
+        "complete": "true" if complete else "false",
+        "source": document["source"],
+    }
+    # SNS refuses an empty value; records of earlier versions may have no source.
+    return {name: value for name, value in attributes.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from functions.enrolment.configuration import Configuration
+from functions.enrolment.membership import Outcome
+from functions.enrolment.results import Result, result_document
 from functions.enrolment.scope import Scope
 from functions.services import registry
 from infra.organization import wanted_patterns
+from tests.support.builders import NOW, OTHER, a_membership, an_onboarding
 from tests.support.event_samples import BROUGHT_BY, OPTED_IN_TO, SAMPLES
 from tests.support.events import sample
+from tests.support.examples import example
 
 if TYPE_CHECKING:
     from infra.local.process import LocalAws
@@ -38,3 +42,23 @@ def test_an_event_that_brings_an_account_matches_its_one_pattern(aws: LocalAws, 
     ]
 
     assert matching == [arrival for arrival in (BROUGHT_BY.get(name),) if arrival]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ENABLED])
+def test_the_example_for_failures_of_an_account_matches_when_it_failed(
+    aws: LocalAws, outcome: Outcome
+) -> None:
+    membership = a_membership(account_id=OTHER).settled(outcome, None, NOW)
+    document = result_document(Result(an_onboarding(), (membership,), NOW))
+    event = sample(SAMPLES[0]) | {
+        "source": "rollcall",
+        "detail-type": "Onboarding Completed",
+        "detail": document,
+    }
+    events = aws.client("events", "111122223333", "us-east-1")
+
+    matches = events.test_event_pattern(
+        EventPattern=example("event-pattern"), Event=json.dumps(event)
+    )["Result"]
+
+    assert matches is (outcome is not Outcome.ENABLED)

@@ -43,6 +43,7 @@ from tests.support.lambda_context import CONTEXT
 from tests.support.made_once import make_clients_once
 from tests.support.organization import add_account, found_organization
 from tests.support.permissions import UsedActions
+from tests.support.schemas import ONBOARDING_SCHEMA, RECONCILE_SCHEMA
 from tests.support.tables import copy_tables_cheaply, create_table
 
 if TYPE_CHECKING:
@@ -224,7 +225,10 @@ class Rollcall:
         return {m.key: m for m in result.all if m.account_id in accounts}
 
     def published(self) -> dict[str, list[dict[str, Any]]]:
-        """What subscribers of the topic and the bus have received since the last call."""
+        """What subscribers of the topic and the bus have received since the last call.
+
+        Each document is as its schema says.
+        """
         sqs: Any = self.session.client("sqs")
         received: dict[str, list[dict[str, Any]]] = {}
         for channel in ("topic", "bus"):
@@ -232,9 +236,21 @@ class Rollcall:
             messages = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
             bodies = [json.loads(message["Body"]) for message in messages]
             received[channel] = [body.get("detail", body) for body in bodies]
+            for document in received[channel]:
+                self._hold_to_its_schema(document)
             for message in messages:
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return received
+
+    def _hold_to_its_schema(self, document: dict[str, Any]) -> None:
+        """A published document, and the complete one in the bucket, are as the schema says."""
+        schema = RECONCILE_SCHEMA if "surveyed_at" in document else ONBOARDING_SCHEMA
+        schema.validate(document)
+        uri = document["complete_document"]
+        if uri is not None:
+            complete = self.document(uri)
+            schema.validate(complete)
+            assert "complete_document" not in complete
 
     def published_finally(self) -> list[dict[str, Any]]:
         """The final results on the bus, in their order."""

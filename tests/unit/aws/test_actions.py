@@ -193,7 +193,7 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         "sns",
         "publish",
         {"MessageId": "m-1"},
-        lambda clients: publisher_of(clients).message("subject", "text", {}),
+        lambda clients: publisher_of(clients).message("subject", "text", {}, {}),
     ),
     "ended": (
         "stepfunctions",

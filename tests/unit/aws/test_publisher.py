@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 BUS = "rollcall"
 TOPIC = f"arn:aws:sns:{REGION}:111122223333:rollcall"
 DOCUMENT = {"outcome": "enabled", "name": "Zoë"}
+ATTRIBUTES = {"kind": "onboarding", "outcome": "nothing to do"}
 
 
 class Stubbed:
@@ -96,13 +97,14 @@ def test_people_get_the_text_and_programs_the_document() -> None:
         sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn["Attributes"]["QueueArn"])
 
         sent = Publisher(session.client("events"), sns, BUS, topic).message(
-            "All enabled", "Everything is enabled.", DOCUMENT
+            "All enabled", "Everything is enabled.", DOCUMENT, ATTRIBUTES
         )
 
         [received] = sqs.receive_message(QueueUrl=queue)["Messages"]
         envelope = json.loads(received["Body"])
     assert envelope["MessageId"] == sent
     assert envelope["Subject"] == "All enabled"
+    assert {k: v["Value"] for k, v in envelope["MessageAttributes"].items()} == ATTRIBUTES
     assert json.loads(envelope["Message"]) == DOCUMENT
 
 
@@ -114,10 +116,15 @@ def test_a_message_says_each_protocol_its_own(aws: Stubbed) -> None:
     )
     aws.sns.add_response("publish", {"MessageId": "m-1"})
 
-    assert aws.publisher.message("Zoë: enabled", "Done.\n", DOCUMENT) == "m-1"
+    assert aws.publisher.message("Zoë: enabled", "Done.\n", DOCUMENT, {}) == "m-1"
 
     said = json.loads(sent.pop("Message"))
-    assert sent == {"TopicArn": TOPIC, "Subject": "Zoe: enabled", "MessageStructure": "json"}
+    assert sent == {
+        "TopicArn": TOPIC,
+        "Subject": "Zoe: enabled",
+        "MessageStructure": "json",
+        "MessageAttributes": {},
+    }
     assert said.keys() == by_protocol.keys()
     assert json.loads(said["default"]) == DOCUMENT
     assert (said["email"], said["sms"]) == (by_protocol["email"], by_protocol["sms"])
@@ -127,7 +134,7 @@ def test_a_refusal_of_sns_is_an_error(aws: Stubbed) -> None:
     aws.sns.add_client_error("publish", "AuthorizationError", http_status_code=403)
 
     with pytest.raises(AccessDenied, match="SNS Publish: AuthorizationError"):
-        aws.publisher.message("subject", "text", DOCUMENT)
+        aws.publisher.message("subject", "text", DOCUMENT, ATTRIBUTES)
 
 
 def test_what_is_too_big_is_refused_before_it_is_sent(aws: Stubbed) -> None:
@@ -136,7 +143,7 @@ def test_what_is_too_big_is_refused_before_it_is_sent(aws: Stubbed) -> None:
     with pytest.raises(ServiceRefused, match=f"^the event has .* bytes; {MOST_BYTES} is the most"):
         aws.publisher.event(too_big)
     with pytest.raises(ServiceRefused, match=f"^the message has .* bytes; {MOST_BYTES}"):
-        aws.publisher.message("subject", "text", too_big)
+        aws.publisher.message("subject", "text", too_big, {})
 
 
 @pytest.mark.parametrize(

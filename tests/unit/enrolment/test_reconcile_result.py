@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.coverage import Cell, Listing, State
@@ -38,8 +36,8 @@ from tests.support.builders import (
     a_membership,
     an_onboarding,
 )
+from tests.support.schemas import RECONCILE_SCHEMA
 
-SCHEMA = Draft202012Validator(json.loads(Path("docs/reconcile.schema.json").read_text()))
 LABELS = {service.name: service.label for service in registry.SERVICES}
 STRANGER = AccountId("999900001111")
 THEIR_REASON = Reason(ReasonCode.OTHER_ADMINISTRATOR, "it belongs to another administrator")
@@ -152,8 +150,8 @@ def test_what_runs_have_ended_is_counted_and_what_is_left_has_its_reason() -> No
     ids=["mixed", "nothing", "failed"],
 )
 def test_the_document_is_as_the_schema_says(result: Reconciled) -> None:
-    SCHEMA.validate(reconcile_document(result))
-    SCHEMA.validate(reconcile_document(result, MOST_BYTES) | {"complete_document": None})
+    RECONCILE_SCHEMA.validate(reconcile_document(result))
+    RECONCILE_SCHEMA.validate(reconcile_document(result, MOST_BYTES) | {"complete_document": None})
 
 
 def test_a_long_document_is_shortened_and_says_by_how_much() -> None:

@@ -144,16 +144,40 @@ def test_the_document_tells_of_the_run_how_it_ended() -> None:
         "dry_run": False,
         "final": True,
         "complete": False,
+        "outcome": "failed",
         "started_at": "2027-01-15T08:00:00.000Z",
         "ended_at": "2027-01-15T08:01:01.000Z",
         "as_of": "2027-01-15T08:01:01.000Z",
         "accounts": [ACCOUNT, OTHER],
+        "failed_accounts": [OTHER],
         "waiting": 0,
         "watch": [],
         "failure": "why",
         "notes": ["a note"],
         "omitted": 0,
     }
+
+
+@pytest.mark.parametrize(
+    ("result", "outcome", "failed_accounts"),
+    [
+        (a_result(ENABLED, SKIPPED), "complete", []),
+        (a_result(ENABLED, FAILED), "incomplete", [THIRD]),
+        (a_result(ended(Outcome.TIMED_OUT), SKIPPED), "incomplete", [ACCOUNT]),
+        (a_result(left=(AT_WORK,)), "incomplete", []),
+        (a_result(WAITING, FAILED, final=False), "waiting", [THIRD]),
+        (a_result(ENABLED, left=(AT_WORK,), failure="why"), "failed", []),
+        (a_result(failure="why"), "failed", [ACCOUNT, OTHER]),
+    ],
+    ids=["fine", "failed", "timed out", "left", "interim", "ended early", "before its plan"],
+)
+def test_the_outcome_and_the_accounts_that_failed_can_be_matched(
+    result: Result, outcome: str, failed_accounts: list[str]
+) -> None:
+    document = result_document(result, 0)
+
+    assert document["memberships"] == []
+    assert (document["outcome"], document["failed_accounts"]) == (outcome, failed_accounts)
 
 
 def test_only_what_this_run_did_is_told_and_how_many_transitions_are_not() -> None:

@@ -149,6 +149,7 @@ class Published(Publisher):
     def __init__(self, errors: Errors) -> None:
         self.events: list[tuple[str, dict[str, Any]]] = []
         self.messages: list[tuple[str, str, dict[str, Any]]] = []
+        self.attributes: list[dict[str, str]] = []
         self._errors = errors
 
     def event(self, document: Mapping[str, Any], detail_type: str = COMPLETED) -> str:
@@ -156,9 +157,12 @@ class Published(Publisher):
         self.events.append((detail_type, dict(document)))
         return f"e-{len(self.events)}"
 
-    def message(self, subject: str, text: str, document: Mapping[str, Any]) -> str:
+    def message(
+        self, subject: str, text: str, document: Mapping[str, Any], attributes: Mapping[str, str]
+    ) -> str:
         _fail(self._errors, "message")
         self.messages.append((subject, text, dict(document)))
+        self.attributes.append(dict(attributes))
         return f"m-{len(self.messages)}"
 
 

@@ -53,6 +53,9 @@ def test_a_result_is_published_on_both_channels_and_says_where_all_of_it_is() ->
     assert (subject, subject in text) == ("Rollcall: 1 account: 1 enabled", True)
     assert key == f"onboardings/{RUN}/{int(NOW)}-result.json"
     assert event == message == kept | {"complete_document": f"s3://results/{key}"}
+    assert wiring.published.attributes == [
+        {"kind": "onboarding", "outcome": "complete", "complete": "true", "source": "manual"}
+    ]
     assert the_record(wiring).published == {"event": "e-1", "message": "m-1"}
 
 
