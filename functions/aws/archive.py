@@ -18,6 +18,8 @@ ONBOARDINGS = "onboardings/"
 RECONCILES = "reconciles/"
 SURVEYS = "surveys/"
 SURVEY_DAYS = 30
+# What reconciles have found so far; each replaces it.
+GAPS = f"{RECONCILES}gaps.json"
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "persist": ("s3:PutObject",),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.documents import Planned
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import onboarding_id
+from functions.enrolment.known_gaps import since_of
 from functions.enrolment.membership import ENABLED, Outcome
 from functions.enrolment.reconcile import Verdict
 from functions.enrolment.reconcile_plan import StoredGap, place
@@ -22,6 +23,7 @@ from functions.enrolment.times import duration, iso
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from functions.enrolment.known_gaps import KnownTarget, Place
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.reconcile_record import ReconcileRecord
     from functions.enrolment.records import OnboardingRecord
@@ -83,8 +85,9 @@ class Reconciled:
 
     ``plan`` is its persisted plan, None if it ended before it had one, and ``gaps`` are those of
     that plan. ``runs`` are the records of the runs by id, ``rows`` the memberships that runs were
-    to enrol as they are in the table now. ``labels`` are the services' display names. ``failure``
-    says why it ended early.
+    to enrol as they are in the table now. ``known`` is what reconciles had found before, None if it
+    could not be read. ``labels`` are the services' display names. ``failure`` says why it ended
+    early.
     """
 
     record: ReconcileRecord
@@ -93,6 +96,7 @@ class Reconciled:
     gaps: tuple[StoredGap, ...] = ()
     runs: Mapping[str, OnboardingRecord] = field(default_factory=lambda: MappingProxyType({}))
     rows: Mapping[MembershipKey, Membership] = field(default_factory=lambda: MappingProxyType({}))
+    known: Mapping[Place, KnownTarget] | None = None
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     notes: tuple[str, ...] = ()
     failure: str | None = None
@@ -195,6 +199,20 @@ def reconcile_document(result: Reconciled, most_bytes: int | None = None) -> dic
         if room is not None:
             room -= sum(size_of(each) + len(", ") for each in fitting)
     return {**document, "omitted": omitted}
+
+
+def counts_after(result: Reconciled) -> dict[Place, Mapping[str, int]]:
+    """The counts (``enabled``, ``gaps``, …) of each target that was read, after the runs."""
+    return {
+        (target["service"], target["region"]): target["after"]
+        for target in _targets(result)
+        if target["problem"] is None
+    }
+
+
+def gaps_by_reason(result: Reconciled) -> dict[str, int]:
+    """How many gaps are left by reason code; without one, by what a run would do."""
+    return dict(Counter(map(_code, result.left)))
 
 
 def reconcile_line(result: Reconciled) -> str:
@@ -352,6 +370,7 @@ def _entry(result: Reconciled, gap: StoredGap) -> dict[str, Any]:
         "account_id": gap.account_id,
         **place(gap.target),
         "status": gap.status,
+        "since": iso(since_of(result.known or {}, gap, result.record.surveyed_at or result.at)),
         "action": gap.action,
         "disposition": str(gap.disposition),
         "reason": None if gap.reason is None else gap.reason.text,

@@ -113,6 +113,16 @@ class Result:
         return (*self.notes, *_automation_notes(self.memberships))
 
     @property
+    def seconds_to_enabled(self) -> dict[str, list[float]]:
+        """How long each membership took that this run enabled, by the service's name."""
+        taken: dict[str, list[float]] = {}
+        for membership in self.memberships:
+            seconds = _seconds(membership)
+            if membership.outcome is Outcome.ENABLED and seconds is not None:
+                taken.setdefault(membership.target.service.name, []).append(seconds)
+        return taken
+
+    @property
     def counts(self) -> dict[str, int]:
         """The number of memberships by outcome, including outcomes with 0."""
         counted = Counter(membership.outcome for membership in self.all)
@@ -251,8 +261,6 @@ def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
 
 def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
     transitions = membership.transitions
-    began = transitions[0].at if transitions else membership.settled_at
-    ended = membership.settled_at
     return {
         "account_id": membership.account_id,
         "service": membership.target.service.name,
@@ -268,8 +276,15 @@ def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:
         },
         "transitions": [{"status": t.status, "at": iso(t.at)} for t in transitions],
         "transitions_omitted": membership.transition_count - len(transitions),
-        "seconds": round(ended - began, 3) if began is not None and ended is not None else None,
+        "seconds": _seconds(membership),
     }
+
+
+def _seconds(membership: Membership) -> float | None:
+    """The seconds from the first reading to the outcome; None without an outcome."""
+    transitions, ended = membership.transitions, membership.settled_at
+    began = transitions[0].at if transitions else ended
+    return round(ended - began, 3) if began is not None and ended is not None else None
 
 
 def as_many_as_fit(entries: list[dict[str, Any]], room: int | None) -> list[dict[str, Any]]:

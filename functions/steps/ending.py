@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 
-from functions.aws import ledger
+from functions.aws import ledger, metrics
 from functions.aws.archive import result_key
+from functions.aws.metrics import measure
 from functions.aws.publisher import COMPLETED, WAITING
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.reason import ReasonCode
@@ -163,7 +164,8 @@ def _outcome(ending: Ending, *, complete: bool) -> str:
 
 
 def _count(result: Result) -> None:
-    """One EMF line for each outcome, because all metrics of a line share its dimensions."""
+    measure(metrics.RUNS, 1, outcome=result.outcome)
     for outcome, count in result.counts.items():
-        with single_metric(name="Memberships", unit=MetricUnit.Count, value=count) as metric:
-            metric.add_dimension(name="outcome", value=outcome)
+        measure(metrics.MEMBERSHIPS, count, outcome=outcome)
+    for service, seconds in result.seconds_to_enabled.items():
+        measure(metrics.TIME_TO_ENABLED, *seconds, unit=MetricUnit.Seconds, service=service)

@@ -19,8 +19,8 @@ class Needs:
     the machine of reconciles; ``starts`` on the machine of onboardings itself. ``services`` are
     what the step does at every service, as its administrator. ``surveys`` are done on the bucket's
     documents of surveys. ``publishes``: it puts events on the bus, messages on the topic and
-    documents into the bucket. A step with actions on the ``member_role`` is not there where no such
-    role is configured.
+    documents into the bucket; ``results`` are done on those documents beside that. A step with
+    actions on the ``member_role`` is not there where no such role is configured.
     """
 
     timeout: int
@@ -33,6 +33,7 @@ class Needs:
     surveys: tuple[str, ...] = ()
     services: tuple[Verb, ...] = ()
     publishes: bool = False
+    results: tuple[str, ...] = ()
     member_role: tuple[str, ...] = ()
 
 

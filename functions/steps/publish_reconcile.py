@@ -30,6 +30,7 @@ from functions.enrolment.results import MOST_BYTES
 from functions.intake.reconcile_input import reconcile_source_of
 from functions.steps.close_run import STATUS_CHANGE, failure_of, input_of
 from functions.steps.fail_target import error_of, reason_of
+from functions.steps.found_gaps import known_gaps, measure_reconcile, remember
 from functions.steps.needs import Needs, actions_of
 from functions.steps.publishing import (
     EVENT,
@@ -54,6 +55,7 @@ NEEDS = Needs(
         *actions_of(ledger.ACTIONS, "onboardings", "read"),
     ),
     surveys=actions_of(archive.ACTIONS, "read"),
+    results=actions_of(archive.ACTIONS, "read"),
     publishes=True,
 )
 
@@ -96,6 +98,7 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
         return _ended(error_of_outcome(record.outcome or ""), record.outcome or "")
     result = reconciled(record, failure, wiring, last=last)
     problems = _publish(result, wiring, last=last)
+    remember(result, wiring, last=last)
     now = wiring.now()
     wiring.reconciles.close(record.id, failure or str(result.outcome), now)
     wiring.reconciles.release(record.execution_arn, now)
@@ -130,7 +133,10 @@ def reconciled(
         if not last:
             raise
         return replace(result, notes=(f"the plan could not be read: {error}",))
-    return result if plan is None else _with_runs(result, plan, wiring)
+    if plan is None:
+        return result
+    known = known_gaps(wiring, last=last)
+    return _with_runs(replace(result, known=known), plan, wiring)
 
 
 def _with_runs(result: Reconciled, plan: Mapping[str, Any], wiring: Wiring) -> Reconciled:
@@ -165,5 +171,7 @@ def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> tuple[str, ..
 
     def mark(name: str, message_id: str) -> None:
         wiring.reconciles.mark_published(record.id, name, message_id)
+        if name == EVENT:
+            measure_reconcile(result, wiring)
 
     return publish_once(Publication(record.published, keep, send, mark), last=last)

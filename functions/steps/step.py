@@ -1,4 +1,4 @@
-"""What every step's handler has in common: its log and its errors."""
+"""What every step's handler has in common: its log, its errors, and the metric of throttling."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.logging.formatter import LambdaPowertoolsFormatter
 
-from functions.enrolment.errors import RollcallError
+from functions.aws.metrics import THROTTLED_STEPS, measure
+from functions.enrolment.errors import RollcallError, Throttled
 from functions.enrolment.text import redact
 from functions.steps import wiring
 
@@ -64,6 +65,8 @@ def step(work: Work) -> Handler:
             result = work(event, wiring.wiring())
         except Exception as error:
             error_name, text = type(error).__name__, redact(str(error))
+            if isinstance(error, Throttled):
+                measure(THROTTLED_STEPS, 1)
             if isinstance(error, RollcallError):
                 logger.warning("%s: %s", error_name, text)
             else:

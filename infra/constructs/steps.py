@@ -144,7 +144,7 @@ class Steps:
     def _allow_publishing(self, step: Step, results: str) -> None:
         step.allow(publisher.ACTIONS["event"], self._bus.event_bus_arn)
         step.allow(publisher.ACTIONS["message"], self._topic.topic_arn)
-        self._allow_documents(step, archive.ACTIONS["persist"], results)
+        self._allow_documents(step, (*archive.ACTIONS["persist"], *step.needs.results), results)
 
     def _allow_documents(self, step: Step, actions: Sequence[str], prefix: str) -> None:
         step.allow(actions, self._bucket.arn_for_objects(f"{prefix}*"))

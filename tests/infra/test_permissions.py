@@ -125,7 +125,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "dynamodb:UpdateItem",
         },
         "surveys": {"s3:GetObject"},
-        "reconciles": {"s3:PutObject"},
+        "reconciles": {"s3:GetObject", "s3:PutObject"},
         **ANNOUNCING,
     },
 }

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from functions.aws.archive import GAPS
 from functions.aws.reconciles import Lock
 from functions.enrolment.account import AccountState
 from functions.enrolment.errors import AccessDenied, Throttled
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.times import iso
 from functions.steps import publish_reconcile
 from tests.support.builders import NOW
 from tests.unit.steps.reconciling import (
@@ -297,3 +299,131 @@ def test_what_drifted_is_told_with_both_times_and_how_it_ended() -> None:
         None,
     )
     assert drift["enabled_at"] < drift["found_at"]
+
+
+DAY = 86_400
+EVERYTHING: dict[str, Any] = {"report_only": True}
+
+
+def metrics(capsys: pytest.CaptureFixture[str]) -> dict[str, list[float]]:
+    """What was measured since the last call, by name and dimension."""
+    found: dict[str, list[float]] = {}
+    for line in capsys.readouterr().out.splitlines():
+        written = json.loads(line)
+        [directive] = written.pop("_aws")["CloudWatchMetrics"]
+        [metric], [dimensions] = directive["Metrics"], directive["Dimensions"]
+        name = "/".join([metric["Name"], *(written[each] for each in dimensions)])
+        found.setdefault(name, []).extend(written[metric["Name"]])
+    return found
+
+
+def reports(wiring: Wired, name: str, at: float, enabled: int, **given: Any) -> Wired:
+    """A reconcile at a time that only reports, where so many of the ten are Enabled everywhere."""
+    wiring = later(wiring, at)
+    wiring.target.statuses = dict.fromkeys(ACCOUNTS[:enabled], Status.ENABLED)
+    changes = {
+        "onboarding_id": name,
+        "execution_arn": f"{EXECUTION}-{name}",
+        "started_at": iso(NOW + at),
+        "input": EVERYTHING | given,
+    }
+    survey(wiring, **changes)
+    publish(wiring, **changes)
+    return wiring
+
+
+def test_a_reconcile_measures_the_coverage_and_the_gaps_that_are_left(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wiring = organization()
+
+    reports(wiring, "first", 0, enabled=7)
+
+    everywhere = len(wiring.configuration.regions)
+    assert metrics(capsys) == {
+        "CoverageFell": [0],
+        "OldGaps": [0],
+        **{f"Enabled/{each.name}": [7 * everywhere] for each in wiring.services},
+        **{f"ToBeEnabled/{each.name}": [10 * everywhere] for each in wiring.services},
+        "Gaps/create": [3 * everywhere * len(wiring.services)],
+    }
+
+
+def test_what_was_enabled_at_the_reconcile_before_and_is_a_gap_now_is_measured(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wiring = organization()
+    reports(wiring, "first", 0, enabled=7)
+    metrics(capsys)
+
+    reports(wiring, "second", DAY, enabled=5)
+    fallen = metrics(capsys)["CoverageFell"]
+    reports(wiring, "third", 2 * DAY, enabled=5)
+    same = metrics(capsys)["CoverageFell"]
+
+    places = len(wiring.configuration.targets)
+    assert (fallen, same) == ([2 * places], [0])
+
+
+def test_gaps_that_daily_reconciles_find_again_are_old_and_say_since_when(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wiring = organization()
+    reports(wiring, "first", 0, enabled=9)
+    metrics(capsys)
+
+    reports(wiring, "second", DAY - 600, enabled=8)
+
+    places = len(wiring.configuration.targets)
+    assert metrics(capsys)["OldGaps"] == [places]
+    document = wiring.published.events[-1][1]
+    assert {(gap["account_id"], gap["since"]) for gap in document["gaps"]} == {
+        (ACCOUNTS[9], iso(NOW)),
+        (ACCOUNTS[8], iso(NOW + DAY - 600)),
+    }
+
+
+def test_a_reconcile_of_some_targets_measures_no_coverage_of_the_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wiring = organization()
+    reports(wiring, "first", 0, enabled=9)
+    metrics(capsys)
+
+    reports(wiring, "second", DAY, enabled=10, services=["guardduty"])
+
+    # The gaps of the other services are as old as they were when they were found.
+    assert metrics(capsys) == {
+        **{"CoverageFell": [0], "OldGaps": [0]},
+        **{"Enabled/guardduty": [20], "ToBeEnabled/guardduty": [20]},
+    }
+
+
+def test_what_is_known_is_persisted_once_the_result_is_published_and_measured_once(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    wiring = organization()
+    reports(wiring, "first", 0, enabled=9)
+    metrics(capsys)
+    wiring.errors["message"] = iter([Throttled("slow down")])
+
+    with pytest.raises(Throttled):
+        reports(wiring, "second", DAY, enabled=8)
+    assert metrics(capsys)["CoverageFell"] == [len(wiring.configuration.targets)]
+    reports(wiring, "second", DAY, enabled=8)
+
+    assert "CoverageFell" not in metrics(capsys)
+    assert {target["at"] for target in wiring.kept.documents[GAPS]["targets"]} == {NOW + DAY}
+
+
+def test_without_what_reconciles_found_before_everything_is_found_anew(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """S3 answers AccessDenied for a document that does not exist."""
+    wiring = surveyed()
+    wiring.errors["archive read"] = iter([None, AccessDenied("S3 GetObject: AccessDenied")])
+
+    assert publish(wiring)["error"] == ""
+
+    assert metrics(capsys)["CoverageFell"] == [0]
+    assert len(wiring.kept.documents[GAPS]["targets"]) == 1

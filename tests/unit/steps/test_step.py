@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.errors import RollcallError, Throttled
-from functions.enrolment.membership import Outcome, Status
+from functions.aws.metrics import measure
+from functions.enrolment.errors import RollcallError, ServiceUnavailable, Throttled
+from functions.enrolment.membership import ENABLED, Observation, Outcome, Status
 from functions.steps import publish_results
 from functions.steps.step import logger, step
-from tests.support.builders import ACCOUNT, EMAIL, NOW, RUN, a_membership
+from tests.support.builders import ACCOUNT, EMAIL, NOW, OTHER, RUN, a_membership
 from tests.support.lambda_context import CONTEXT
 from tests.unit.steps.support import begin, run, wired
 
@@ -146,30 +147,81 @@ def test_an_event_is_not_logged_whatever_the_environment_says(
     assert [line["message"] for line in lines(log)] == ["done"]
 
 
-def test_the_end_of_a_run_counts_memberships_by_outcome(
+def measured(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """The lines of the embedded metric format, each with one metric."""
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_the_end_of_a_run_is_measured(
     log: io.StringIO, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("POWERTOOLS_METRICS_NAMESPACE", "Mine")
     wiring = wired()
-    begin(wiring, a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW))
+    seen = Observation(ACCOUNT, Status.ENABLED, "Enabled")
+    enabled = a_membership(Status.ABSENT).seen(seen, NOW + 2.5)
+    before = a_membership(Status.ENABLED, account_id=OTHER)
+    begin(
+        wiring,
+        enabled.settled(Outcome.ENABLED, None, NOW + 2.5),
+        before.settled(Outcome.ALREADY_ENABLED, None, NOW),
+        accounts=(ACCOUNT, OTHER),
+    )
 
     run(publish_results.handler, {"onboarding_id": RUN}, wiring)
 
-    counted = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert {line["outcome"]: line["Memberships"] for line in counted} == {
-        str(outcome): [1.0 if outcome is Outcome.ENABLED else 0.0] for outcome in Outcome
+    written = measured(capsys)
+    counted = {line["outcome"]: line["Memberships"] for line in written if "Memberships" in line}
+    assert counted == {str(outcome): [1.0 if outcome in ENABLED else 0.0] for outcome in Outcome}
+    assert [(each["outcome"], each["Runs"]) for each in written if "Runs" in each] == [
+        ("complete", [1.0])
+    ]
+    # What was Enabled before is not what the run took time for.
+    [taken] = [each for each in written if "TimeToEnabled" in each]
+    assert (taken["service"], taken["TimeToEnabled"]) == ("guardduty", [2.5])
+    assert {json.dumps(line["_aws"]["CloudWatchMetrics"]) for line in written} == {
+        json.dumps(
+            [
+                {
+                    "Namespace": "Mine",
+                    "Dimensions": [[dimension]],
+                    "Metrics": [{"Name": name, "Unit": unit}],
+                }
+            ]
+        )
+        for name, dimension, unit in (
+            ("Memberships", "outcome", "Count"),
+            ("Runs", "outcome", "Count"),
+            ("TimeToEnabled", "service", "Seconds"),
+        )
     }
-    for line in counted:
-        (metrics,) = line["_aws"]["CloudWatchMetrics"]
-        assert metrics == {
-            "Namespace": "Mine",
-            "Dimensions": [["outcome"]],
-            "Metrics": [{"Name": "Memberships", "Unit": "Count"}],
-        }
     assert len(lines(log)) == 1
 
 
-def test_any_other_step_counts_nothing(
+def test_every_value_is_measured_in_lines_of_at_most_a_hundred(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    measure("TimeToEnabled", *range(250), service="guardduty")
+    measure("TimeToEnabled", service="detective")
+
+    written = measured(capsys)
+    assert [value for line in written for value in line["TimeToEnabled"]] == list(range(250))
+    assert max(len(line["TimeToEnabled"]) for line in written) <= 100
+    assert {line["service"] for line in written} == {"guardduty"}
+
+
+@pytest.mark.parametrize(
+    ("error", "count"), [(Throttled("slow down"), 1), (ServiceUnavailable("503"), 0)]
+)
+def test_a_step_that_was_throttled_is_counted(
+    error: Exception, count: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(type(error)):
+        run(a_step(error), EVENT, wired())
+
+    assert [line["ThrottledSteps"] for line in measured(capsys)] == [[1.0]] * count
+
+
+def test_any_other_step_measures_nothing(
     log: io.StringIO, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(a_step({}), EVENT, wired())

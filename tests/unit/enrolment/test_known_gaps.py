@@ -1,0 +1,124 @@
+"""What reconciles have found so far: the age of gaps, and memberships that were lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from functions.enrolment.account import AccountId
+from functions.enrolment.known_gaps import (
+    KnownGaps,
+    KnownTarget,
+    known_from_json,
+    known_to_json,
+    lost,
+    with_found,
+)
+from functions.enrolment.reconcile import Disposition
+from functions.enrolment.reconcile_plan import StoredGap
+from functions.enrolment.target import Target
+from functions.services import registry
+from tests.support.builders import NOW, TARGET
+
+HERE = ("guardduty", "eu-west-1")
+THERE = ("guardduty", "us-east-1")
+BOTH = (HERE, THERE)
+ONE, TWO, THREE = (AccountId(str(number) * 12) for number in (1, 2, 3))
+DAY, HOUR = 86_400, 3_600
+
+
+def gap(account: AccountId, target: Target = TARGET) -> StoredGap:
+    return StoredGap(account, target, "Absent", "create", Disposition.RUN, None, None, 0)
+
+
+def here(at: float, enabled: int, *accounts: AccountId, since: float = NOW) -> KnownGaps:
+    return {HERE: KnownTarget(at, enabled, dict.fromkeys(accounts, since))}
+
+
+def test_a_gap_has_the_time_at_which_it_was_first_found() -> None:
+    known = here(NOW, 5, ONE, TWO, since=NOW - DAY)
+
+    now = with_found(known, {HERE: 6}, [gap(ONE), gap(THREE)], NOW + DAY, BOTH)
+
+    assert now == {HERE: KnownTarget(NOW + DAY, 6, {ONE: NOW - DAY, THREE: NOW + DAY})}
+
+
+def test_a_gap_that_was_closed_in_between_begins_anew() -> None:
+    closed = with_found(here(NOW, 5, ONE), {HERE: 6}, [], NOW + DAY, BOTH)
+
+    again = with_found(closed, {HERE: 5}, [gap(ONE)], NOW + 2 * DAY, BOTH)
+
+    assert again[HERE].since == {ONE: NOW + 2 * DAY}
+
+
+@pytest.mark.parametrize(
+    ("after", "old"),
+    [(0, 0), (6 * HOUR, 0), (DAY - HOUR // 4, 1), (3 * DAY, 1)],
+    ids=["the same", "the same day", "a daily one, a bit early", "days later"],
+)
+def test_a_gap_is_old_when_reconciles_have_found_it_for_a_day(after: float, old: int) -> None:
+    known = with_found({}, {HERE: 5}, [gap(ONE)], NOW, BOTH)
+
+    now = with_found(known, {HERE: 5}, [gap(ONE), gap(TWO)], NOW + after, BOTH)
+
+    assert now[HERE].old == old
+
+
+def test_a_target_that_was_not_read_stays_as_it_was_and_one_not_configured_goes() -> None:
+    known = here(NOW, 5, ONE) | {THERE: KnownTarget(NOW, 1, {})}
+
+    unread = with_found(known, {THERE: 2}, [gap(TWO)], NOW + DAY, BOTH)
+    gone = with_found(known, {THERE: 2}, [], NOW + DAY, [THERE])
+
+    assert unread == here(NOW, 5, ONE) | {THERE: KnownTarget(NOW + DAY, 2, {})}
+    assert set(gone) == {THERE}
+
+
+def test_what_a_later_reconcile_found_is_not_replaced() -> None:
+    known = here(NOW + DAY, 5, ONE)
+
+    assert with_found(known, {HERE: 9}, [gap(TWO)], NOW, BOTH) == known
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"),
+    [
+        (here(NOW, 5, ONE), 0),
+        (here(NOW, 4, ONE, TWO), 1),
+        (here(NOW, 2, ONE, TWO, THREE), 2),
+        (here(NOW, 4, ONE), 0),
+        (here(NOW, 5, ONE, TWO), 0),
+        (here(NOW, 6), 0),
+        ({THERE: KnownTarget(NOW, 0, {ONE: NOW})}, 0),
+    ],
+    ids=[
+        "nothing changed",
+        "one was removed",
+        "more enabled are gone than there are new gaps",
+        "an account left the organisation",
+        "a new account failed",
+        "a gap was closed",
+        "a target without anything to compare with",
+    ],
+)
+def test_what_was_enabled_and_is_a_gap_now_was_lost(now: KnownGaps, expected: int) -> None:
+    assert lost(here(NOW - DAY, 5, ONE), now) == expected
+
+
+def test_what_is_known_is_read_as_it_was_persisted() -> None:
+    known: KnownGaps = {
+        HERE: KnownTarget(NOW, 5, {ONE: NOW, TWO: NOW - 0.25, THREE: NOW}),
+        THERE: KnownTarget(NOW + 1, 0, {}),
+    }
+
+    assert known_from_json(json.loads(json.dumps(known_to_json(known)))) == known
+    assert known_from_json(known_to_json({})) == {}
+
+
+def test_the_place_of_a_gap_is_its_target() -> None:
+    elsewhere = Target(registry.GUARDDUTY, "us-east-1")
+
+    now = with_found({}, dict.fromkeys(BOTH, 0), [gap(ONE), gap(TWO, elsewhere)], NOW, BOTH)
+
+    assert {place: set(it.since) for place, it in now.items()} == {HERE: {ONE}, THERE: {TWO}}
