@@ -72,8 +72,12 @@ class Names:
     @property
     def redrive(self) -> str:
         """The command that redrives this deployment's events."""
+        return self.command("redrive")
+
+    def command(self, arguments: str) -> str:
+        """A command of the command line for this deployment, such as ``status --gaps``."""
         option = "" if self.deployment == DEFAULT else f" --name {self.deployment}"
-        return f".venv/bin/rollcall redrive{option}"
+        return f".venv/bin/rollcall {arguments}{option}"
 
     def bus(self, kind: str) -> str:
         """The bus; ``kind`` is ``own`` or ``default``."""

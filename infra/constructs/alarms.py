@@ -12,6 +12,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from functions.aws import metrics
 from infra.constructs.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from aws_cdk import aws_sqs as sqs
     from aws_cdk import aws_stepfunctions as sfn
 
+    from infra.names import Names
     from infra.notifications import Subscriber
 
 _AGAIN = (
@@ -29,17 +31,19 @@ _AGAIN = (
 )
 _FAILED = (
     "A run failed: it ended with memberships that are not Enabled, or before it could process them."
-    f" The error and cause of the failed execution give the reason. Once that is fixed, {_AGAIN}"
+    " To list the former, run: {incomplete}. To list the latter, run: {failed}. The error and cause"
+    f" of the failed execution give the reason. Once that is fixed, {_AGAIN}"
 )
 _ABORTED = (
     "A run was aborted: somebody stopped its execution (StopExecution in CloudTrail says who). Its"
-    " published result lists the memberships that are not Enabled. If they should be enrolled,"
-    f" {_AGAIN}"
+    " published result lists the memberships that are not Enabled. To list such runs, run:"
+    f" {{failed}}. If the memberships should be enrolled, {_AGAIN}"
 )
 _TIMED_OUT = (
     "A run timed out: its execution reached the state machine's time limit, which its deadlines"
-    " should have prevented. Its published result lists the memberships that are not Enabled. Look"
-    f" in the execution's history for the state that did not end, then {_AGAIN}"
+    " should have prevented. Its published result lists the memberships that are not Enabled. To"
+    " list such runs, run: {failed}. Look in the execution's history for the state that did not"
+    f" end, then {_AGAIN}"
 )
 _THROTTLED = (
     "Step Functions throttles the state transitions of {what}. They continue, but later; nothing is"
@@ -53,17 +57,31 @@ _RECONCILE_FAILED = (
     " it would create or invite more accounts than most_changes allows and started no run; check"
     " the list in the result and, if it is right, start a reconcile by hand with"
     ' {"most_changes": N} as the result says. ReconcileFailed: the cause of the failed execution'
-    " says what to mend; then start a reconcile by hand."
+    " says what to mend; then start a reconcile by hand. To list the gaps, run: {gaps}"
 )
 _RECONCILE_ABORTED = (
     "A reconcile was aborted: somebody stopped its execution (StopExecution in CloudTrail says"
     " who). Runs that it had started and that had planned continue; the others end without a"
-    " change. If the gaps should be closed, start a reconcile by hand."
+    " change. To list the gaps, run: {gaps}. If they should be closed, start a reconcile by hand."
 )
 _RECONCILE_TIMED_OUT = (
     "A reconcile timed out: its execution reached the state machine's time limit, which its"
     " deadline should have prevented. Look in the execution's history for the state that did not"
-    " end, then start a reconcile by hand."
+    " end, then start a reconcile by hand. To list the gaps, run: {gaps}"
+)
+_COVERAGE_FELL = (
+    "The coverage fell: memberships that were Enabled at the reconcile before are gaps now, and the"
+    " reconcile has not enabled them again. Somebody may have removed members, or disabled a"
+    " service. To list the gaps, run: {gaps}. drift in the reconcile's published result says which"
+    " memberships a run had enabled before. Close the gaps as the reasons say. The alarm ends with"
+    " the next reconcile that finds no further ones, also if these gaps are left."
+)
+_OLD_GAPS = (
+    "Gaps are older than a day: reconciles have found the same memberships not Enabled for that"
+    " long. To list the gaps with what to do about each, run: {gaps}. Most need a person: the owner"
+    " of the account, or a change in it. If an account is not to be enrolled, exclude it by the"
+    " configuration's scope. The alarm ends with the first reconcile that finds no old gap; until"
+    " then, further ones are not reported by it."
 )
 _NOT_STARTED = (
     "A reconcile was not started at its time: EventBridge Scheduler tried for an hour and gave up."
@@ -72,6 +90,9 @@ _NOT_STARTED = (
     " organisation) and delete the message; as long as it is in the queue, 14 days at most, the"
     " alarm stays."
 )
+# How the command line calls the outcomes of runs that did not end complete.
+_OUTCOMES = ("incomplete", "failed")
+_GAPS = "status --gaps"
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
@@ -117,8 +138,9 @@ class Alarms(Construct):
     def watch_schedule(self, queue: sqs.IQueue) -> None:
         """Alarm when a reconcile was not started at its time; ``queue`` is the schedule's.
 
-        That none succeeded for a while is not watched: how long that may be, a schedule does not
-        say. One that was started and does not succeed fails, is aborted or times out.
+        That none succeeded for a while is not watched. How long that may be, not every schedule
+        says; and an alarm on missing executions would be raised by a first deployment, until its
+        first reconcile. One that was started and does not succeed fails, is aborted or times out.
         """
         self._watch_queue(queue, "Reconciles Not Started", _NOT_STARTED)
 
@@ -133,7 +155,7 @@ class Alarms(Construct):
             about=about,
         )
 
-    def watch_onboardings(self, machine: sfn.StateMachine, *, label: str) -> None:
+    def watch_onboardings(self, machine: sfn.StateMachine, names: Names, *, label: str) -> None:
         """Alarm when an onboarding's execution fails, is aborted, times out or is throttled.
 
         ``label`` is the Distributed Map's. Its children have metrics of their own, as those of a
@@ -144,23 +166,51 @@ class Alarms(Construct):
         """
         arn = machine.state_machine_arn
         throttled = _THROTTLED.format(what="runs")
-        self._watch_executions(arn, "Failed Executions", "ExecutionsFailed", _FAILED)
-        self._watch_executions(arn, "Aborted Executions", "ExecutionsAborted", _ABORTED)
-        self._watch_executions(arn, "Timed Out Executions", "ExecutionsTimedOut", _TIMED_OUT)
+        commands = {each: names.command(f"runs --outcome {each}") for each in _OUTCOMES}
+        failed, aborted, timed_out = (
+            about.format(**commands) for about in (_FAILED, _ABORTED, _TIMED_OUT)
+        )
+        self._watch_executions(arn, "Failed Executions", "ExecutionsFailed", failed)
+        self._watch_executions(arn, "Aborted Executions", "ExecutionsAborted", aborted)
+        self._watch_executions(arn, "Timed Out Executions", "ExecutionsTimedOut", timed_out)
         self._watch_executions(arn, "Throttled Executions", "ExecutionThrottled", throttled)
         children = f"{arn}/{label}"
         self._watch_executions(children, "Throttled Targets", "ExecutionThrottled", throttled)
 
-    def watch_reconciles(self, machine: sfn.StateMachine) -> None:
+    def watch_reconciles(self, machine: sfn.StateMachine, names: Names) -> None:
         """Alarm when a reconcile's execution fails, is aborted, times out or is throttled."""
         arn = machine.state_machine_arn
         throttled = _THROTTLED.format(what="reconciles")
-        self._watch_executions(arn, "Failed Reconciles", "ExecutionsFailed", _RECONCILE_FAILED)
-        self._watch_executions(arn, "Aborted Reconciles", "ExecutionsAborted", _RECONCILE_ABORTED)
-        self._watch_executions(
-            arn, "Timed Out Reconciles", "ExecutionsTimedOut", _RECONCILE_TIMED_OUT
+        gaps = names.command(_GAPS)
+        # One text contains JSON, whose braces format would take for fields.
+        failed, aborted, timed_out = (
+            about.replace("{gaps}", gaps)
+            for about in (_RECONCILE_FAILED, _RECONCILE_ABORTED, _RECONCILE_TIMED_OUT)
         )
+        self._watch_executions(arn, "Failed Reconciles", "ExecutionsFailed", failed)
+        self._watch_executions(arn, "Aborted Reconciles", "ExecutionsAborted", aborted)
+        self._watch_executions(arn, "Timed Out Reconciles", "ExecutionsTimedOut", timed_out)
         self._watch_executions(arn, "Throttled Reconciles", "ExecutionThrottled", throttled)
+
+    def watch_coverage(self, names: Names) -> None:
+        """Alarm when a reconcile finds that the coverage fell, or gaps older than a day."""
+        gaps = names.command(_GAPS)
+        for name, metric, about in (
+            ("Coverage Fell", metrics.COVERAGE_FELL, _COVERAGE_FELL),
+            ("Old Gaps", metrics.OLD_GAPS, _OLD_GAPS),
+        ):
+            self._alarm(
+                name,
+                metric=cloudwatch.Metric(
+                    namespace=names.metrics,
+                    metric_name=metric,
+                    period=FIVE_MINUTES,
+                    statistic=cloudwatch.Stats.MAXIMUM,
+                ),
+                # Between two reconciles there is no data: what the last one found still holds.
+                missing=cloudwatch.TreatMissingData.IGNORE,
+                about=about.format(gaps=gaps),
+            )
 
     def _watch_executions(self, machine_arn: str, name: str, metric: str, about: str) -> None:
         self._alarm(
@@ -172,6 +222,7 @@ class Alarms(Construct):
                 period=FIVE_MINUTES,
                 statistic=cloudwatch.Stats.SUM,
             ),
+            # Without an execution that ended so, there is no data.
             missing=cloudwatch.TreatMissingData.NOT_BREACHING,
             about=about,
         )

@@ -134,8 +134,9 @@ class RollcallStack(cdk.Stack):
             remedy="The messages' attribute ERROR_MESSAGE gives the cause. Once that is fixed, run:"
             f" {config.names.redrive}",
         )
-        alarms.watch_onboardings(self.machine, label=TARGET_LABEL)
-        alarms.watch_reconciles(self.reconciles)
+        alarms.watch_onboardings(self.machine, config.names, label=TARGET_LABEL)
+        alarms.watch_reconciles(self.reconciles, config.names)
+        alarms.watch_coverage(config.names)
         if schedule is not None:
             alarms.watch_schedule(schedule.undelivered)
         self._add_outputs()

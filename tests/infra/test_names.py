@@ -14,7 +14,7 @@ from infra.asset import staged_asset
 from infra.names import MOST_OF_A_NAME, Names
 from tests.conftest import ACCEPTING, cdk_json
 from tests.infra.conftest import ORGANIZED, synthesise
-from tests.infra.support import resources, steps, the
+from tests.infra.support import resources, steps, text, the
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -110,6 +110,10 @@ def test_metrics_and_the_command_in_alarms_are_those_of_the_deployment(both: Tem
     for stack in ("Trial", "TrialOrganizationEvents", "TrialControlTowerEvents"):
         alarms = resources(both[stack], "AWS::CloudWatch::Alarm")
         assert ".venv/bin/rollcall redrive --name Trial" in json.dumps(alarms)
+    for alarm in resources(both["Trial"], "AWS::CloudWatch::Alarm").values():
+        said = text(alarm["AlarmDescription"])
+        assert said.count("rollcall ") == said.count("--name Trial")
+        assert alarm["Namespace"] in ("Trial", "AWS/SQS", "AWS/States")
 
 
 def test_the_longest_name_leaves_room_in_the_name_of_every_role_and_rule(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -180,7 +181,7 @@ def test_the_machine_and_the_queue_are_watched(
     (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
     children = f"{machine}/{label}"
 
-    assert len(alarms) == len(machines) + 2
+    assert len(alarms) == len(machines) + len(watched_queues(template)) + 2
     check_alarms(template)
     for alarm in machines:
         assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
@@ -203,9 +204,28 @@ def test_the_machine_and_the_queue_are_watched(
     }
     for (metric, watched_machine), about in watched.items():
         what = "reconcile" if watched_machine == reconciles else "run"
-        assert (f"start a {what} by hand" in about) == metric.startswith("Executions")
+        ended = metric.startswith("Executions")
+        command = "status --gaps" if what == "reconcile" else "runs --outcome failed"
+        assert (f"start a {what} by hand" in about) == ended
+        assert (f".venv/bin/rollcall {command}" in about) == ended
+        assert not re.search(r"\{[a-z]", about)
+    assert "runs --outcome incomplete" in watched["ExecutionsFailed", machine]
     for error in ("ReconcileIncomplete", "ConfirmationRequired", "ReconcileFailed"):
         assert error in watched["ExecutionsFailed", reconciles]
+
+
+def test_what_a_reconcile_found_of_the_coverage_stays_until_the_next_one(
+    template: Mapping[str, Any],
+) -> None:
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    measured = {one["MetricName"]: one for one in alarms if one["Namespace"] == "Rollcall"}
+
+    assert set(measured) == {"CoverageFell", "OldGaps"}
+    for alarm in measured.values():
+        # Reconciles are the only ones that measure it, and days may be between two.
+        assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Maximum", "ignore")
+        assert "Dimensions" not in alarm
+        assert "run: .venv/bin/rollcall status --gaps. " in alarm["AlarmDescription"]
 
 
 def test_reconciles_are_scheduled_once_in_a_window_with_few_attempts(
