@@ -15,6 +15,7 @@ from aws_cdk import aws_sns as sns
 from functions.aws import archive
 from functions.enrolment.configuration import OFF
 from functions.enrolment.membership import Action
+from functions.services.registry import SERVICES
 from functions.steps import (
     accept_invitations,
     await_runs,
@@ -34,6 +35,7 @@ from functions.steps import (
 from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
 from infra.constructs.bus_admission import admit_forwarders
+from infra.constructs.dashboard import Dashboard
 from infra.constructs.event_rules import (
     DAY,
     MOST_ATTEMPTS,
@@ -139,6 +141,7 @@ class RollcallStack(cdk.Stack):
         alarms.watch_coverage(config.names)
         if schedule is not None:
             alarms.watch_schedule(schedule.undelivered)
+        self._make_dashboard(schedule)
         self._add_outputs()
 
     def _make_onboarding(self) -> OnboardingMachine:
@@ -223,6 +226,24 @@ class RollcallStack(cdk.Stack):
             return None
         return ReconcileSchedule(
             self, "ReconcileSchedule", expression=schedule, machine=self.reconciles
+        )
+
+    def _make_dashboard(self, schedule: ReconcileSchedule | None) -> None:
+        queues = {"events about accounts": self.undelivered}
+        if schedule is not None:
+            queues["starts of reconciles"] = schedule.undelivered
+        services = self._config.configuration.services
+        Dashboard(
+            self,
+            "Overview",
+            names=self._config.names,
+            services=[service for service in SERVICES if service in services],
+            machines={
+                "runs": self.machine.state_machine_arn,
+                "reconciles": self.reconciles.state_machine_arn,
+            },
+            children={"targets of runs": f"{self.machine.state_machine_arn}/{TARGET_LABEL}"},
+            queues=queues,
         )
 
     def _make_bus(self) -> events.IEventBus:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # The properties that name a resource: CloudFormation's, of the types that the stacks have.
 NAMING = {
     "AWS::CloudWatch::Alarm": "AlarmName",
+    "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
     "AWS::Events::EventBus": "Name",
     "AWS::Events::EventBusPolicy": "StatementId",
