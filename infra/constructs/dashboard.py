@@ -90,7 +90,7 @@ class Dashboard(Construct):
         )
         dashboard.add_widgets(_executions(machines), self._throttling({**machines, **children}))
         dashboard.add_widgets(_messages(queues), _ages(queues))
-        cdk.CfnOutput(cdk.Stack.of(self), "DashboardName", value=names.deployment)
+        cdk.CfnOutput(cdk.Stack.of(self), "DashboardName", value=dashboard.dashboard_name)
 
     def _coverage(self) -> cloudwatch.GraphWidget:
         lines: list[cloudwatch.IMetric] = []

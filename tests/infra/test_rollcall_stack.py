@@ -360,6 +360,7 @@ def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, An
             "ResultsBucketName": "AWS::S3::Bucket",
             "OperationsTopicArn": "AWS::SNS::Topic",
             "UndeliveredEventsUrl": "AWS::SQS::Queue",
+            "DashboardName": "AWS::CloudWatch::Dashboard",
         }.items()
     )
 
