@@ -7,14 +7,13 @@ import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from functions.aws import directory, ledger, reconciles
+from functions.aws import ledger, reconciles
 from functions.enrolment.account import Mode
 from functions.enrolment.automation import Automatic
 from functions.enrolment.membership import Action
 from functions.enrolment.reconcile_plan import place
 from functions.enrolment.times import duration, iso
 from functions.intake.reconcile_input import read_reconcile_input
-from functions.services.registry import SERVICES
 from infra.cli.planning import (
     Prospect,
     estimate,
@@ -22,6 +21,7 @@ from infra.cli.planning import (
     outlook_of_named,
 )
 from infra.cli.selection import select
+from infra.cli.survey import ACTIONS as survey_actions
 from infra.cli.survey import number, offered_targets, survey
 
 if TYPE_CHECKING:
@@ -39,23 +39,10 @@ if TYPE_CHECKING:
 ACTIONS: tuple[str, ...] = tuple(
     sorted(
         {
-            *(
-                action
-                for method in (
-                    *("organization", "find", "accounts", "is_delegated", "tags", "policy_types"),
-                    "enabled_regions",
-                )
-                for action in directory.ACTIONS[method]
-            ),
+            *survey_actions,
             *ledger.ACTIONS["read"],
             *ledger.ACTIONS["holders"],
             *reconciles.ACTIONS["memberships"],
-            *(
-                action
-                for service in SERVICES
-                for calls in ("observe", "list", "automation")
-                for action in service.permissions[calls]
-            ),
         }
     )
 )

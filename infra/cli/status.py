@@ -31,6 +31,7 @@ from infra.cli.report import make_report, read_memory, selected, unit_names
 from infra.cli.report_documents import report_document, write_csv
 from infra.cli.report_text import print_report
 from infra.cli.site import site_of
+from infra.cli.survey import ACTIONS as survey_actions
 from infra.cli.survey import offered_targets, survey
 from infra.names import DEFAULT
 
@@ -49,6 +50,7 @@ rollcall status --ou ou-ab12-cdefgh34 --csv > memberships.csv
 rollcall status --html status.html"""
 
 ACTIONS: tuple[str, ...] = (
+    *survey_actions,
     *reconciles.ACTIONS["memberships"],
     *reconciles.ACTIONS["recent"],
     *ledger.ACTIONS["holders"],

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functions.aws import directory
 from functions.enrolment.coverage import State
+from functions.services.registry import SERVICES
 from functions.services.survey import make_survey
+from functions.steps.needs import actions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -15,6 +18,26 @@ if TYPE_CHECKING:
     from functions.enrolment.target import Target
     from functions.services.survey import Chosen
     from functions.steps.wiring import Wiring
+
+
+# What surveys of the organisation, or of chosen accounts, call.
+ACTIONS: tuple[str, ...] = tuple(
+    sorted(
+        {
+            *actions_of(
+                directory.ACTIONS,
+                *("organization", "find", "accounts", "is_delegated", "tags", "policy_types"),
+                "enabled_regions",
+            ),
+            *(
+                action
+                for service in SERVICES
+                for calls in ("observe", "list", "automation")
+                for action in service.permissions[calls]
+            ),
+        }
+    )
+)
 
 
 def offered_targets(configuration: Configuration) -> list[Target]:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 from typer import Argument
 
-from functions.aws import directory, ledger
+from functions.aws import ledger
 from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.coverage import State, cells
 from functions.enrolment.errors import InvalidInput
@@ -33,6 +33,7 @@ from infra.cli.options import (
 )
 from infra.cli.site import site_of
 from infra.cli.story import ago, of_all, paragraph, places, without_place_and_time
+from infra.cli.survey import ACTIONS as survey_actions
 from infra.cli.survey import number, offered_targets, survey
 from infra.names import DEFAULT
 
@@ -46,10 +47,7 @@ EXAMPLES = """\
 rollcall why 444455556666
 rollcall why 444455556666 --service guardduty --region eu-west-1 --json"""
 ACTIONS = (
-    *actions_of(
-        directory.ACTIONS,
-        *("organization", "find", "policy_types", "is_delegated", "tags", "enabled_regions"),
-    ),
+    *survey_actions,
     *actions_of(ledger.ACTIONS, "read", "onboardings"),
 )
 _COLOURS = {

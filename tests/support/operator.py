@@ -57,7 +57,8 @@ class Operator:
                 patch.setenv("TERM", "dumb")
                 patch.setenv("COLUMNS", str(width))
             self.capsys.readouterr()
-            status = main([verb, *arguments])
+            with self.rollcall.used.of(verb):
+                status = main([verb, *arguments])
         seen = self.capsys.readouterr()
         assert "@" not in seen.out + seen.err
         return status, (seen.err if status == 2 else seen.out).splitlines()

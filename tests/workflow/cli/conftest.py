@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from functions.steps import wiring
-from infra.cli import plan, start, watch
+from infra.cli import plan, runs, show, site, start, status, watch, why
 from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.cli.watching import execution_arn
@@ -18,6 +18,9 @@ from infra.names import Names
 
 if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
+
+
+VERBS = (plan, runs, show, start, status, watch, why)
 
 
 @dataclass
@@ -111,9 +114,14 @@ def commands(
 
 
 @pytest.fixture(autouse=True)
-def _operators_are_no_roles(rollcall: Rollcall, commands: Commands) -> Any:
-    """The grants that ``rollcall`` compares with at the end are those of the steps."""
+def _verbs_call_what_they_name(rollcall: Rollcall) -> Any:
+    """No verb calls anything but its ``ACTIONS``, from which README's policy is made.
+
+    The grants that ``rollcall`` compares with at the end are those of the steps.
+    """
     yield
-    rollcall.used.each -= {
-        used for used in rollcall.used.each if used[0] in ("plan", "start", "watch")
-    }
+    for verb in VERBS:
+        name = verb.__name__.rpartition(".")[2]
+        used = {one for one in rollcall.used.each if one[0] == name}
+        rollcall.used.each -= used
+        assert {action for _, action in used} <= {*verb.ACTIONS, *site.ACTIONS}

@@ -43,13 +43,16 @@ def enrolled(
     return rollcall
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    ended = main(["status", *arguments])
+def run(rollcall: Rollcall, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
+    with rollcall.used.of("status"):
+        ended = main(["status", *arguments])
     return ended, capsys.readouterr().out
 
 
-def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
-    _, output = run(capsys, "--json", *arguments)
+def document(
+    rollcall: Rollcall, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> dict[str, Any]:
+    _, output = run(rollcall, capsys, "--json", *arguments)
     told: dict[str, Any] = json.loads(output)
     SCHEMA.validate(told)
     return told
@@ -58,7 +61,7 @@ def document(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, A
 def test_drift_is_told_with_the_run_that_had_enabled_it(
     enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended, output = run(capsys, "--gaps", *ONLY)
+    ended, output = run(enrolled, capsys, "--gaps", *ONLY)
 
     (gap,) = [line for line in output.splitlines() if line.startswith(ACCOUNT)]
     assert ended == 1
@@ -70,7 +73,7 @@ def test_drift_is_told_with_the_run_that_had_enabled_it(
 def test_the_document_has_what_the_table_remembers(
     enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = document(capsys, *ONLY)
+    told = document(enrolled, capsys, *ONLY)
 
     (gap,) = told["gaps"]
     assert told["deployed"]
@@ -81,7 +84,7 @@ def test_the_document_has_what_the_table_remembers(
 
 def test_nothing_is_changed(enrolled: Rollcall, capsys: pytest.CaptureFixture[str]) -> None:
     enrolled.calls.clear()
-    run(capsys, "--gaps")
+    run(enrolled, capsys, "--gaps")
 
     called = {str(call.operation) for call in enrolled.calls.read()}
     assert {name for name in called if not name.startswith(("List", "Describe"))} == set()
@@ -90,7 +93,7 @@ def test_nothing_is_changed(enrolled: Rollcall, capsys: pytest.CaptureFixture[st
 def test_csv_has_a_line_for_each_account_and_target(
     enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    ended, output = run(capsys, "--csv", "--account", ACCOUNT, *ONLY)
+    ended, output = run(enrolled, capsys, "--csv", "--account", ACCOUNT, *ONLY)
 
     _, *lines = output.splitlines()
     assert ended == 1
@@ -104,7 +107,7 @@ def test_the_page_has_the_totals_of_the_reconciles(
     assert reconcile(enrolled, {"report_only": True}, "second")["complete"]
     page = tmp_path / "status.html"
 
-    ended, _ = run(capsys, "--html", str(page))
+    ended, _ = run(enrolled, capsys, "--html", str(page))
 
     _, _, rest = page.read_text().partition('<script type="application/json" id="data">')
     data = json.loads(rest.partition("</script>")[0])
