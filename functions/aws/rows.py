@@ -13,7 +13,7 @@ from functions.aws.calls import calling
 from functions.enrolment.errors import Conflict, Throttled
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
@@ -161,7 +161,7 @@ class Rows:
             "ExpressionAttributeValues": _typed(values),
             "ConsistentRead": True,
         }
-        return self._query(request)
+        return _of_all_pages("Query", self._client.query, request)
 
     def scan(self, segment: int, total: int, begins_with: str) -> Iterable[Item]:
         """The items of one of ``total`` segments of the table whose ``pk`` begins as given.
@@ -175,13 +175,7 @@ class Rows:
             "FilterExpression": "begins_with(pk, :pk)",
             "ExpressionAttributeValues": _typed({":pk": begins_with}),
         }
-        while True:
-            with calling("DynamoDB", "Scan"):
-                page = self._client.scan(**request)
-            yield from map(_plain, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            request["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+        return _of_all_pages("Scan", self._client.scan, request)
 
     def newest(
         self, index: str, kind: str, since: float = 0, limit: int | None = None
@@ -200,16 +194,7 @@ class Rows:
         }
         if limit is not None:
             request["Limit"] = limit
-        return islice(self._query(request), limit)
-
-    def _query(self, request: dict[str, Any]) -> Iterator[Item]:
-        while True:
-            with calling("DynamoDB", "Query"):
-                page = self._client.query(**request)
-            yield from map(_plain, page["Items"])
-            if "LastEvaluatedKey" not in page:
-                return
-            request = request | {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        return islice(_of_all_pages("Query", self._client.query, request), limit)
 
     def get_all(self, keys: Iterable[Item]) -> Iterable[Item]:
         """The existing items with these keys, in no particular order."""
@@ -244,6 +229,20 @@ class Rows:
                     break
             else:
                 raise Throttled("DynamoDB left items of a batch unwritten")
+
+
+def _of_all_pages(
+    operation: str, read: Callable[..., Any], request: Mapping[str, Any]
+) -> Iterator[Item]:
+    """The items of a query or scan; each page is read when needed."""
+    start: dict[str, Any] = {}
+    while True:
+        with calling("DynamoDB", operation):
+            page = read(**request, **start)
+        yield from map(_plain, page["Items"])
+        if "LastEvaluatedKey" not in page:
+            return
+        start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
 def to_dynamodb(value: Any) -> Any:
