@@ -15,7 +15,7 @@ from rich.text import Text
 from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
 from functions.enrolment.times import duration
 from functions.services.registry import SERVICES
-from infra.cli.story import without_place_and_time
+from infra.cli.story import what_of, without_place_and_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -250,7 +250,7 @@ def _took(record: Membership) -> str:
 
 
 def _ending(record: Membership) -> str:
-    what = _what(record)
+    what = what_of(str(record.reason or ""))
     return f"  {record.outcome}" + (f": {what}" if what else "")
 
 
@@ -259,7 +259,7 @@ def _so_far(record: Membership, at: float) -> str:
     if not record.transitions:
         return "not read yet"
     text = f"{record.raw} {duration(at - record.transitions[-1].at)}"
-    tried = (f"{action} ×{n}" for action in record.attempts if (n := record.tries(action)))  # noqa: RUF001
+    tried = (f"{action} ×{n}" for action in record.attempts if (n := record.tries(action)))  # noqa: RUF001  # times
     return ", ".join((text, *tried))
 
 
@@ -271,11 +271,6 @@ def _attention(record: Membership) -> tuple[int, float]:
 
 def _since(record: Membership) -> float:
     return record.transitions[-1].at if record.transitions else record.taken_at
-
-
-def _what(record: Membership) -> str:
-    """The first part of a reason: what is the case."""
-    return str(record.reason or "").split("; ")[0]
 
 
 def _indented(text: str, width: int) -> str:

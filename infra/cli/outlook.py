@@ -21,6 +21,7 @@ from infra.cli.planning import (
     outlook_of_named,
 )
 from infra.cli.selection import select
+from infra.cli.story import what_of
 from infra.cli.survey import ACTIONS as survey_actions
 from infra.cli.survey import number, offered_targets, survey
 
@@ -199,7 +200,7 @@ def _name(target: Target, outlook: Outlook) -> str:
 
 def _counted(listing: Listing, planned: Sequence[Planned], outlook: Outlook) -> str:
     if listing.problem is not None:
-        return f"not read: {_what(str(listing.problem))}"
+        return f"not read: {what_of(str(listing.problem))}"
     counts = Counter(_brief(each) for each in sorted(planned, key=_order))
     if not counts:
         return "no gaps" if outlook.is_of_gaps else "nothing selected"
@@ -217,7 +218,7 @@ def _brief(planned: Planned) -> str:
             return _action(planned) + _by_itself(planned)
         case Prospect.NO | Prospect.LEFT_OUT if planned.reason is not None:
             lately = "tried lately: " if planned.lately else ""
-            return f"{planned.prospect}: {lately}{_what(str(planned.reason))}"
+            return f"{planned.prospect}: {lately}{what_of(str(planned.reason))}"
         case _:
             return str(planned.prospect)
 
@@ -254,11 +255,6 @@ def _estimated(outlook: Outlook, configuration: Configuration) -> str:
         f" {duration(estimated.at_least)} if they respond at once,"
         f" {duration(estimated.at_most)} until the last deadline."
     )
-
-
-def _what(reason: str) -> str:
-    """The first part of a reason: what is the case."""
-    return reason.split("; ")[0]
 
 
 def _hanging(text: str, width: int, indent: int = _HANGING) -> list[str]:

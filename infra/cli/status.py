@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
@@ -27,12 +26,13 @@ from infra.cli.options import (
     Wanted,
 )
 from infra.cli.page.page import page_of
+from infra.cli.progress import doing
 from infra.cli.report import make_report, read_memory, selected, unit_names
 from infra.cli.report_documents import report_document, write_csv
 from infra.cli.report_text import print_report
 from infra.cli.site import site_of
 from infra.cli.survey import ACTIONS as survey_actions
-from infra.cli.survey import offered_targets, survey
+from infra.cli.survey import number, offered_targets, survey
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -94,9 +94,7 @@ def run(
     site = site_of(profile, home_region, name, config)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
     targets = wanted.among(offered_targets(site.configuration))
-    progress = Console(stderr=True, highlight=False)
-    silent = (as_json or as_csv) and not progress.is_terminal
-    with nullcontext() if silent else progress.status(f"Reading {len(targets)} targets"):
+    with doing(f"Reading {number(len(targets), 'target')}"):
         report = _read(site, targets, tuple(account or ()), tuple(ou or ()))
         page = _page(site, targets, report) if html else ""
     if html:

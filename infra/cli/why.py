@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
 from rich.console import Console
@@ -31,6 +30,7 @@ from infra.cli.options import (
     Wanted,
     checked_account,
 )
+from infra.cli.progress import doing
 from infra.cli.site import site_of
 from infra.cli.story import ago, of_all, paragraph, places, without_place_and_time
 from infra.cli.survey import ACTIONS as survey_actions
@@ -89,9 +89,7 @@ def run(
     wiring, account_id = site.wiring, AccountId(account)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
     targets = wanted.among(offered_targets(site.configuration))
-    progress = Console(stderr=True, highlight=False)
-    quiet = as_json and not progress.is_terminal
-    with nullcontext() if quiet else progress.status(f"Reading {number(len(targets), 'target')}"):
+    with doing(f"Reading {number(len(targets), 'target')}"):
         now = wiring.now()
         known = wiring.directory.find(account_id)
         chosen = Chosen({}, (account_id,)) if known is None else Chosen({account_id: known})

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import boto3
-from rich.console import Console
 from typer import Option
 
 from functions.aws.calls import CLIENT_CONFIG
@@ -32,6 +29,7 @@ from infra.cli.doctor.finding import Level
 from infra.cli.doctor.masking import Masking
 from infra.cli.doctor.rehearsal import MOST_DAYS, RATES
 from infra.cli.options import AsJson, HomeRegion, Name, Profile, Regions, Services, Wanted
+from infra.cli.progress import doing
 from infra.cli.site import site_of
 from infra.names import DEFAULT
 
@@ -142,9 +140,7 @@ def run(
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
     targets = wanted.among(site.configuration.targets)
     now = time.time()
-    progress = Console(stderr=True, highlight=False)
-    quiet = as_json and not sys.stderr.isatty()
-    with nullcontext() if quiet else progress.status("Checking"):
+    with doing("Checking"):
         examination = Examination(site, targets, config, now)
         management = examination.management
         manager = _manager(site, management_profile, management)
