@@ -132,7 +132,7 @@ def simulated(
     settings = Settings(
         ADMINISTRATOR, "aws", configuration, "table", "bus", "topic", "results", ONBOARDING
     )
-    functions, randomness = Functions(clock), random.Random(seed)  # noqa: S311
+    functions, randomness = Functions(clock), random.Random(seed)  # noqa: S311  # no secret
     machines = StateMachines(clock, functions.invoke, randomness)
     channels = Channels()
     machines.create(ONBOARDING, definition_of(template))

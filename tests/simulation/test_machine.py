@@ -55,7 +55,7 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock(START)
-        self.machines = StateMachines(self.clock, self._invoke, random.Random(7))  # noqa: S311
+        self.machines = StateMachines(self.clock, self._invoke, random.Random(7))  # noqa: S311  # no secret
 
     def run(self, states: dict[str, Any], document: Any = None) -> Execution:
         self.machines.create(MACHINE, states)

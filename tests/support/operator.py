@@ -5,33 +5,18 @@ from __future__ import annotations
 import importlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-from jsonschema import Draft202012Validator
-from referencing import Registry, Resource
 
 from functions.steps import wiring
 from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.names import Names
+from tests.support.schemas import schema_of
 
 if TYPE_CHECKING:
     import pytest
 
     from tests.support.rollcall import Rollcall
-
-DOCS = Path("docs")
-_RECONCILE = "reconcile.schema.json"
-
-
-def validator(verb: str) -> Draft202012Validator:
-    """The schema of a verb's documents, which may refer to the one of a reconcile's result."""
-    result = Resource.from_contents(json.loads((DOCS / _RECONCILE).read_text()))
-    registry: Registry[Any] = Registry().with_resource(f"../{_RECONCILE}", result)
-    schema = json.loads((DOCS / "cli" / f"{verb}.schema.json").read_text())
-    Draft202012Validator.check_schema(schema)
-    return Draft202012Validator(schema, registry=registry)
 
 
 @dataclass
@@ -68,5 +53,5 @@ class Operator:
         status, lines = self.sees(verb, *arguments, "--json")
         (line,) = lines
         document: dict[str, Any] = json.loads(line)
-        validator(verb).validate(document)
+        schema_of(f"cli/{verb}").validate(document)
         return status, document

@@ -68,7 +68,7 @@ def test_a_row_in_progress_says_status_time_in_it_and_attempts() -> None:
 
     shown = row(membership, NOW + 75, 80).plain
 
-    assert shown.endswith("eu-west-1       Created 1 min 15 s, create ×2")  # noqa: RUF001
+    assert shown.endswith("eu-west-1       Created 1 min 15 s, create ×2")  # noqa: RUF001  # times
     assert row(a_membership(), NOW, 80).plain.endswith("  not read yet")
 
 

@@ -6,11 +6,9 @@ import csv
 import io
 import json
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from jsonschema import Draft202012Validator
 from rich.console import Console
 
 from functions.enrolment.errors import InvalidInput
@@ -20,11 +18,12 @@ from infra.cli.report_documents import COLUMNS, report_document, write_csv
 from infra.cli.report_text import print_report
 from tests.support.builders import NOW, RUN
 from tests.support.reports import NAMES, OTHER_RUN, ROOT, a_report, an_account
+from tests.support.schemas import schema_of
 
 if TYPE_CHECKING:
     from infra.cli.report import Report
 
-SCHEMA = Draft202012Validator(json.loads(Path("docs/cli/status.schema.json").read_text()))
+SCHEMA = schema_of("cli/status")
 PRODUCTION, TEST = NAMES
 
 

@@ -18,7 +18,7 @@ from tests.support.builders import (
     a_membership,
     an_onboarding,
 )
-from tests.support.operator import validator
+from tests.support.schemas import schema_of
 
 PLAN = Plan((Account(ACCOUNT, None, Mode.ORGANIZATION),), (TARGET,))
 FINDINGS = Findings(an_onboarding(execution_arn="arn:one"), PLAN, own=(), missing=(a_membership(),))
@@ -32,7 +32,7 @@ def test_what_is_planned_and_not_begun_is_waited_for() -> None:
     run = shown(FINDINGS, Execution("arn:one", "RUNNING", NOW))
     document = run_document(run)
 
-    validator("show").validate(document)
+    schema_of("cli/show").validate(document)
     assert (document["waiting"], document["complete_document"]) == (1, None)
     (membership,) = document["memberships"]
     assert (membership["outcome"], membership["reason_code"]) == (None, "not-read")

@@ -2,12 +2,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
-from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from functions.steps import wiring
 from infra.cli import plan, runs, show, site, start, status, watch, why
@@ -15,6 +13,7 @@ from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.cli.watching import execution_arn
 from infra.names import Names
+from tests.support.schemas import schema_of
 
 if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
@@ -33,9 +32,8 @@ class Printed:
 
     def document(self, verb: str) -> dict[str, Any]:
         """The document on standard output, once its schema has allowed it."""
-        schema = json.loads(Path(f"docs/cli/{verb}.schema.json").read_text())
         document: dict[str, Any] = json.loads(self.output)
-        Draft202012Validator(schema).validate(document)
+        schema_of(f"cli/{verb}").validate(document)
         return document
 
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from functions.steps import wiring
 from infra.cli import status
@@ -15,12 +13,15 @@ from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.names import Names
 from tests.support.builders import ACCOUNT, MANAGEMENT
+from tests.support.schemas import schema_of
 from tests.workflow.hands import HERE, disassociate, email, reconcile
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.rollcall import Rollcall
 
-SCHEMA = Draft202012Validator(json.loads(Path("docs/cli/status.schema.json").read_text()))
+SCHEMA = schema_of("cli/status")
 ONLY = ("--service", "securityhub")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from functions.enrolment.account import AccountId
 from functions.enrolment.ownership import LEASE_SECONDS
 from infra.cli import watch
 from infra.cli.follow import follow
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
     from tests.workflow.cli.conftest import Commands
 
-SUSPENDED = "666677778888"
+SUSPENDED = AccountId("666677778888")
 
 
 def found(rollcall: Rollcall) -> None:
     rollcall.found_organization()
     rollcall.add_account(ACCOUNT, email=email(ACCOUNT))
-    rollcall.add_account(SUSPENDED, email=email(SUSPENDED), state="SUSPENDED")  # type: ignore[arg-type]
+    rollcall.add_account(SUSPENDED, email=email(SUSPENDED), state="SUSPENDED")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,9 @@ def test_a_rule_that_is_not_as_this_version_makes_it_is_noticed() -> None:
     found = history(CREATED, record("create_account_result_succeeded"))
     other = [replace(one, pattern='{"source": ["aws.other"]}') for one in RULES]
 
-    [one] = rehearse(found, other, matches, CONFIGURATION, MANAGEMENT)  # type: ignore[misc]
+    rehearsed = rehearse(found, other, matches, CONFIGURATION, MANAGEMENT)
+    assert not isinstance(rehearsed, Unread)
+    [one] = rehearsed
 
     assert one.fate is Fate.IGNORED
     assert one.reason == "no deployed rule matches it, though this version's pattern does"

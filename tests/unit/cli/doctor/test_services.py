@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -83,9 +83,9 @@ def test_each_service_needs_this_delegated_administrator(
     ids=["administrator", "none", "refused"],
 )
 def test_without_another_management_account_nothing_is_delegated(
-    management: object, level: Level
+    management: Any, level: Level
 ) -> None:
-    facts = replace(FACTS, management=management, delegated={GUARDDUTY: False})  # type: ignore[arg-type]
+    facts = replace(FACTS, management=management, delegated={GUARDDUTY: False})
     [finding] = found(facts, "delegated-administrator")
     assert finding.level is level
 
@@ -107,9 +107,9 @@ def test_without_another_management_account_nothing_is_delegated(
     ],
 )
 def test_opt_in_regions_need_account_management(
-    change: dict[str, bool], check: str, command: str
+    change: dict[str, Any], check: str, command: str
 ) -> None:
-    facts = replace(FACTS, **change)  # type: ignore[arg-type]
+    facts = replace(FACTS, **change)
     [finding] = found(facts, check)
     assert (finding.level, finding.command, finding.account) == (FAIL, command, MANAGEMENT)
     assert found(replace(facts, opt_in=()), check) == []

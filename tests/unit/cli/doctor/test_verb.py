@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from functions.aws import directory, ledger
 from functions.aws.pacing import Pacing
@@ -22,12 +20,14 @@ from infra.cli.site import Site
 from infra.names import Names
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 from tests.support.events import from_management
+from tests.support.schemas import schema_of
 from tests.unit.cli.doctor.answers import OUTPUTS, Answers, sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
-SCHEMA = Draft202012Validator(json.loads(Path("docs/cli/doctor.schema.json").read_text()))
+SCHEMA = schema_of("cli/doctor")
 CONFIGURATION = a_configuration(regions=("eu-west-1",))
 
 
