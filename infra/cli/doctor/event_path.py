@@ -7,19 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import InvalidInput
-from functions.enrolment.regions import is_opt_in
 from functions.intake.arrivals import ARRIVALS
 from functions.intake.events import read_event, require_management_account
-from functions.intake.pattern import require_match
 from infra.cli.doctor.finding import Unread, ask, ask_for, fail, not_checked, ok, warn
-from infra.local.samples import SAMPLES, SAMPLES_MANAGEMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from infra.cli.doctor.finding import Finding
+    from infra.cli.doctor.samples import Samples
+
+    # Whether an event pattern, as JSON text, matches an event.
+    Matches = Callable[[str, Mapping[str, Any]], bool | Unread]
 
 ACTIONS = (
     "events:DescribeEventBus",
@@ -67,15 +68,18 @@ def read_bus_policy(events: Any, bus: str) -> Mapping[str, Any] | Unread | None:
     return ask_for("events:DescribeEventBus", ("ResourceNotFoundException",), read)
 
 
-def read_rules(events: Any, buses: Sequence[str], target: str) -> list[DeployedRule] | Unread:
-    """The rules on the buses that send events to a target."""
+def read_rules(
+    events: Any, buses: Sequence[str], target: str, *, without: Collection[str] = ()
+) -> list[DeployedRule] | Unread:
+    """The rules on the buses that send events to a target, but for those of some names."""
 
     def read(bus: str) -> Iterator[DeployedRule]:
         token: dict[str, str] = {}
         while True:
             found = events.list_rule_names_by_target(TargetArn=target, EventBusName=bus, **token)
             for name in found["RuleNames"]:
-                yield read_rule(events, name, bus)
+                if name not in without:
+                    yield read_rule(events, name, bus)
             if not found.get("NextToken"):
                 return
             token = {"NextToken": found["NextToken"]}
@@ -117,7 +121,7 @@ def send_test_event(events: Any, bus: str, account: str) -> SentEvent:
     return SentEvent(account, ask("events:PutEvents", put))
 
 
-def pattern_tester(events: Any) -> Callable[[str, Mapping[str, Any]], bool | Unread]:
+def pattern_tester(events: Any) -> Matches:
     """Whether a pattern matches an event, as EventBridge itself says."""
 
     def matches(pattern: str, event: Mapping[str, Any]) -> bool | Unread:
@@ -185,34 +189,12 @@ def is_unconditional(policy: Mapping[str, Any] | Unread | None, account: str) ->
     )
 
 
-def samples_of(
-    wanted: Mapping[str, Mapping[str, Any]], management: str, configuration: Configuration
-) -> dict[str, list[dict[str, Any]]]:
-    """The sample events that start a run, by the event's name, as that management account has them.
-
-    An event of a Region is about the first opt-in Region.
-    """
-    opt_in = next((region for region in configuration.regions if is_opt_in(region)), "")
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in wanted}
-    for path in sorted(SAMPLES.glob("*.json")):
-        event = json.loads(path.read_text().replace(SAMPLES_MANAGEMENT, management))
-        if "regionName" in event["detail"]:
-            event["detail"]["regionName"] = opt_in
-        for name, pattern in wanted.items():
-            try:
-                require_match(pattern, event)
-            except InvalidInput:
-                continue
-            found[name].append(event)
-    return found
-
-
 def judge_rules(
     bus: str,
     wanted: Mapping[str, Mapping[str, Any]],
     rules: Sequence[DeployedRule] | Unread,
-    samples: Mapping[str, Sequence[Mapping[str, Any]]],
-    matches: Callable[[str, Mapping[str, Any]], bool | Unread],
+    samples: Samples,
+    matches: Matches,
     configuration: Configuration,
     management: AccountId | None,
     stack: str,
@@ -237,7 +219,9 @@ def judge_rules(
             yield warn("rules", f"The rule {rule.name} has no queue for undelivered events")
     proven = []
     for name in wanted:
-        problem = _sample_problem(name, here, samples[name], matches, configuration, management)
+        problem = _sample_problem(
+            name, here, samples.wanted[name], matches, configuration, management
+        )
         if isinstance(problem, Unread):
             yield not_checked("rules", f"The rules for {name}", problem)
         elif problem:
@@ -257,7 +241,7 @@ def _sample_problem(
     name: str,
     rules: Sequence[DeployedRule],
     samples: Sequence[Mapping[str, Any]],
-    matches: Callable[[str, Mapping[str, Any]], bool | Unread],
+    matches: Matches,
     configuration: Configuration,
     management: AccountId | None,
 ) -> str | Unread:
@@ -279,7 +263,7 @@ def matching_rule(
     rules: Sequence[DeployedRule],
     name: str,
     event: Mapping[str, Any],
-    matches: Callable[[str, Mapping[str, Any]], bool | Unread],
+    matches: Matches,
 ) -> DeployedRule | Unread | None:
     """The rule that matches an event, None if none does. Only rules about such events are tried."""
     for rule in rules:

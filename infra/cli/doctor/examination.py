@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
+from functions.intake.arrivals import ARRIVALS
 from infra.cli.doctor.deployment import (
     config_problem,
     judge_configuration,
@@ -24,7 +25,6 @@ from infra.cli.doctor.event_path import (
     pattern_tester,
     read_bus_policy,
     read_rules,
-    samples_of,
     send_test_event,
 )
 from infra.cli.doctor.finding import Unread, ask, not_checked, warn
@@ -39,8 +39,10 @@ from infra.cli.doctor.rehearsal import (
     read_history,
     rehearse,
 )
+from infra.cli.doctor.samples import samples_of
 from infra.cli.doctor.services import judge_services, read_services
 from infra.cli.doctor.standing import read_standings
+from infra.cli.doctor.trails import judge_trails, read_trails
 from infra.config import read_config
 from infra.organization import OrganizationConfig, organizations_region, wanted_patterns
 
@@ -55,6 +57,7 @@ if TYPE_CHECKING:
     from infra.cli.doctor.event_path import DeployedRule
     from infra.cli.doctor.finding import Finding
     from infra.cli.doctor.rehearsal import Rehearsed, Standing
+    from infra.cli.doctor.samples import Samples
     from infra.cli.site import Site
     from infra.config import DeploymentConfig
 
@@ -120,10 +123,8 @@ class Examination:
             return
         configuration = self._site.configuration
         matches = pattern_tester(self._site.client("events"))
-        regions = [organizations_region(organization.home_region)]
-        regions += filter(None, [organization.control_tower_region])
         wanted = wanted_patterns(configuration)
-        recorded = lookups(wanted, organization, regions)
+        recorded = _recorded(wanted, organization)
         for name, region in recorded:
             history = read_history(manager.client("cloudtrail", region), name, region, since)
             rehearsed = rehearse(history, rules, matches, configuration, management)
@@ -222,7 +223,8 @@ class Examination:
                     management,
                     stack,
                 )
-        yield from self._forwarding(manager)
+        yield from self._forwarding(manager, samples)
+        yield from self._trails(manager, wanted)
         if manager is not None and management is not None and is_unconditional(policy, management):
             # Other accounts reach a bus through the endpoint of its Region.
             there = manager.client("events", site.wiring.home_region)
@@ -230,7 +232,7 @@ class Examination:
         else:
             yield judge_test_event(send_test_event(events, bus, administrator), management, bus)
 
-    def _forwarding(self, manager: Clients | None) -> Iterator[Finding]:
+    def _forwarding(self, manager: Clients | None, samples: Samples) -> Iterator[Finding]:
         site, organization, management = self._site, self._organization, self.management
         if organization is None:
             yield warn("forwarding", "There is no organisation whose events could be forwarded")
@@ -243,9 +245,13 @@ class Examination:
             if clients is None:
                 unseen.append(one.name)
                 continue
-            facts = read_forwarder(one, clients, trails=one.account == management)
+            bus = site.outputs["BusArn"]
             yield from judge_forwarder(
-                facts, site.outputs["BusArn"], site.names.redrive, management
+                read_forwarder(one, bus, clients),
+                bus,
+                site.names.redrive,
+                samples,
+                pattern_tester(clients.client("events", one.region)),
             )
         if unseen:
             yield warn(
@@ -253,6 +259,28 @@ class Examination:
                 f"{', '.join(unseen)} in the management account {management}: not checked; to do:"
                 " give --management-profile",
             )
+
+    def _trails(
+        self, manager: Clients | None, wanted: Mapping[str, Mapping[str, Any]]
+    ) -> Iterator[Finding]:
+        organization = self._organization
+        if manager is None or organization is None:
+            return
+        sources: dict[str, set[str]] = {}
+        for name, region in _recorded(wanted, organization):
+            sources.setdefault(region, set()).add(str(ARRIVALS[name].event_source))
+        for region, published in sources.items():
+            trails = read_trails(manager, region)
+            yield judge_trails(trails, published, region, organization.management_account)
+
+
+def _recorded(
+    wanted: Mapping[str, Mapping[str, Any]], organization: OrganizationConfig
+) -> list[tuple[str, str]]:
+    """The names of the events that CloudTrail records, each with the Region that does."""
+    regions = [organizations_region(organization.home_region)]
+    regions += filter(None, [organization.control_tower_region])
+    return lookups(wanted, organization, regions)
 
 
 def _config(path: Path) -> DeploymentConfig | InvalidInput:

@@ -23,6 +23,7 @@ from infra.cli.doctor import (
     rehearsal,
     report,
     services,
+    trails,
 )
 from infra.cli.doctor.examination import Examination
 from infra.cli.doctor.finding import Level
@@ -62,7 +63,7 @@ MANAGEMENT_ACTIONS: tuple[str, ...] = tuple(
             "events:PutEvents",
             *services.MANAGEMENT_ACTIONS,
             *forwarding.ACTIONS,
-            *forwarding.TRAIL_ACTIONS,
+            *trails.ACTIONS,
             *rehearsal.MANAGEMENT_ACTIONS,
         }
     )

@@ -14,6 +14,8 @@ from infra.organization import wanted_patterns
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, OTHER
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from functions.enrolment.configuration import Configuration
 
 BUS = f"arn:aws:events:eu-west-1:{ADMINISTRATOR}:event-bus/rollcall"
@@ -76,6 +78,15 @@ class Answers:
         return session
 
 
+def is_match(pattern: str, event: Mapping[str, Any]) -> bool:
+    """Whether an event pattern, as JSON text, matches an event."""
+    try:
+        require_match(json.loads(pattern), event)
+    except InvalidInput:
+        return False
+    return True
+
+
 def sound(configuration: Configuration) -> dict[str, Any]:
     """What AWS says of a deployment that needs nothing."""
     rules = {
@@ -92,11 +103,7 @@ def sound(configuration: Configuration) -> dict[str, Any]:
         return {"Name": asked["Name"], "State": "ENABLED", "EventPattern": json.dumps(pattern)}
 
     def matched(asked: dict[str, Any]) -> dict[str, Any]:
-        try:
-            require_match(json.loads(asked["EventPattern"]), json.loads(asked["Event"]))
-        except InvalidInput:
-            return {"Result": False}
-        return {"Result": True}
+        return {"Result": is_match(asked["EventPattern"], json.loads(asked["Event"]))}
 
     def names(asked: dict[str, Any]) -> dict[str, Any]:
         return {"RuleNames": sorted(rules) if asked["EventBusName"] == "rollcall" else []}

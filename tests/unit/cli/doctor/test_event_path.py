@@ -1,4 +1,4 @@
-"""What follows from what was read of the bus, the rules, the forwarding stacks and the trails."""
+"""What follows from what was read of the bus and of the rules on it."""
 
 from __future__ import annotations
 
@@ -8,31 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.enrolment.errors import InvalidInput
 from functions.enrolment.scope import Scope
-from functions.intake.pattern import require_match
+from functions.intake.arrivals import CLOUDTRAIL
 from infra.cli.doctor.event_path import (
     DeployedRule,
     SentEvent,
     judge_admission,
     judge_rules,
     judge_test_event,
-    samples_of,
 )
 from infra.cli.doctor.finding import Level, Unread
-from infra.cli.doctor.forwarding import (
-    ForwarderFacts,
-    Trail,
-    judge_forwarder,
-    judge_trails,
-    records_management_events,
-)
-from infra.organization import Forwarder, wanted_patterns
+from infra.cli.doctor.samples import samples_of
+from infra.organization import wanted_patterns
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT, OTHER, a_configuration
+from tests.unit.cli.doctor.answers import is_match
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.enrolment.account import AccountId
     from infra.cli.doctor.finding import Finding
 
@@ -48,14 +39,6 @@ RULES = [
     for name, pattern in WANTED.items()
 ]
 SAMPLES = samples_of(WANTED, MANAGEMENT, CONFIGURATION)
-
-
-def matches(pattern: str, event: Mapping[str, Any]) -> bool:
-    try:
-        require_match(json.loads(pattern), event)
-    except InvalidInput:
-        return False
-    return True
 
 
 def statement(principal: object, **more: Any) -> dict[str, Any]:
@@ -97,11 +80,33 @@ def test_the_bus_policy_names_the_management_account(policy: Any, level: Level, 
 
 
 def test_there_is_a_sample_of_every_event() -> None:
-    assert [name for name, samples in SAMPLES.items() if not samples] == []
+    assert [name for name, samples in SAMPLES.wanted.items() if not samples] == []
+
+
+def test_there_is_a_sample_of_an_opt_in_to_each_region() -> None:
+    configuration = a_configuration(regions=("eu-west-1", "ap-east-1", "me-south-1"))
+    samples = samples_of(wanted_patterns(configuration), MANAGEMENT, configuration)
+
+    [event] = [name for name in samples.wanted if name.startswith("Region")]
+    regions = [one["detail"]["regionName"] for one in samples.wanted[event]]
+    assert regions == ["ap-east-1", "me-south-1"]
+
+
+def test_an_event_whose_detail_type_is_not_documented_has_samples_with_either() -> None:
+    kinds = {one["detail-type"] for one in SAMPLES.wanted["AccountJoinedOrganization"]}
+    assert kinds == set(CLOUDTRAIL)
+    assert len(SAMPLES.wanted["MoveAccount"]) == 1
+
+
+def test_moves_are_ignored_where_the_scope_has_no_paths() -> None:
+    configuration = a_configuration(regions=("eu-west-1",))
+    samples = samples_of(wanted_patterns(configuration), MANAGEMENT, configuration)
+
+    assert "MoveAccount" in {one["detail"].get("eventName") for one in samples.ignored}
 
 
 def judged(
-    deployed: Any, tester: Any = matches, management: AccountId = MANAGEMENT
+    deployed: Any, tester: Any = is_match, management: AccountId = MANAGEMENT
 ) -> list[Finding]:
     return list(
         judge_rules(
@@ -151,105 +156,6 @@ def test_what_may_not_be_read_is_a_warning(refused: str) -> None:
     found = judged(REFUSED if refused == "rules" else RULES, lambda *_: REFUSED)
     assert {one.level for one in found} == {WARN}
     assert all("allow some:Action" in one.reason for one in found)
-
-
-FORWARDER = Forwarder(
-    "RollcallOrganizationEvents",
-    MANAGEMENT,
-    "us-east-1",
-    {"MoveAccount": WANTED["MoveAccount"]},
-)
-RULE = DeployedRule(
-    FORWARDER.rule_names["MoveAccount"],
-    "default",
-    True,
-    json.dumps(WANTED["MoveAccount"]),
-    [BUS],
-    True,
-)
-TRAIL = Trail("all", logs=True, records=True)
-FACTS = ForwarderFacts(FORWARDER, {"MoveAccount": RULE}, role=True, undelivered=0, trails=[TRAIL])
-
-
-def forwarding(facts: ForwarderFacts) -> list[Finding]:
-    return list(judge_forwarder(facts, BUS, ".venv/bin/rollcall redrive", MANAGEMENT))
-
-
-def test_a_sound_forwarding_stack_has_nothing_to_mend() -> None:
-    assert {one.level for one in forwarding(FACTS)} == {OK}
-
-
-@pytest.mark.parametrize(
-    ("change", "level", "said"),
-    [
-        ({"rules": {"MoveAccount": None}}, FAIL, "there is no rule"),
-        ({"rules": {"MoveAccount": replace(RULE, enabled=False)}}, FAIL, "is disabled"),
-        ({"rules": {"MoveAccount": replace(RULE, targets=["x"])}}, FAIL, "does not send to arn"),
-        ({"rules": {"MoveAccount": replace(RULE, pattern="{}")}}, FAIL, "not the one of this"),
-        ({"rules": {"MoveAccount": REFUSED}}, WARN, "allow some:Action"),
-        ({"role": None}, FAIL, "its role does not exist"),
-        ({"role": REFUSED}, WARN, "allow some:Action"),
-        ({"undelivered": 3}, FAIL, "3 events could not be delivered"),
-        ({"undelivered": None}, FAIL, "the stack does not exist"),
-        ({"undelivered": REFUSED}, WARN, "allow some:Action"),
-        ({"trails": []}, FAIL, "No trail"),
-        ({"alarms": REFUSED}, WARN, "allow some:Action"),
-    ],
-    ids=[
-        *("no rule", "disabled", "target", "pattern", "rule refused", "no role", "role refused"),
-        *("undelivered", "no stack", "queue refused", "no trail", "alarms refused"),
-    ],
-)
-def test_what_keeps_events_from_the_bus_is_found(
-    change: dict[str, Any], level: Level, said: str
-) -> None:
-    [finding] = [one for one in forwarding(replace(FACTS, **change)) if one.level is not OK]
-    assert finding.level is level
-    assert said in finding.reason
-    assert bool(finding.command) is (level is FAIL)
-
-
-@pytest.mark.parametrize(
-    ("trails", "level", "command"),
-    [
-        ([TRAIL], OK, ""),
-        ([replace(TRAIL, records=False), TRAIL], OK, ""),
-        ([replace(TRAIL, logs=False)], FAIL, "aws cloudtrail start-logging --name all"),
-        ([replace(TRAIL, records=False)], FAIL, "aws cloudtrail create-trail"),
-        (REFUSED, WARN, ""),
-    ],
-    ids=["one", "second", "stopped", "no management events", "refused"],
-)
-def test_a_trail_records_management_events(trails: Any, level: Level, command: str) -> None:
-    finding = judge_trails(trails, "us-east-1", MANAGEMENT)
-    assert finding.level is level
-    assert finding.command.startswith(command)
-
-
-def _advanced(**fields: list[str]) -> dict[str, Any]:
-    selectors = [{"Field": name, "Equals": values} for name, values in fields.items()]
-    return {"AdvancedEventSelectors": [{"FieldSelectors": selectors}]}
-
-
-@pytest.mark.parametrize(
-    ("selectors", "recorded"),
-    [
-        ({"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True}]}, True),
-        ({"EventSelectors": [{"ReadWriteType": "WriteOnly"}]}, True),
-        ({"EventSelectors": [{"ReadWriteType": "ReadOnly"}]}, False),
-        ({"EventSelectors": [{"IncludeManagementEvents": False}]}, False),
-        (_advanced(eventCategory=["Management"]), True),
-        (_advanced(eventCategory=["Management"], readOnly=["false"]), True),
-        (_advanced(eventCategory=["Management"], readOnly=["true"]), False),
-        (_advanced(eventCategory=["Data"]), False),
-        ({}, False),
-    ],
-    ids=["all", "writes", "reads", "none", "advanced", "adv writes", "adv reads", "data", "empty"],
-)
-def test_event_selectors_with_management_events_that_write(
-    selectors: dict[str, Any], recorded: bool
-) -> None:
-    assert records_management_events(selectors) is recorded
 
 
 @pytest.mark.parametrize(
