@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from botocore.exceptions import ClientError
 
 from functions.enrolment.configuration import Configuration
 from functions.enrolment.membership import Outcome
@@ -62,3 +63,45 @@ def test_the_example_for_failures_of_an_account_matches_when_it_failed(
     )["Result"]
 
     assert matches is (outcome is not Outcome.ENABLED)
+
+
+EVENT = sample("move_account")
+PATTERN = json.dumps(PATTERNS["MoveAccount"])
+
+
+def without(field: str) -> str:
+    return json.dumps({key: value for key, value in EVENT.items() if key != field})
+
+
+@pytest.mark.parametrize(
+    ("pattern", "event", "code"),
+    [
+        *(
+            (PATTERN, without(field), "ValidationException")
+            for field in ("id", "account", "source", "time", "region", "detail-type")
+        ),
+        (PATTERN, "{", "ValidationException"),
+        (PATTERN, "[]", "ValidationException"),
+        ("{", json.dumps(EVENT), "InvalidEventPatternException"),
+        ('{"source": "aws.organizations"}', json.dumps(EVENT), "InvalidEventPatternException"),
+    ],
+    ids=[
+        *("no id", "no account", "no source", "no time", "no region", "no detail-type"),
+        *("no JSON", "a list", "pattern no JSON", "pattern of a text"),
+    ],
+)
+def test_an_invalid_event_or_pattern_is_refused(
+    aws: LocalAws, pattern: str, event: str, code: str
+) -> None:
+    events = aws.client("events", "111122223333", "us-east-1")
+
+    with pytest.raises(ClientError) as refused:
+        events.test_event_pattern(EventPattern=pattern, Event=event)
+
+    assert refused.value.response["Error"]["Code"] == code
+
+
+def test_an_event_needs_no_resources(aws: LocalAws) -> None:
+    events = aws.client("events", "111122223333", "us-east-1")
+
+    assert events.test_event_pattern(EventPattern=PATTERN, Event=without("resources"))["Result"]

@@ -40,6 +40,7 @@ from infra.local.ministack.target_checks import (
     check_bus_policies,
     put_targets_of_created_rules,
 )
+from infra.local.ministack.tested_events import require_whole_events
 from infra.local.ministack.turns import Turns
 
 if TYPE_CHECKING:
@@ -99,6 +100,7 @@ def correct_ministack(facts: KnowsFacts, shared_code: SharedCode) -> None:
     _replace_action(iam._IAM_HANDLERS, "CreateServiceLinkedRole", name_service_linked_roles)
     _replace_action(ec2._ACTION_MAP, "DescribeRegions", describe_regions_of(facts))
     _replace_action(cloudtrail._DISPATCH, "LookupEvents", answer_in_pages)
+    _replace(eventbridge, "_test_event_pattern", require_whole_events)
     tables = provisioners._RESOURCE_HANDLERS["AWS::DynamoDB::Table"]
     _replace_action(tables, "create", set_expiry_and_recovery)
     deliver_events_as_aws_does()
