@@ -31,6 +31,17 @@ def test_every_verb_is_listed_and_its_help_shows_an_example(
     assert "Exit status 0: " in help_text
 
 
+def test_every_document_has_a_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    printing = set()
+    for verb in VERBS:
+        assert main([str(verb), "--help"]) == 0
+        if "--json" in capsys.readouterr().out:
+            printing.add(verb)
+
+    folder = ROOT / "docs" / "cli"
+    assert {path.name.partition(".")[0] for path in folder.iterdir()} == printing
+
+
 def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"rollcall {PROJECT['version']}\n"

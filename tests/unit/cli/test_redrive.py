@@ -14,6 +14,7 @@ from infra.cli import redrive as verb
 from infra.cli.__main__ import main
 from infra.cli.redrive import Redriven, redrive
 from tests.support.events import sample
+from tests.support.schemas import schema_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -223,20 +224,43 @@ def test_the_command_prints_what_it_redrove(
     )
 
 
-def test_the_command_prints_what_it_left(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def document(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    """What the command printed, which is as its schema says."""
+    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    schema_of("cli/redrive").validate(found)
+    return found
+
+
+def test_the_document_has_what_was_redriven_and_what_was_left(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
     message = place.put("{")
+    place.put(event())
 
     status = command(place, "--json")
 
     assert status == 1
-    assert json.loads(capsys.readouterr().out) == [
-        {
-            "event": f"message {message}",
-            "name": "",
-            "cause": "NO_PERMISSIONS",
-            "left": "not JSON",
-        }
-    ]
+    redriven, left = sorted(document(capsys), key=lambda one: one["event"])
+    assert redriven == {
+        "event": EVENT_ID,
+        "name": "CreateAccountResult",
+        "cause": "NO_PERMISSIONS",
+        "left": None,
+    }
+    assert left == {
+        "event": f"message {message}",
+        "name": "",
+        "cause": "NO_PERMISSIONS",
+        "left": "not JSON",
+    }
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)], ids=["run", "dry run"])
+def test_the_document_of_an_empty_queue_is_empty(
+    place: Place, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
+) -> None:
+    assert command(place, "--json", *options) == 0
+    assert document(capsys) == []
 
 
 def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
