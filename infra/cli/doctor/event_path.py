@@ -73,27 +73,41 @@ def read_rules(
 ) -> list[DeployedRule] | Unread:
     """The rules on the buses that send events to a target, but for those of some names."""
 
-    def read(bus: str) -> Iterator[DeployedRule]:
+    def names(bus: str) -> Iterator[str]:
         token: dict[str, str] = {}
         while True:
             found = events.list_rule_names_by_target(TargetArn=target, EventBusName=bus, **token)
-            for name in found["RuleNames"]:
-                if name not in without:
-                    yield read_rule(events, name, bus)
+            yield from found["RuleNames"]
             if not found.get("NextToken"):
                 return
             token = {"NextToken": found["NextToken"]}
 
-    return ask(
+    listed = ask(
         "events:ListRuleNamesByTarget",
-        lambda: [rule for bus in dict.fromkeys(buses) for rule in read(bus)],
+        lambda: [(name, bus) for bus in dict.fromkeys(buses) for name in names(bus)],
     )
+    if isinstance(listed, Unread):
+        return listed
+    rules = [read_rule(events, name, bus) for name, bus in listed if name not in without]
+    unread = next((rule for rule in rules if isinstance(rule, Unread)), None)
+    return unread or [rule for rule in rules if isinstance(rule, DeployedRule)]
 
 
-def read_rule(events: Any, name: str, bus: str) -> DeployedRule:
-    """A rule with its targets."""
-    rule = events.describe_rule(Name=name, EventBusName=bus)
-    targets = events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"]
+def read_rule(events: Any, name: str, bus: str) -> DeployedRule | Unread | None:
+    """A rule with its targets; None if there is no such rule."""
+    rule: Mapping[str, Any] | Unread | None = ask_for(
+        "events:DescribeRule",
+        ("ResourceNotFoundException",),
+        lambda: events.describe_rule(Name=name, EventBusName=bus),
+    )
+    if rule is None or isinstance(rule, Unread):
+        return rule
+    targets: Sequence[Mapping[str, Any]] | Unread = ask(
+        "events:ListTargetsByRule",
+        lambda: events.list_targets_by_rule(Rule=name, EventBusName=bus)["Targets"],
+    )
+    if isinstance(targets, Unread):
+        return targets
     return DeployedRule(
         name,
         bus,

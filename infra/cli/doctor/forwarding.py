@@ -31,7 +31,7 @@ ACTIONS = (
     "iam:GetRole",
     "sqs:GetQueueAttributes",
 )
-_NOT_FOUND = ("ResourceNotFoundException", "NoSuchEntity", "ValidationError")
+_NOT_FOUND = ("NoSuchEntity", "ValidationError")
 # Stands for the profile of the queue's account where it is not known.
 QUEUE_PROFILE = "PROFILE"
 _DEPLOY = "node_modules/.bin/cdk deploy"
@@ -60,11 +60,6 @@ def read_forwarder(forwarder: Forwarder, bus_arn: str, clients: Clients) -> Forw
     region, names = forwarder.region, forwarder.rule_names
     events, iam = clients.client("events", region), clients.client("iam", region)
 
-    def rule(name: str) -> DeployedRule | Unread | None:
-        return ask_for(
-            "events:DescribeRule", _NOT_FOUND, lambda: read_rule(events, name, "default")
-        )
-
     def outputs() -> str:
         stacks = clients.client("cloudformation", region).describe_stacks(StackName=forwarder.name)
         found = {one["OutputKey"]: one["OutputValue"] for one in stacks["Stacks"][0]["Outputs"]}
@@ -73,7 +68,7 @@ def read_forwarder(forwarder: Forwarder, bus_arn: str, clients: Clients) -> Forw
     url = ask_for("cloudformation:DescribeStacks", _NOT_FOUND, outputs)
     return ForwarderFacts(
         forwarder,
-        {event: rule(name) for event, name in names.items()},
+        {event: read_rule(events, name, "default") for event, name in names.items()},
         read_rules(events, ["default"], bus_arn, without=names.values()),
         ask_for("iam:GetRole", _NOT_FOUND, lambda: bool(iam.get_role(RoleName=forwarder.name))),
         messages_in(clients.client("sqs", region), url) if isinstance(url, str) else url,
@@ -191,10 +186,10 @@ def _judge_rules(
             one.account,
         )
     if sound:
-        how = "has the pattern of this version" if forwarded is None else "matches sample events"
+        how = "have the patterns of this version" if forwarded is None else "match sample events"
         yield ok(
             "forwarding",
-            f"{place}: a rule that sends to the bus {how}: {', '.join(sound)}"
+            f"{place}: rules that send to the bus {how}: {', '.join(sound)}"
             " (proves the patterns; not that AWS sends them)",
         )
 

@@ -57,25 +57,35 @@ class _Problem:
     certain: bool = True
 
 
-def read_trails(clients: Clients, region: str) -> list[Trail] | Unread:
+def read_trails(clients: Clients, region: str) -> list[Trail | Unread] | Unread:
     """The trails that CloudTrail lists in a Region: its own, and those of several Regions."""
+    client = clients.client("cloudtrail", region)
+    found = ask(
+        "cloudtrail:DescribeTrails",
+        lambda: client.describe_trails(includeShadowTrails=True)["trailList"],
+    )
+    return found if isinstance(found, Unread) else [_trail(clients, one) for one in found]
 
-    def read() -> list[Trail]:
-        found = clients.client("cloudtrail", region).describe_trails(includeShadowTrails=True)
-        return [_trail(clients, one) for one in found["trailList"]]
 
-    return ask("cloudtrail:DescribeTrails", read)
-
-
-def _trail(clients: Clients, found: Mapping[str, Any]) -> Trail:
+def _trail(clients: Clients, found: Mapping[str, Any]) -> Trail | Unread:
     client, arn = clients.client("cloudtrail", found["HomeRegion"]), found["TrailARN"]
+    logs = ask(
+        "cloudtrail:GetTrailStatus", lambda: bool(client.get_trail_status(Name=arn)["IsLogging"])
+    )
+    selectors: Mapping[str, Any] | Unread = ask(
+        "cloudtrail:GetEventSelectors", lambda: client.get_event_selectors(TrailName=arn)
+    )
+    if isinstance(logs, Unread):
+        return logs
+    if isinstance(selectors, Unread):
+        return selectors
     return Trail(
         found["Name"],
         found["HomeRegion"],
         bool(found.get("IsMultiRegionTrail")),
         bool(found.get("IncludeGlobalServiceEvents", True)),
-        bool(client.get_trail_status(Name=arn)["IsLogging"]),
-        client.get_event_selectors(TrailName=arn),
+        logs,
+        selectors,
     )
 
 
@@ -119,12 +129,20 @@ def _matches(field: Mapping[str, Any], value: str) -> bool:
 
 
 def judge_trails(
-    trails: Sequence[Trail] | Unread, sources: Collection[str], region: str, account: str
+    trails: Sequence[Trail | Unread] | Unread, sources: Collection[str], region: str, account: str
 ) -> Finding:
     """Whether a trail delivers the events of these sources that are published in a Region."""
+    place = f"The trails of {account} in {region}"
     if isinstance(trails, Unread):
-        return not_checked("trail", f"The trails of {account} in {region}", trails)
-    judged = [(one.name, list(_problems(one, sources, region))) for one in trails]
+        return not_checked("trail", place, trails)
+    judged = [
+        (one.name, list(_problems(one, sources, region)))
+        for one in trails
+        if not isinstance(one, Unread)
+    ]
+    unread = next((one for one in trails if isinstance(one, Unread)), None)
+    if unread is not None and all(problems for _, problems in judged):
+        return not_checked("trail", place, unread)
     if not judged:
         return fail(
             "trail",
@@ -140,11 +158,11 @@ def judge_trails(
     if not problems:
         return ok("trail", f"The trail {name} delivers management events of {account} {region}")
     certain = _is_certain(problems)
-    finding, result = (fail, "gets") if certain else (warn, "may get")
+    finding, result = (fail, "does not get") if certain else (warn, "may not get")
     return finding(
         "trail",
         f"The trail {name} of {account} {' and '.join(one.said for one in problems)}: EventBridge"
-        f" {result} no event of {', '.join(sorted(sources))} in {region}",
+        f" {result} the events about accounts in {region}",
         " && ".join(one.command for one in problems),
         account,
     )

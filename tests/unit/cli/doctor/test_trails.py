@@ -63,8 +63,7 @@ ELSEWHERE = {"home_region": "eu-west-1"}
         (
             [SINGLE | {"global_services": False}],
             WARN,
-            "leaves out the events of global services: EventBridge may get no event of"
-            " organizations.amazonaws.com in us-east-1",
+            "leaves out the events of global services: EventBridge may not get the events",
             ["update-trail --name all --include-global-service-events --region us-east-1"],
         ),
         (
@@ -117,10 +116,25 @@ def test_control_tower_is_no_global_service() -> None:
     assert judge_trails([trail], {CONTROL_TOWER}, HERE, MANAGEMENT).level is OK
 
 
-def test_trails_that_may_not_be_read_are_a_warning() -> None:
-    finding = judge_trails(Unread("some:Action", "denied"), {ORGANIZATIONS}, HERE, MANAGEMENT)
-    assert finding.level is WARN
-    assert "allow some:Action" in finding.reason
+REFUSED = Unread("some:Action", "denied")
+
+
+@pytest.mark.parametrize(
+    ("trails", "level"),
+    [
+        (REFUSED, WARN),
+        ([REFUSED], WARN),
+        ([a_trail(logs=False), REFUSED], WARN),
+        ([REFUSED, a_trail()], OK),
+    ],
+    ids=["all", "the only one", "beside a stopped one", "beside a sound one"],
+)
+def test_trails_that_may_not_be_read_are_a_warning_unless_another_delivers(
+    trails: Any, level: Level
+) -> None:
+    finding = judge_trails(trails, {ORGANIZATIONS}, HERE, MANAGEMENT)
+    assert finding.level is level
+    assert ("allow some:Action" in finding.reason) is (level is WARN)
 
 
 def basic(**selector: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from functions.aws.settings import Settings
 from functions.services.registry import SERVICES
 from functions.steps import wiring
 from infra.cli.__main__ import main
-from infra.cli.doctor import services, verb
+from infra.cli.doctor import forwarding, services, trails, verb
 from infra.cli.site import Site
 from infra.names import Names
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
@@ -103,6 +103,26 @@ def test_without_any_permission_each_check_names_the_action(
     named = {action for action in answers.asked[ADMINISTRATOR] if any(action in r for r in refused)}
     assert len(named) >= 15
     assert all("to do: allow" in one for one in refused if "refused" in one)
+
+
+@pytest.mark.parametrize(
+    "action", [*forwarding.ACTIONS, *trails.ACTIONS], ids=lambda action: str(action)
+)
+def test_without_one_permission_that_one_is_named_and_nothing_fails(
+    at_aws: Callable[..., Answers],
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    action: str,
+) -> None:
+    given = sound(CONFIGURATION)
+    del given[action]
+    at_aws(given)
+
+    status, found = document(capsys, config, *MANAGER)
+
+    assert status == 0
+    reasons = not_ok(found)
+    assert any(f"to do: allow {action}" in one for one in reasons)
 
 
 def test_each_action_that_is_used_is_in_a_table(
