@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from functions.enrolment.account import AccountId
+    from functions.enrolment.configuration import Timing
     from functions.enrolment.coverage import Cell
     from functions.enrolment.membership import Membership, MembershipKey, Observation
     from functions.enrolment.plan import Facts
@@ -36,6 +37,10 @@ V = TypeVar("V")
 
 # How long a gap that a run has failed to close is left alone if nothing about it has changed.
 LATELY_SECONDS = 6 * 3600
+# How long runs have, beside their deadlines, to be closed.
+_CLOSING_SECONDS = 900
+# The state machine of reconciles has two days.
+_LONGEST_AWAITING_SECONDS = 36 * 3600
 # The most accounts of one target that are named among the members only in the services.
 MOST_NAMED = 100
 
@@ -183,6 +188,12 @@ class ReconcilePlan:
     only_in_table: tuple[Membership, ...]
     only_in_services: tuple[Unrecorded, ...]
     outside: tuple[tuple[Target, Observation], ...]
+
+
+def awaiting_seconds(timing: Timing, last_begins_after: int = 0) -> int:
+    """How long a reconcile awaits its runs, of which the last begins so many seconds later."""
+    runs = timing.organization_deadline + timing.hold + last_begins_after
+    return min(runs + _CLOSING_SECONDS, _LONGEST_AWAITING_SECONDS)
 
 
 def decide_reconcile(

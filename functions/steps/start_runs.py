@@ -12,7 +12,7 @@ from functions.enrolment.documents import run_from_json
 from functions.enrolment.errors import ServiceRefused
 from functions.enrolment.handover import onboarding_id
 from functions.enrolment.plan import why_not_active
-from functions.enrolment.reconcile import Next
+from functions.enrolment.reconcile import Next, awaiting_seconds
 from functions.enrolment.reconcile_plan import with_left_out
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
@@ -22,10 +22,6 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
 
 FIRST_WAIT = 15
-# How long runs have, beside their deadlines, to be closed.
-_CLOSING_SECONDS = 900
-# The state machine of reconciles has two days.
-_LONGEST_SECONDS = 36 * 3600
 
 NEEDS = Needs(
     # Organizations is asked about each account.
@@ -68,10 +64,9 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
         wiring.archive.persist(survey_key(record.id, "plan"), with_left_out(plan, left_out))
     if not runs:
         return {"next": Next.WAIT, "wait_seconds": 0, "runs": 0}
-    timing, now = wiring.configuration.timing, wiring.now()
+    now = wiring.now()
     last = max(batches[number]["begin_after"] for number in runs)
-    allowed = timing.organization_deadline + timing.hold + last + _CLOSING_SECONDS
-    allowed = min(allowed, _LONGEST_SECONDS)
+    allowed = awaiting_seconds(wiring.configuration.timing, last)
     # Stored first: a run that was started is awaited, whatever happens to this step.
     wiring.reconciles.begin_runs(record.id, list(runs), now, now + allowed)
     for number, accounts in runs.items():

@@ -10,13 +10,12 @@ from aws_cdk import aws_scheduler_targets as targets
 from constructs import Construct
 
 from infra.constructs.event_rules import UndeliveredEvents
+from infra.schedule import LONGEST_DELAY_SECONDS, WINDOW_SECONDS
 
 if TYPE_CHECKING:
     from aws_cdk import aws_stepfunctions as sfn
 
 INPUT = {"source": "schedule"}
-WINDOW = cdk.Duration.minutes(15)
-LONGEST_DELAY = cdk.Duration.hours(1)
 MOST_ATTEMPTS = 5
 
 
@@ -42,11 +41,11 @@ class ReconcileSchedule(Construct):
             "Schedule",
             description="Rollcall: starts reconciles",
             schedule=scheduler.ScheduleExpression.expression(expression),
-            time_window=scheduler.TimeWindow.flexible(WINDOW),
+            time_window=scheduler.TimeWindow.flexible(cdk.Duration.seconds(WINDOW_SECONDS)),
             target=targets.StepFunctionsStartExecution(
                 machine,
                 input=scheduler.ScheduleTargetInput.from_object(INPUT),
-                max_event_age=LONGEST_DELAY,
+                max_event_age=cdk.Duration.seconds(LONGEST_DELAY_SECONDS),
                 retry_attempts=MOST_ATTEMPTS,
                 dead_letter_queue=self.undelivered,
             ),
