@@ -9,9 +9,11 @@ import aws_cdk as cdk
 import botocore.session
 from cdk_nag import AwsSolutionsChecks
 
+from functions.enrolment.configuration import OFF
 from functions.enrolment.errors import InvalidInput
 from infra.asset import InstallationFailed, staged_asset
 from infra.config import read_config
+from infra.schedule import overdue_hours
 from infra.stacks.member_role import MemberRoleStack
 from infra.stacks.organization_events import OrganizationEventsStack
 from infra.stacks.rollcall import RollcallStack
@@ -35,6 +37,7 @@ def build(app: cdk.App, config: DeploymentConfig, asset: Path) -> None:
             )
     _warn_of_unknown_regions(rollcall, config)
     _warn_without_subscribers(rollcall, config.notifications)
+    _warn_of_unwatched_schedule(rollcall, config)
     role = config.configuration.invitation.member_role
     if role is not None:
         MemberRoleStack(app, config.names.member_role_stack, name=role, config=config)
@@ -88,6 +91,17 @@ def _warn_without_subscribers(stack: cdk.Stack, notifications: Notifications) ->
                 f"the deployment has no subscriber for its {key}: set rollcall.notifications.{key},"
                 f" to [] if you subscribe to the topic yourself ({topic})",
             )
+
+
+def _warn_of_unwatched_schedule(stack: cdk.Stack, config: DeploymentConfig) -> None:
+    schedule = config.configuration.reconcile.schedule
+    if schedule != OFF and overdue_hours(config.configuration) is None:
+        cdk.Annotations.of(stack).add_warning_v2(
+            "rollcall:reconcile.schedule",
+            f"rollcall.reconcile.schedule is {schedule}: no alarm says that no reconcile has ended,"
+            " because an alarm looks back 7 days at most, or the days cannot be told from the"
+            " expression",
+        )
 
 
 def main() -> None:

@@ -90,9 +90,19 @@ _NOT_STARTED = (
     " organisation) and delete the message; as long as it is in the queue, 14 days at most, the"
     " alarm stays."
 )
+_NO_RECONCILE = (
+    "No reconcile has ended and published what it found for {hours} hours, in which the schedule"
+    " has at least one. The schedule may be disabled or deleted, its role may not be allowed to"
+    " start one, a reconcile may hang, or all have failed before they knew the gaps (each has then"
+    " raised the alarm about failed reconciles, too). To find what is wrong, run: {doctor}. To list"
+    " the last reconciles, run: {runs}. Once the cause is fixed, start one: {start}. The alarm ends"
+    " when a reconcile has ended. After the first deployment it is raised until then: none has"
+    " ended yet."
+)
 # How the command line calls the outcomes of runs that did not end complete.
 _OUTCOMES = ("incomplete", "failed")
 _GAPS = "status --gaps"
+_AT_LEAST = cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD
 FIVE_MINUTES = cdk.Duration.minutes(5)
 
 
@@ -136,12 +146,7 @@ class Alarms(Construct):
         self._watch_queue(queue, "Undelivered Events", f"{about} {remedy}")
 
     def watch_schedule(self, queue: sqs.IQueue) -> None:
-        """Alarm when a reconcile was not started at its time; ``queue`` is the schedule's.
-
-        That none succeeded for a while is not watched. How long that may be, not every schedule
-        says; and an alarm on missing executions would be raised by a first deployment, until its
-        first reconcile. One that was started and does not succeed fails, is aborted or times out.
-        """
+        """Alarm when a reconcile was not started at its time; ``queue`` is the schedule's."""
         self._watch_queue(queue, "Reconciles Not Started", _NOT_STARTED)
 
     def _watch_queue(self, queue: sqs.IQueue, name: str, about: str) -> None:
@@ -192,6 +197,32 @@ class Alarms(Construct):
         self._watch_executions(arn, "Timed Out Reconciles", "ExecutionsTimedOut", timed_out)
         self._watch_executions(arn, "Throttled Reconciles", "ExecutionThrottled", throttled)
 
+    def watch_for_reconciles(self, machine: sfn.StateMachine, names: Names, *, hours: int) -> None:
+        """Alarm when no reconcile has ended for so many hours, at most those of a week."""
+        self._alarm(
+            "No Reconcile Ended",
+            # Each one that ended with a survey writes a value, 0 too. Executions that succeeded
+            # would include those refused while another hangs; and a metric that is new with an
+            # upgrade would raise the alarm until the next reconcile.
+            metric=cloudwatch.Metric(
+                namespace=names.metrics,
+                metric_name=metrics.COVERAGE_FELL,
+                period=cdk.Duration.hours(1),
+                statistic=cloudwatch.Stats.SAMPLE_COUNT,
+            ),
+            missing=cloudwatch.TreatMissingData.BREACHING,
+            comparison=cloudwatch.ComparisonOperator.LESS_THAN_THRESHOLD,
+            # All of them: one hour with data is enough.
+            periods=hours,
+            about=_NO_RECONCILE.format(
+                hours=hours,
+                doctor=names.command("doctor"),
+                runs=names.command("runs"),
+                start="aws stepfunctions start-execution --state-machine-arn"
+                f" {machine.state_machine_arn} --input '{{}}' --region {cdk.Stack.of(self).region}",
+            ),
+        )
+
     def watch_coverage(self, names: Names) -> None:
         """Alarm when a reconcile finds that the coverage fell, or gaps older than a day."""
         gaps = names.command(_GAPS)
@@ -234,15 +265,17 @@ class Alarms(Construct):
         metric: cloudwatch.Metric,
         missing: cloudwatch.TreatMissingData,
         about: str,
+        comparison: cloudwatch.ComparisonOperator = _AT_LEAST,
+        periods: int = 1,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
             name,
             metric=metric,
             alarm_description=f"Rollcall: {about}",
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+            comparison_operator=comparison,
             threshold=1,
-            evaluation_periods=1,
+            evaluation_periods=periods,
             treat_missing_data=missing,
         )
         alarm.add_alarm_action(actions.SnsAction(self.topic))

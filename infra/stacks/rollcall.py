@@ -53,6 +53,7 @@ from infra.constructs.steps import Steps
 from infra.constructs.subscriptions import Subscriptions
 from infra.constructs.target_loop import TargetLoop
 from infra.organization import organizations_region, wanted_patterns
+from infra.schedule import overdue_hours
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -141,6 +142,9 @@ class RollcallStack(cdk.Stack):
         alarms.watch_coverage(config.names)
         if schedule is not None:
             alarms.watch_schedule(schedule.undelivered)
+        hours = overdue_hours(config.configuration)
+        if hours is not None:
+            alarms.watch_for_reconciles(self.reconciles, config.names, hours=hours)
         self._make_dashboard(schedule)
         self._add_outputs()
 

@@ -65,10 +65,10 @@ def check_alarms(template: Mapping[str, Any]) -> None:
     for alarm in alarms:
         assert [text(action) for action in alarm["AlarmActions"]] == [topic]
         assert [text(action) for action in alarm["OKActions"]] == [topic]
-        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (
-            1,
-            "GreaterThanOrEqualToThreshold",
-        )
+        # Either something has happened once, or nothing has.
+        is_absence = alarm["TreatMissingData"] == "breaching"
+        compared = "LessThanThreshold" if is_absence else "GreaterThanOrEqualToThreshold"
+        assert (alarm["Threshold"], alarm["ComparisonOperator"]) == (1, compared)
         assert len(text(alarm["AlarmDescription"])) < 1024
     about = watched_queues(template)
     assert ".venv/bin/rollcall redrive" in about[queue_of_rules(template)]

@@ -20,6 +20,7 @@ from infra.app import build
 from infra.asset import staged_asset
 from infra.config import DeploymentConfig, read_config
 from infra.organization import CONTROL_TOWER, wanted_patterns
+from infra.schedule import overdue_hours
 from tests.conftest import cdk_json
 from tests.infra.alarms import check_alarms, check_undelivered_events
 from tests.infra.support import (
@@ -141,6 +142,7 @@ CONFIGURATIONS: dict[str, dict[str, Any]] = {
         "regions": ["cn-north-1", "cn-northwest-1"],
         "bus": "default",
         "organization": {"management_account": MANAGEMENT, "home_region": "cn-northwest-1"},
+        "reconcile": {"schedule": "cron(15 4 ? * SUN *)"},
     },
 }
 
@@ -305,6 +307,15 @@ def test_reconciles_are_scheduled_unless_that_is_off(made: Templates, name: str)
     scheduled = resources(made[""], "AWS::Scheduler::Schedule").values()
 
     assert [one["ScheduleExpression"] for one in scheduled] == [schedule] * (schedule != "off")
+    # What cannot be watched for longer than a week is not watched.
+    watched = [
+        one
+        for one in resources(made[""], "AWS::CloudWatch::Alarm").values()
+        if one["TreatMissingData"] == "breaching"
+    ]
+    hours = overdue_hours(config_of(name).configuration)
+    assert [one["EvaluationPeriods"] for one in watched] == ([] if hours is None else [hours])
+    assert (hours is None) == (schedule in ("off", "cron(15 4 ? * SUN *)"))
     # One can always be started by hand.
     assert "ReconcileMachineArn" in made[""]["Outputs"]
 

@@ -17,6 +17,7 @@ from functions.enrolment.membership import STEP_SECONDS
 from functions.enrolment.ownership import LEASE_SECONDS
 from functions.services import registry
 from infra.names import a_deployment_name
+from infra.schedule import overdue_hours
 from tests.conftest import ACCEPTING
 from tests.infra.alarms import (
     check_alarms,
@@ -181,7 +182,8 @@ def test_the_machine_and_the_queue_are_watched(
     (label,) = {state["Label"] for state in definition["States"].values() if state["Type"] == "Map"}
     children = f"{machine}/{label}"
 
-    assert len(alarms) == len(machines) + len(watched_queues(template)) + 2
+    # Two about the coverage, and one about no reconcile at all.
+    assert len(alarms) == len(machines) + len(watched_queues(template)) + 2 + 1
     check_alarms(template)
     for alarm in machines:
         assert (alarm["Statistic"], alarm["TreatMissingData"]) == ("Sum", "notBreaching")
@@ -218,7 +220,11 @@ def test_what_a_reconcile_found_of_the_coverage_stays_until_the_next_one(
     template: Mapping[str, Any],
 ) -> None:
     alarms = resources(template, "AWS::CloudWatch::Alarm").values()
-    measured = {one["MetricName"]: one for one in alarms if one["Namespace"] == "Rollcall"}
+    measured = {
+        one["MetricName"]: one
+        for one in alarms
+        if one["Namespace"] == "Rollcall" and one["TreatMissingData"] != "breaching"
+    }
 
     assert set(measured) == {"CoverageFell", "OldGaps"}
     for alarm in measured.values():
@@ -257,6 +263,24 @@ def test_a_reconcile_that_could_not_be_started_raises_an_alarm(
     about = watched_queues(template)[queue]
     assert "A reconcile was not started at its time" in about
     assert "start a reconcile by hand" in about
+
+
+def test_that_no_reconcile_ends_raises_an_alarm(template: Mapping[str, Any]) -> None:
+    alarms = resources(template, "AWS::CloudWatch::Alarm").values()
+    (alarm,) = (one for one in alarms if one["TreatMissingData"] == "breaching")
+    hours, about = overdue_hours(ACCEPTING), text(alarm["AlarmDescription"])
+
+    # Every period is without data; CloudWatch's limit for periods of an hour is a week.
+    assert (alarm["Period"], alarm["EvaluationPeriods"]) == (3600, hours)
+    assert "DatapointsToAlarm" not in alarm
+    assert (alarm["Namespace"], alarm["MetricName"]) == ("Rollcall", "CoverageFell")
+    assert (alarm["Statistic"], "Dimensions" in alarm) == ("SampleCount", False)
+    assert f"for {hours} hours" in about
+    assert "After the first deployment" in about
+    for command in ("doctor", "runs"):
+        assert f"run: .venv/bin/rollcall {command}." in about
+    machine = machine_of(template, "ReconcileMachineArn")
+    assert f"--state-machine-arn {machine} --input '{{}}' --region eu-west-1." in about
 
 
 def test_without_an_organisation_the_bus_admits_nobody_else(template: Mapping[str, Any]) -> None:

@@ -11,7 +11,7 @@ import pytest
 from aws_cdk import aws_sqs as sqs
 
 from functions.enrolment.account import AccountId
-from functions.enrolment.configuration import Configuration
+from functions.enrolment.configuration import Configuration, Reconcile
 from functions.services import registry
 from infra.app import build
 from infra.asset import staged_asset
@@ -98,6 +98,20 @@ def test_without_subscribers_is_a_warning_for_results_and_for_alarms(
     (warning,) = warnings(replace(SMALL, notifications=given), tmp_path)
 
     assert warning.startswith(f"the deployment has no subscriber for its {key}: set")
+
+
+def test_a_schedule_that_no_alarm_can_watch_is_a_warning(tmp_path: Path) -> None:
+    def warned(schedule: str) -> list[str]:
+        reconcile = Reconcile(schedule=schedule)
+        configuration = replace(SMALL.configuration, reconcile=reconcile)
+        config = replace(SMALL, configuration=configuration, notifications=Notifications((), ()))
+        return warnings(config, tmp_path)
+
+    (warning,) = warned("rate(7 days)")
+
+    assert warning.startswith("rollcall.reconcile.schedule is rate(7 days): no alarm says ")
+    assert not warned("off")
+    assert not warned("rate(6 days)")
 
 
 def warnings(config: DeploymentConfig, folder: Path) -> list[str]:
