@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -139,9 +140,9 @@ class StateMachines:
             self._at(started.started_at + started.machine.timeout, started, self._time_out)
         return started
 
-    def run(self) -> None:
-        """Run until every execution has ended."""
-        while self._events:
+    def run(self, until: float = math.inf) -> None:
+        """Run until every execution has ended, or what is due by ``until`` has happened."""
+        while self._events and self._events[0][0] <= until:
             moment, _, execution, happen = heapq.heappop(self._events)
             if execution.ended_at is None:
                 self._clock.at(moment)
