@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tests.bench.report import Table
 
-MEASUREMENTS = ("runs", "bursts", "coverage", "cold_start", "asset", "backfill", "deployed")
+MEASUREMENTS = ("runs", "bursts", "coverage", "cold_start", "asset", "backfill", "rest", "deployed")
 RESULTS = ROOT / ".build" / "bench.md"
 
 

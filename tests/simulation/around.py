@@ -22,16 +22,19 @@ if TYPE_CHECKING:
 
 
 class MemoryArchive(Archive):
-    """A bucket that is a dictionary of JSON texts, by key."""
+    """A bucket that is a dictionary of JSON texts, by key; ``puts`` and ``gets`` are counted."""
 
     def __init__(self) -> None:
         self.texts: dict[str, str] = {}
+        self.puts = self.gets = 0
 
     def persist(self, key: str, document: Mapping[str, Any]) -> str:
+        self.puts += 1
         self.texts[key] = json.dumps(document)
         return f"s3://results/{key}"
 
     def read(self, key: str) -> dict[str, Any] | None:
+        self.gets += 1
         found: dict[str, Any] | None = json.loads(self.texts.get(key, "null"))
         return found
 

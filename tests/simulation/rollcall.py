@@ -61,6 +61,7 @@ class SimulatedRollcall:
     calls: CallLog
     machines: StateMachines
     rows: MemoryRows
+    archive: MemoryArchive
     channels: Channels
     functions: Functions
 
@@ -73,11 +74,13 @@ class SimulatedRollcall:
 
 
 class Functions:
-    """The Lambda functions. ``on_invoke`` is told every step that is invoked, and its event."""
+    """The Lambda functions. ``on_invoke`` is told every step that is invoked, and its event;
+    ``on_return`` every step that has returned, and the seconds of virtual time that it took."""
 
     def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
         self.on_invoke: Callable[[str, dict[str, Any]], object] = lambda _, __: None
+        self.on_return: Callable[[str, float], object] = lambda _, __: None
 
     def invoke(self, step: str, event: dict[str, Any]) -> Any:
         """One invocation of a step's function.
@@ -99,6 +102,7 @@ class Functions:
         took = self._clock.now() - began
         if took > module.NEEDS.timeout:
             raise StateError("Sandbox.Timedout", f"{step} took {took:.0f} s")
+        self.on_return(step, took)
         return result
 
 
@@ -134,7 +138,7 @@ def simulated(
     )
     functions, randomness = Functions(clock), random.Random(seed)  # noqa: S311  # no secret
     machines = StateMachines(clock, functions.invoke, randomness)
-    channels = Channels()
+    archive, channels = MemoryArchive(), Channels()
     machines.create(ONBOARDING, definition_of(template))
     machines.create(RECONCILE, reconcile_definition_of(template))
     wired = SimulatedWiring(
@@ -144,7 +148,7 @@ def simulated(
         clock.now,
         registry.SERVICES,
         rows=rows,
-        bucket=MemoryArchive(),
+        bucket=archive,
         channels=channels,
         machines=machines,
     )
@@ -156,5 +160,5 @@ def simulated(
     for module in _WITH_POOLS:
         patch.setattr(module, "ThreadPoolExecutor", partial(VirtualPool, clock))
     yield SimulatedRollcall(
-        configuration, clock, world, faults, calls, machines, rows, channels, functions
+        configuration, clock, world, faults, calls, machines, rows, archive, channels, functions
     )
