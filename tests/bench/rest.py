@@ -354,7 +354,8 @@ def _counts(found: Mapping[int, Rest]) -> Table:
         (
             "Every account is Enabled everywhere, and the table has the rows that a run of 50 "
             "accounts left, with other accounts for every further 50. In one Region Detective is "
-            "not offered.",
+            "not offered. Detective allows 1,200 members of a behavior graph; the local one here "
+            "allows as many as there are accounts.",
             "Service calls are those of the member services and Organizations, for which AWS takes "
             f"no money. Waited: virtual time, for rates and {_ANSWER_SECONDS} s for an answer "
             "(assumed). At work: processor time of this machine, with what boto3 takes for the "
