@@ -23,6 +23,7 @@ detail, usually the error message of AWS.
 _SHOWN = {
     "service": "*service*",
     "name": "*service*",
+    "prerequisite": "*prerequisite*",
     "region": "*Region*",
     "status": "*status*",
     "said": "*…*",

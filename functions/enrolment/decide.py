@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from functions.enrolment.account import Mode
 from functions.enrolment.automation import BY_POLICY, Automatic
 from functions.enrolment.explain import waiting_for
-from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Verdict
+from functions.enrolment.membership import UNSUCCESSFUL, Action, Outcome, Status, Verdict
 from functions.enrolment.reason import ReasonCode
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ class Circumstances:
     ``now`` is in epoch seconds. ``accepts`` says whether Rollcall may accept invitations through
     a member role. ``opted_in`` are the accounts that are known to have the Region enabled.
     ``recent`` are the accounts that joined the organisation lately, so that a service may be about
-    to make them members by itself. ``awaited`` are, for a target that comes after GuardDuty
-    (Detective), GuardDuty's memberships in the Region by account: those of this run, or of another
-    run that is working on them.
+    to make them members by itself. ``awaited`` are, for a target that comes after another
+    one (Detective after GuardDuty), the memberships there by account: those of this run, or of
+    another run that is working on them.
     """
 
     now: float
@@ -94,10 +94,10 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     """The next action for a membership that has been read at least once.
 
     Never acts on ``Enabled`` or ``Resigned``, never invites an account of the organisation, and
-    never creates a member that a configuration policy enables or leaves out. An
-    invitation is repeated only if it is unknown whether it was sent and the service still reports
-    none after the grace time. Actions that may yet succeed are retried until the deadline at
-    growing intervals.
+    never creates a member that a configuration policy enables or leaves out. What was skipped at
+    the target that comes first is skipped at this one too. An invitation is repeated only if it is
+    unknown whether it was sent and the service still reports none after the grace time. Actions
+    that may yet succeed are retried until the deadline at growing intervals.
     """
     if membership.outcome is not None:
         return Decision(Action.STOP, membership.outcome, membership.reason)
@@ -146,6 +146,9 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
     """The outcome if the membership ends now."""
     now = circumstances.now
     invited = membership.mode is Mode.INVITATION
+    awaited = circumstances.awaited.get(membership.account_id)
+    if awaited is not None and awaited.outcome is Outcome.SKIPPED:
+        return Outcome.SKIPPED
     match _automatic(membership):
         case Automatic.LEFT_OUT:
             return Outcome.SKIPPED
@@ -185,10 +188,10 @@ def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float 
     """When Detective fails because GuardDuty is not enabled: after a restart that did not help.
 
     None if GuardDuty is or may become enabled, or if Detective was not restarted after GuardDuty's
-    membership ended.
+    membership ended without success.
     """
     awaited = circumstances.awaited.get(membership.account_id)
-    if awaited is None or awaited.outcome is None or awaited.outcome in ENABLED:
+    if awaited is None or awaited.outcome not in UNSUCCESSFUL:
         return None
     if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_BE_ON:
         return None

@@ -12,7 +12,7 @@ from functions.enrolment.errors import (
     AdministratorNotReady,
     CredentialsRefused,
 )
-from functions.enrolment.membership import ENABLED, Action, Status, Verdict
+from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Verdict
 from functions.enrolment.reason import MEANINGS, Reason, ReasonCode
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.text import one_line, redact
@@ -51,6 +51,7 @@ def explain(code: ReasonCode, membership: Membership, now: float, said: str = ""
     names = {
         "service": target.service.label,
         "name": target.service.name,
+        "prerequisite": target.service.comes_after.label if target.service.comes_after else "",
         "region": target.region,
         "status": membership.raw,
         "said": said,
@@ -73,8 +74,8 @@ def waiting_for(
 ) -> Reason:
     """Why a membership that has no outcome yet is not Enabled.
 
-    ``awaited`` is, for a target that comes after GuardDuty, the account's GuardDuty membership in
-    the Region. ``healed``: facts looked up when the run began contradict the status.
+    ``awaited`` is, for a target that comes after another one, the account's membership there.
+    ``healed``: facts looked up when the run began contradict the status.
     """
     code = _code(membership, awaited)
     contradiction = _contradicting_fact(code) if healed else ""
@@ -82,9 +83,12 @@ def waiting_for(
     return explain(code, membership, now, said)
 
 
-def as_found(code: ReasonCode, membership: Membership) -> Reason:
-    """The reason for a status of which one reading is known, and not since when it lasts."""
-    said = _detail(code, membership, None, 0)
+def as_found(code: ReasonCode, membership: Membership, awaited: Membership | None = None) -> Reason:
+    """The reason for a status of which one reading is known, and not since when it lasts.
+
+    ``awaited`` as in ``waiting_for``.
+    """
+    said = _detail(code, membership, awaited, 0)
     return explain(code, replace(membership, transitions=()), 0, said)
 
 
@@ -125,7 +129,7 @@ def _detail(
     match code:
         case _ if membership.automation is not None and code in _ABOUT_AUTOMATION:
             return membership.automation.said
-        case ReasonCode.GUARDDUTY if awaited is not None:
+        case ReasonCode.GUARDDUTY | ReasonCode.PREREQUISITE if awaited is not None:
             return _awaited_state(awaited, now)
         case ReasonCode.DECLINED:
             transitions = reversed(membership.transitions)
@@ -148,6 +152,8 @@ def _contradicting_fact(code: ReasonCode) -> str:
 
 
 def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
+    if awaited is not None and awaited.outcome is Outcome.SKIPPED:
+        return ReasonCode.PREREQUISITE
     outside = membership.mode is Mode.INVITATION
     special = _outside(membership) if outside else _in_organization(membership)
     if special is not None:
@@ -208,7 +214,7 @@ def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:
 
 
 def _awaited_state(awaited: Membership, now: float) -> str:
-    """The outcome of GuardDuty's membership, or what it is waiting for."""
+    """The outcome of the membership that comes first, or what it is waiting for."""
     word = str(awaited.outcome) if awaited.outcome is not None else "waits"
     what, *_ = str(awaited.reason or waiting_for(awaited, now)).split("; ")
     return one_line(f"{word}: {what}", _LONGEST_QUOTE)

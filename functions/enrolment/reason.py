@@ -53,6 +53,7 @@ class ReasonCode(StrEnum):
     DECLINED = "invitation-declined"
     BEING_VERIFIED = "being-verified"
     MONITORING_OFF = "monitoring-off"
+    PREREQUISITE = "prerequisite-skipped"
     GUARDDUTY = "guardduty-not-enabled"
     VOLUME_UNKNOWN = "volume-unknown"
     VOLUME_TOO_HIGH = "volume-too-high"
@@ -82,12 +83,12 @@ class Meaning:
     """The text of a reason: what is the case (``what``) and what a person can do (``remedy``).
 
     Both are format strings. They may contain ``{service}``, ``{name}`` (the service's name in API
-    calls), ``{region}``, ``{status}``, ``{said}`` (further detail, for example the service's own
-    message), ``{also}`` (the same detail in brackets, or nothing), ``{take_out}`` (the calls that
-    remove a member) and ``{fix}`` (what to do about the last action). ``outcomes`` are the outcomes
-    that the reason occurs with, and ``WAITING``; a reason without any occurs only within another
-    one. ``lasting``: the reason is followed by the time since which the status has lasted and by
-    the last action.
+    calls), ``{prerequisite}`` (the service that comes before it), ``{region}``, ``{status}``,
+    ``{said}`` (further detail, for example the service's own message), ``{also}`` (the same detail
+    in brackets, or nothing), ``{take_out}`` (the calls that remove a member) and ``{fix}`` (what to
+    do about the last action). ``outcomes`` are the outcomes that the reason occurs with, and
+    ``WAITING``; a reason without any occurs only within another one. ``lasting``: the reason is
+    followed by the time since which the status has lasted and by the last action.
     """
 
     what: str
@@ -295,6 +296,12 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             "the account is a member whose monitoring is off{also}",
             "{fix}",
             outcomes=_LATE,
+        ),
+        ReasonCode.PREREQUISITE: Meaning(
+            "{service} needs {prerequisite}. {prerequisite} in {region} was {said}",
+            "enable {prerequisite} for the account, and start again",
+            outcomes=(*_SKIPPED, WAITING),
+            lasting=False,
         ),
         ReasonCode.GUARDDUTY: Meaning(
             "Detective needs GuardDuty's data of the account. GuardDuty in {region} {said}",

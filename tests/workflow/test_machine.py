@@ -253,8 +253,9 @@ def test_a_target_the_administrator_has_not_set_up_fails_with_the_call_that_woul
 def test_administrator_and_management_account_are_skipped_with_a_reason(
     rollcall: Rollcall,
 ) -> None:
+    """Detective needs GuardDuty, which the management account has not enabled."""
     rollcall.found_organization()
-    rollcall.world.apply({"do": "set_account", "account_id": MANAGEMENT, "volume": "known"})
+    rollcall.calls.clear()
 
     execution = rollcall.run(
         {"accounts": [{"id": ADMINISTRATOR}, {"id": MANAGEMENT}], "regions": ["eu-west-1"]}
@@ -262,11 +263,13 @@ def test_administrator_and_management_account_are_skipped_with_a_reason(
 
     assert execution.status == "SUCCEEDED", execution
     records = rollcall.memberships(ADMINISTRATOR, MANAGEMENT)
-    for service in (SH, GD):
+    codes = dict.fromkeys((SH, GD), ReasonCode.MANAGEMENT_ACCOUNT) | {DT: ReasonCode.PREREQUISITE}
+    for service, code in codes.items():
         record = records[MANAGEMENT, Target(service, "eu-west-1")]
         assert record.outcome is Outcome.SKIPPED
         assert record.reason is not None
-        assert record.reason.code is ReasonCode.MANAGEMENT_ACCOUNT
+        assert record.reason.code is code
+    assert "CreateMembers" not in rollcall.operations("detective")
     own = [r for (account, _), r in records.items() if account == ADMINISTRATOR]
     assert outcomes(own) == {Outcome.SKIPPED}
 

@@ -366,7 +366,28 @@ def test_what_guardduty_waits_for_detective_waits_for_too_and_then_for_its_own_t
     assert decided(enabled, 7 * 86400) is Outcome.TIMED_OUT
 
 
-@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.TIMED_OUT, Outcome.SKIPPED])
+@pytest.mark.parametrize("status", sorted(Status))
+@pytest.mark.parametrize("mode", [ORG, INV])
+def test_where_guardduty_is_skipped_detective_is_skipped_unless_it_is_enabled(
+    status: Status, mode: Mode
+) -> None:
+    reason = Reason(ReasonCode.MANAGEMENT_ACCOUNT, "GuardDuty is not on there; to do: enable it")
+    skipped = {ACCOUNT: a_membership().settled(Outcome.SKIPPED, reason, NOW)}
+
+    decision = decide(at_service(DT, a_membership(status, mode)), circumstances(awaited=skipped))
+
+    if status is Status.ENABLED:
+        assert decision == Decision(Action.STOP, Outcome.ALREADY_ENABLED)
+    else:
+        assert (decision.action, decision.outcome) == (Action.STOP, Outcome.SKIPPED)
+        assert decision.reason == Reason(
+            ReasonCode.PREREQUISITE,
+            "Detective needs GuardDuty. GuardDuty in eu-west-1 was skipped: GuardDuty is not on"
+            " there; to do: enable GuardDuty for the account, and start again",
+        )
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.TIMED_OUT])
 def test_where_guardduty_did_not_come_detective_is_restarted_once_and_then_given_up(
     outcome: Outcome,
 ) -> None:

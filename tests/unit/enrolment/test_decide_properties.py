@@ -234,6 +234,7 @@ lives = st.builds(
             a_membership(Status.INVITED),
             a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, GUARDDUTY_ENDED),
             a_membership(Status.RESIGNED).settled(Outcome.FAILED, WHY, GUARDDUTY_ENDED),
+            a_membership(Status.ABSENT).settled(Outcome.SKIPPED, WHY, GUARDDUTY_ENDED),
         ]
     ),
 )

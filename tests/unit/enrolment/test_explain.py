@@ -140,7 +140,7 @@ GUARDDUTY = {
         ("already enabled", "volume-unknown", "(VOLUME_UNKNOWN)"),
         ("invited", "guardduty-not-enabled", "eu-west-1 waits: nobody has accepted the invitation"),
         ("failed", "guardduty-not-enabled", "GuardDuty in eu-west-1 failed: it left"),
-        ("skipped", "guardduty-not-enabled", "GuardDuty in eu-west-1 skipped: out of scope"),
+        ("skipped", "prerequisite-skipped", "GuardDuty in eu-west-1 was skipped: out of scope"),
     ],
 )
 def test_detective_says_what_is_with_the_guardduty_that_it_needs(

@@ -46,6 +46,7 @@ CODES = {
     "invitation-declined",
     "being-verified",
     "monitoring-off",
+    "prerequisite-skipped",
     "guardduty-not-enabled",
     "volume-unknown",
     "volume-too-high",
@@ -58,7 +59,9 @@ CODES = {
     "run-ended",
     "other",
 }
-NAMES = {"service", "name", "region", "status", "said", "also", "take_out", "fix"}
+NAMES = {
+    *("service", "name", "prerequisite", "region", "status", "said", "also", "take_out", "fix"),
+}
 # There is nothing to be done, or it is said with the rest.
 WITHOUT_REMEDY = {
     ReasonCode.ADMINISTRATOR,
