@@ -7,16 +7,25 @@ what a run that starts now would do next.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Account, AccountId, Mode
+from functions.enrolment.automation import Automatic
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances, decide
 from functions.enrolment.explain import as_found, explain
-from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
+from functions.enrolment.membership import (
+    ENABLED,
+    Action,
+    Membership,
+    Observation,
+    Outcome,
+    Status,
+)
 from functions.enrolment.plan import not_enrolled
+from functions.enrolment.reason import ReasonCode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -32,9 +41,9 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """Where an account stands at a target.
 
-    ``ENABLED``: it is a member, and is to be. ``LEFT_OUT``: it is not to be enrolled, or its
-    service leaves it out. ``GAP``: it is to be a member and is not Enabled. ``UNREAD``: the target
-    could not be read.
+    ``ENABLED``: it is a member, and is to be. ``LEFT_OUT``: it is not to be enrolled, its service
+    leaves it out, or a run has skipped it and nothing has changed since. ``GAP``: it is to be a
+    member and is not Enabled. ``UNREAD``: the target could not be read.
     """
 
     ENABLED = "enabled"
@@ -99,8 +108,8 @@ class Cell:
 
     ``raw`` is the status in the service's own words, "" if unread. ``action`` is what a run that
     starts now would do first: ``STOP`` if it would end the membership at once, None if there is
-    nothing to do. ``reason`` is why it would end it, or why the target is unread. ``automation``:
-    what the service does about the account by itself, if it was read.
+    nothing to do. ``reason`` is why it would end it or why a run has skipped it, or why the target
+    is unread. ``automation``: what the service does about the account by itself, if it was read.
     """
 
     account_id: AccountId
@@ -123,21 +132,23 @@ def cells(
     """Every account at every listed target, by target and account.
 
     ``accounts`` are those of the organisation unless given. ``rows`` are the table's rows of
-    memberships: a run takes over from them what was created and invited before.
+    memberships: a run takes over from them what was created and invited before, and what a run has
+    skipped is left out while nothing has changed.
     """
     accounts = of_organization(facts) if accounts is None else tuple(accounts)
     recent = frozenset(a.id for a in accounts if (a.joined_at or 0) >= now - RECENT_SECONDS)
-    for listing in listings:
-        circumstances = Circumstances(
-            now=now,
-            timing=configuration.timing,
-            accepts=configuration.invitation.member_role is not None,
-            opted_in=frozenset(a.id for a in accounts if a.regions_known),
-            recent=recent,
-        )
+    circumstances = Circumstances(
+        now=now,
+        timing=configuration.timing,
+        accepts=configuration.invitation.member_role is not None,
+        opted_in=frozenset(a.id for a in accounts if a.regions_known),
+        recent=recent,
+    )
+    by_target = {listing.target: listing for listing in listings}
+    basis = _Basis(facts, by_target, configuration, circumstances, rows or {})
+    for target in by_target:
         for account in accounts:
-            row = (rows or {}).get((account.id, listing.target))
-            yield _cell(account, listing, facts, configuration, circumstances, row)
+            yield _cell(account, target, basis)
 
 
 def of_organization(facts: Facts) -> tuple[Account, ...]:
@@ -187,37 +198,112 @@ def coverage(found: Iterable[Cell]) -> Coverage:
     return Coverage(states, reasons)
 
 
-def _cell(
-    account: Account,
-    listing: Listing,
-    facts: Facts,
-    configuration: Configuration,
-    circumstances: Circumstances,
-    row: Membership | None = None,
-) -> Cell:
-    target, now = listing.target, circumstances.now
-    seen = listing.observation(account.id)
-    excluded = not_enrolled(account, target, facts, configuration)
+def state_after(outcome: Outcome | None) -> State:
+    """Where a membership stands that a run would end, or has ended, with this outcome.
+
+    What is skipped is not to be enrolled; what fails, or has no outcome yet, is a gap.
+    """
+    if outcome in ENABLED:
+        return State.ENABLED
+    return State.LEFT_OUT if outcome is Outcome.SKIPPED else State.GAP
+
+
+def is_unchanged(row: Membership, cell: Cell, joined_at: float | None) -> bool:
+    """Whether nothing has changed since a run ended the membership."""
+    if row.settled_at is None:
+        return False
+    same_status = row.status is None or row.raw == cell.raw
+    joined_since = joined_at is not None and joined_at > row.settled_at
+    return same_status and _same_automation(row, cell) and not joined_since
+
+
+def _same_automation(row: Membership, cell: Cell) -> bool:
+    """Whether the service does the same by itself, as far as both readings say."""
+    kinds = {each.kind for each in (row.automation, cell.automation) if each is not None}
+    return len(kinds - {Automatic.UNKNOWN}) <= 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What the cells of one survey are made from."""
+
+    facts: Facts
+    listings: Mapping[Target, Listing]
+    configuration: Configuration
+    circumstances: Circumstances
+    rows: Mapping[MembershipKey, Membership]
+
+
+def _cell(account: Account, target: Target, basis: _Basis) -> Cell:
+    listing, circumstances = basis.listings[target], basis.circumstances
+    now, seen = circumstances.now, listing.observation(account.id)
+    excluded = not_enrolled(account, target, basis.facts, basis.configuration)
     if excluded is not None:
         outcome, code, said = excluded
         why = explain(code, Membership(account.id, target, account.mode), now, said)
-        return Cell(account.id, target, _state(outcome), seen.raw, Action.STOP, why)
+        return Cell(account.id, target, state_after(outcome), seen.raw, Action.STOP, why)
     if listing.problem is not None:
         return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)
     if seen.status is Status.ENABLED:
         return Cell(account.id, target, State.ENABLED, seen.raw)
+    row = basis.rows.get((account.id, target))
     fresh = row or Membership(account.id, target, account.mode)
     membership = fresh.taken("", account.mode, now).seen(seen, now)
     automation = listing.automations.get(account.id)
     if automation is not None:
         membership = membership.told(automation, now)
+    first = _first(account, target, basis)
+    if first is not None and first.state is State.LEFT_OUT:
+        return _after(first, membership, circumstances)
+    cell = _decided(membership, circumstances)
+    if cell.state is State.GAP and row is not None and _is_skipped(row, cell, account, first):
+        return replace(cell, state=State.LEFT_OUT, reason=row.reason)
+    return cell
+
+
+def _first(account: Account, target: Target, basis: _Basis) -> Cell | None:
+    """The account's cell at the target that comes first, if there is one and it could be read."""
+    first = target.comes_after
+    if first is None or first not in basis.listings:
+        return None
+    cell = _cell(account, first, basis)
+    return None if cell.state is State.UNREAD else cell
+
+
+def _decided(membership: Membership, circumstances: Circumstances) -> Cell:
     decision = decide(membership, circumstances)
-    reason = as_found(decision.reason.code, membership) if decision.reason else None
+    awaited = circumstances.awaited.get(membership.account_id)
     return Cell(
-        account.id, target, _state(decision.outcome), seen.raw, decision.action, reason, automation
+        membership.account_id,
+        membership.target,
+        state_after(decision.outcome),
+        membership.raw,
+        decision.action,
+        as_found(decision.reason.code, membership, awaited) if decision.reason else None,
+        membership.automation,
     )
 
 
-def _state(outcome: Outcome | None) -> State:
-    """What is skipped is not to be enrolled; what fails, or has no outcome yet, is a gap."""
-    return State.LEFT_OUT if outcome is Outcome.SKIPPED else State.GAP
+def _after(first: Cell, membership: Membership, circumstances: Circumstances) -> Cell:
+    """The cell of a membership that follows one that is left out.
+
+    If a run would try the first one again, it would go on with this one.
+    """
+    skipped = Membership(first.account_id, first.target, membership.mode).settled(
+        Outcome.SKIPPED, first.reason, circumstances.now
+    )
+    cell = _decided(membership, replace(circumstances, awaited={first.account_id: skipped}))
+    if first.action is Action.STOP:
+        return cell
+    return replace(cell, action=decide(membership, circumstances).action)
+
+
+def _is_skipped(row: Membership, cell: Cell, account: Account, first: Cell | None) -> bool:
+    """Whether a run has skipped the membership, and nothing has changed since.
+
+    ``first`` is the cell at the target that comes first, which is not left out.
+    """
+    followed = row.reason is not None and row.reason.code is ReasonCode.PREREQUISITE
+    if row.outcome is not Outcome.SKIPPED or (followed and first is not None):
+        return False
+    return is_unchanged(row, cell, account.joined_at)

@@ -11,11 +11,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
 
 from functions.enrolment.account import MOST_ACCOUNTS, Mode
-from functions.enrolment.automation import BY_POLICY, Automatic
-from functions.enrolment.coverage import Coverage, Listing, State, coverage
+from functions.enrolment.automation import BY_POLICY
+from functions.enrolment.coverage import Coverage, Listing, State, coverage, is_unchanged
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import Batch
-from functions.enrolment.membership import ENABLED, Action, Status
+from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Action, Status
 from functions.enrolment.ownership import Claim, Standing, standing
 from functions.enrolment.rate import begin_after
 from functions.enrolment.reason import Reason, ReasonCode
@@ -35,7 +35,8 @@ if TYPE_CHECKING:
 
 V = TypeVar("V")
 
-# How long a gap that a run has failed to close is left alone if nothing about it has changed.
+# How long a membership that a run has failed to enrol, or has skipped, is left alone if nothing
+# about it has changed.
 LATELY_SECONDS = 6 * 3600
 # How long runs have, beside their deadlines, to be closed.
 _CLOSING_SECONDS = 900
@@ -103,7 +104,7 @@ class Settings:
     """How a reconcile decides.
 
     ``most_changes``: the most accounts that may be created or invited. ``rates`` are those of every
-    service by its name. ``retry_failed``: gaps that would be hopeless or lately tried get a run.
+    service by its name. ``retry_failed``: what would be hopeless or lately tried gets a run.
     ``report_only``: no runs.
     """
 
@@ -172,16 +173,19 @@ class Share:
 class ReconcilePlan:
     """What a survey found and what is done about it.
 
-    ``before`` counts the cells. ``changes`` is how many accounts the runs would create or invite.
-    ``shares`` are the runs, none unless the verdict is ``START``. ``only_in_table`` are memberships
-    that a run had ended Enabled and that the service does not list any more, although nothing is to
-    be enrolled there; ``outside`` are members that are no accounts of the organisation.
+    ``before`` counts the cells. ``again`` are memberships that are left out because a run has
+    skipped them, and that a run tries again: the cause may be gone without a service saying so.
+    ``changes`` is how many accounts the runs would create or invite. ``shares`` are the runs, none
+    unless the verdict is ``START``. ``only_in_table`` are memberships that a run had ended Enabled
+    and that the service does not list any more, although nothing is to be enrolled there;
+    ``outside`` are members that are no accounts of the organisation.
     """
 
     verdict: Verdict
     before: Coverage
     changes: int
     gaps: tuple[Gap, ...]
+    again: tuple[Gap, ...]
     shares: tuple[Share, ...]
     drift: tuple[Drift, ...]
     waiting: tuple[Waiting, ...]
@@ -210,9 +214,9 @@ def decide_reconcile(
     """What to do about the gaps among the cells that were found.
 
     ``outside`` are the members that are not accounts of the organisation. ``rows`` are the rows of
-    memberships, ``holders`` the records of the runs that own those without an outcome, read after
-    the rows. Changes after ``surveyed_at`` may be missing in the cells: what a run has enabled
-    since is no drift. Targets are taken in the order of the cells.
+    memberships that the cells were made with, ``holders`` the records of the runs that own those
+    without an outcome, read after the rows. Changes after ``surveyed_at`` may be missing in the
+    cells: what a run has enabled since is no drift. Targets are taken in the order of the cells.
     """
     strangers = tuple(outside)
     earlier = {k: row for k, row in rows.items() if (row.settled_at or 0) <= surveyed_at}
@@ -223,18 +227,24 @@ def decide_reconcile(
         for cell in found
         if cell.state is State.GAP
     )
+    again = tuple(
+        Gap(cell, Disposition.RUN)
+        for cell in found
+        if cell.state is State.LEFT_OUT and _is_tried_again(cell, by_key, rows, settings, now)
+    )
     changing = {
         gap.cell.account_id
-        for gap in gaps
+        for gap in (*gaps, *again)
         if gap.disposition is Disposition.RUN and may_create(gap.cell)
     }
-    verdict = _verdict(gaps, len(changing), settings)
+    verdict = _verdict((*gaps, *again), len(changing), settings)
     return ReconcilePlan(
         verdict=verdict,
         before=coverage(found),
         changes=len(changing),
         gaps=gaps,
-        shares=_shares(gaps, targets, settings) if verdict is Verdict.START else (),
+        again=again,
+        shares=_shares((*gaps, *again), targets, settings) if verdict is Verdict.START else (),
         drift=tuple(_drift(gaps, earlier)),
         waiting=tuple(_waiting(by_key, targets, rows, now)),
         only_in_table=tuple(_only_in_table(by_key, strangers, earlier)),
@@ -303,19 +313,28 @@ def _gap(
     return Gap(cell, Disposition.RUN)
 
 
-def has_failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
-    """Whether a run has ended without enrolling the account, and nothing has changed since."""
-    if row.outcome is None or row.outcome in ENABLED or row.settled_at is None:
+def _is_tried_again(
+    cell: Cell,
+    cells: Mapping[MembershipKey, Cell],
+    rows: Mapping[MembershipKey, Membership],
+    settings: Settings,
+    now: float,
+) -> bool:
+    """Whether a run tries a membership again that is left out: together with the one it follows."""
+    if cell.action in (None, Action.STOP):
         return False
-    same_status = row.status is None or row.raw == cell.raw
-    joined_since = joined_at is not None and joined_at > row.settled_at
-    return same_status and _same_automation(row, cell) and not joined_since
+    before = cell.target.comes_after
+    first = cells.get((cell.account_id, before)) if before is not None else None
+    if first is not None and first.state is State.LEFT_OUT:
+        return _is_tried_again(first, cells, rows, settings, now)
+    row = rows.get((cell.account_id, cell.target))
+    since = now - ((row.settled_at if row is not None else None) or 0)
+    return settings.retry_failed or since >= LATELY_SECONDS
 
 
-def _same_automation(row: Membership, cell: Cell) -> bool:
-    """Whether the service does the same by itself, as far as both readings say."""
-    kinds = {each.kind for each in (row.automation, cell.automation) if each is not None}
-    return len(kinds - {Automatic.UNKNOWN}) <= 1
+def has_failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:
+    """Whether a run has ended the membership without success, and nothing has changed since."""
+    return row.outcome in UNSUCCESSFUL and is_unchanged(row, cell, joined_at)
 
 
 def may_create(cell: Cell) -> bool:

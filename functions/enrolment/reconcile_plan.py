@@ -7,6 +7,7 @@ situation are in one group, because there may be hundreds of thousands. No e-mai
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId, Mode
@@ -28,6 +29,15 @@ if TYPE_CHECKING:
     from functions.enrolment.service import Service
     from functions.enrolment.target import Target
 
+# The states as the counts of a target name them.
+COUNTED: Mapping[State, str] = MappingProxyType(
+    {
+        State.ENABLED: "enabled",
+        State.LEFT_OUT: "left_out",
+        State.GAP: "gaps",
+        State.UNREAD: "unread",
+    }
+)
 # As what Organizations reports an account that has left it.
 _LEFT = "not belonging to the organisation"
 
@@ -37,7 +47,7 @@ class StoredGap:
     """A gap of a persisted plan; ``status`` in the service's own words, ``run`` as in ``Gap``.
 
     ``action`` is what a run would do first. ``batch`` is the number of the batch it belongs to, if
-    a run is started for it.
+    a run is started for it. ``state`` is ``LEFT_OUT`` for what a run tries again.
     """
 
     account_id: AccountId
@@ -48,6 +58,7 @@ class StoredGap:
     reason: Reason | None
     run: str | None
     batch: int | None
+    state: State = State.GAP
 
 
 def plan_document(
@@ -67,6 +78,7 @@ def plan_document(
         "changes": {"needed": plan.changes, "most_changes": most_changes},
         "targets": [_target(listing, plan) for listing in listings],
         "gaps": _grouped(plan.gaps),
+        "again": _grouped(plan.again),
         "batches": [
             {
                 "accounts": list(share.accounts),
@@ -125,7 +137,9 @@ def with_left_out(
 
 
 def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Iterator[StoredGap]:
-    """The gaps of a persisted plan; to one that was left out later nothing is done.
+    """The gaps of a persisted plan, and what is tried again.
+
+    To one of an account that was left out later nothing is done.
 
     Raises:
         ValueError: a service is not one of ``services``.
@@ -136,7 +150,10 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
         for account in batch["accounts"]
     }
     left_out = document.get("left_out", {})
-    for group in document["gaps"]:
+    groups = [(group, State.GAP) for group in document["gaps"]]
+    # Plans of earlier versions have none.
+    groups += [(group, State.LEFT_OUT) for group in document.get("again", ())]
+    for group, state in groups:
         target = read_target(services, group["service"], group["region"])
         code, key = group["reason_code"], (group["service"], group["region"])
         reason = None if code is None else Reason(ReasonCode(code), group["reason"])
@@ -150,6 +167,7 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
                 reason,
                 group["run"],
                 batch_of.get(account, {}).get(key),
+                state,
             )
             why = left_out.get(account)
             yield gap if why is None or gap.batch is None else _left_out(gap, why)
@@ -178,12 +196,7 @@ def _target(listing: Listing, plan: ReconcilePlan) -> dict[str, Any]:
         **place(listing.target),
         "problem": None if problem is None else problem.text,
         "problem_code": None if problem is None else problem.code,
-        "before": {
-            "enabled": states.get(State.ENABLED, 0),
-            "left_out": states.get(State.LEFT_OUT, 0),
-            "gaps": states.get(State.GAP, 0),
-            "unread": states.get(State.UNREAD, 0),
-        },
+        "before": {word: states.get(state, 0) for state, word in COUNTED.items()},
     }
 
 

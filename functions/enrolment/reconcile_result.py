@@ -10,13 +10,14 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.coverage import State, state_after
 from functions.enrolment.documents import Planned
 from functions.enrolment.explain import waiting_for
 from functions.enrolment.handover import onboarding_id
 from functions.enrolment.known_gaps import since_of
-from functions.enrolment.membership import ENABLED, Outcome
+from functions.enrolment.membership import ENABLED
 from functions.enrolment.reconcile import Verdict
-from functions.enrolment.reconcile_plan import StoredGap, place
+from functions.enrolment.reconcile_plan import COUNTED, StoredGap, place
 from functions.enrolment.results import as_many_as_fit, size_of
 from functions.enrolment.times import duration, iso
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from functions.enrolment.known_gaps import KnownTarget, Place
-    from functions.enrolment.membership import Membership, MembershipKey
+    from functions.enrolment.membership import Membership, MembershipKey, Outcome
     from functions.enrolment.reconcile_record import ReconcileRecord
     from functions.enrolment.records import OnboardingRecord
 
@@ -84,10 +85,10 @@ class Reconciled:
     """A reconcile at the time ``at`` (epoch seconds).
 
     ``plan`` is its persisted plan, None if it ended before it had one, and ``gaps`` are those of
-    that plan. ``runs`` are the records of the runs by id, ``rows`` the memberships that runs were
-    to enrol as they are in the table now. ``known`` is what reconciles had found before, None if it
-    could not be read. ``labels`` are the services' display names. ``failure`` says why it ended
-    early.
+    that plan, and what is tried again. ``runs`` are the records of the runs by id, ``rows`` the
+    memberships that runs were to enrol as they are in the table now. ``known`` is what reconciles
+    had found before, None if it could not be read. ``labels`` are the services' display names.
+    ``failure`` says why it ended early.
     """
 
     record: ReconcileRecord
@@ -132,11 +133,12 @@ class Reconciled:
     @cached_property
     def left(self) -> tuple[StoredGap, ...]:
         """The gaps that are left, each with the reason that is known now and its run."""
-        return tuple(
-            self._now(gap)
-            for gap in self.gaps
-            if self.outcome_of(gap) not in (*ENABLED, Outcome.SKIPPED)
-        )
+        return tuple(self._now(gap) for gap in self.gaps if self.state_of(gap) is State.GAP)
+
+    def state_of(self, gap: StoredGap) -> State:
+        """Where a gap's membership stands by what has ended since the survey."""
+        outcome = self.outcome_of(gap)
+        return gap.state if outcome is None else state_after(outcome)
 
     def outcome_of(self, gap: StoredGap) -> Outcome | None:
         """The outcome of a gap's membership, if it has ended since the survey."""
@@ -304,21 +306,16 @@ def _where(result: Reconciled, entry: Mapping[str, Any]) -> str:
 
 def _targets(result: Reconciled) -> list[dict[str, Any]]:
     """The targets with their counts before and after: what runs have ended since is counted."""
-    enabled: Counter[tuple[str, str]] = Counter()
-    left_out: Counter[tuple[str, str]] = Counter()
+    changed: dict[tuple[str, str], Counter[str]] = {}
     for gap in result.gaps:
-        key, outcome = (gap.target.service.name, gap.target.region), result.outcome_of(gap)
-        enabled[key] += outcome in ENABLED
-        left_out[key] += outcome is Outcome.SKIPPED
+        key = (gap.target.service.name, gap.target.region)
+        counts = changed.setdefault(key, Counter())
+        counts[COUNTED[gap.state]] -= 1
+        counts[COUNTED[result.state_of(gap)]] += 1
     targets = []
     for target in (result.plan or {}).get("targets", ()):
-        before, key = target["before"], (target["service"], target["region"])
-        after = {
-            **before,
-            "enabled": before["enabled"] + enabled[key],
-            "left_out": before["left_out"] + left_out[key],
-            "gaps": before["gaps"] - enabled[key] - left_out[key],
-        }
+        counts = changed.get((target["service"], target["region"]), Counter())
+        after = {word: count + counts[word] for word, count in target["before"].items()}
         targets.append({**target, "after": after})
     return targets
 

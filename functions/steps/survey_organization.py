@@ -86,7 +86,7 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     surveyed_at = min(began, survey.read_since(first_began))
     rows = wiring.reconciles.memberships()
     plan = decide_reconcile(
-        list(cells(survey.facts, survey.listings, wiring.configuration, surveyed_at)),
+        list(cells(survey.facts, survey.listings, wiring.configuration, surveyed_at, rows=rows)),
         strangers(survey.facts, survey.listings),
         survey.facts,
         rows,

@@ -92,7 +92,8 @@ class PlannedRun:
 class Outlook:
     """What runs would do as of ``at`` (epoch seconds).
 
-    ``accounts`` is the number of selected accounts. Of gaps, ``memberships`` has the gaps only.
+    ``accounts`` is the number of selected accounts. Of gaps, ``memberships`` has the gaps only, and
+    what a run tries again that was skipped.
     ``changes`` is how many accounts the runs would create or invite.
     """
 
@@ -186,7 +187,7 @@ def outlook_of_gaps(
     """What a reconcile would do that is allowed as many changes as it needs."""
     facts, listings = survey.facts, survey.listings
     plan = decide_reconcile(
-        list(cells(facts, listings, configuration, now)),
+        list(cells(facts, listings, configuration, now, rows=rows)),
         strangers(facts, listings),
         facts,
         rows,
@@ -206,7 +207,7 @@ def outlook_of_gaps(
     return Outlook(
         now,
         len(facts.directory),
-        tuple(map(_planned_gap, plan.gaps)),
+        tuple(map(_planned_gap, (*plan.gaps, *plan.again))),
         listings,
         runs,
         plan.changes,
@@ -254,7 +255,7 @@ def _planned(
     match cell.state:
         case State.ENABLED:
             return replace(planned, prospect=Prospect.ENABLED)
-        case State.LEFT_OUT:
+        case State.LEFT_OUT if cell.action is Action.STOP:
             return replace(planned, prospect=Prospect.LEFT_OUT)
         case State.UNREAD:
             return replace(planned, prospect=Prospect.UNREAD)
@@ -264,7 +265,7 @@ def _planned(
         return replace(planned, prospect=Prospect.IN_PROGRESS, reason=None, run=row.onboarding_id)
     if cell.action is Action.STOP:
         return replace(planned, prospect=Prospect.NO)
-    return replace(planned, action=cell.action)
+    return replace(planned, action=cell.action, reason=None)
 
 
 def _planned_gap(gap: Gap) -> Planned:

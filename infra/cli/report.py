@@ -178,7 +178,7 @@ def make_report(
     """The report on ``accounts`` of a survey that began at ``at``; no memory: there is no table."""
     known = memory or Memory()
     outside = tuple(strangers(survey.facts, survey.listings))
-    found = list(cells(survey.facts, survey.listings, configuration, at))
+    found = list(cells(survey.facts, survey.listings, configuration, at, rows=known.rows))
     plan = decide_reconcile(
         found, outside, survey.facts, known.rows, known.holders, _REPORTING, at, surveyed_at=at
     )

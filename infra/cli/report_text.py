@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from rich.text import Text
@@ -44,7 +45,8 @@ _INSTEAD = {
 
 
 def print_report(console: Console, report: Report, *, gaps: bool) -> None:
-    """The counts and, if ``gaps``, every gap and every member outside the organisation.
+    """The counts and, if ``gaps``, every gap, every member outside the organisation, and how many
+    memberships are left out for which reason.
 
     On a terminal a gap's text is wrapped under its first line; elsewhere a gap is one line.
     """
@@ -63,6 +65,8 @@ def print_report(console: Console, report: Report, *, gaps: bool) -> None:
         show(f"{_place(seen.account_id, target)}  {seen.raw}  {_OUTSIDE}")
     show(f"\n{_summary(report)}{_hint(report, gaps=gaps)}")
     for text in _of_gaps(report):
+        show(text)
+    for text in _left_out(report) if gaps else ():
         show(text)
     for note in report.survey.notes:
         show(f"Note: {note}.")
@@ -127,6 +131,13 @@ def _of_gaps(report: Report) -> Iterator[str]:
     told = [f"{counts[each]} {words}" for each, words in _OF_GAPS.items() if counts.get(each)]
     if told and report.remembers:
         yield f"Of the gaps: {', '.join(told)}"
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    lines = (line for line in report.lines if line.condition is Condition.LEFT_OUT)
+    counts = Counter(line.reason.code for line in lines if line.reason is not None)
+    if counts:
+        yield f"Left out: {', '.join(f'{count} {code}' for code, count in counts.items())}"
 
 
 def _place(account_id: str, target: Target) -> str:

@@ -65,7 +65,12 @@ def run(
     region: Regions = None,
     ou: Units = None,
     gaps: Annotated[
-        bool, Option("--gaps", help="List every gap with what a run would do, or why it would not.")
+        bool,
+        Option(
+            "--gaps",
+            help="List every gap with what a run would do, or why it would not; and count what is"
+            " left out by reason.",
+        ),
     ] = False,
     as_json: AsJson = False,
     as_csv: Annotated[
@@ -83,8 +88,9 @@ def run(
     configured Region, and what the table remembers of earlier runs, with credentials of the
     administrator account. Nothing is changed. With --config there is no table, and only the
     services are read. A gap is a membership that is to be enabled and is not; what is out of scope,
-    suspended or left out by a policy is not one. The page of --html needs no network; it also has
-    the totals of the reconciles of the last 90 days.
+    suspended, left out by a policy or skipped by a run for a reason that still holds is not one.
+    The page of --html needs no network; it also has the totals of the reconciles of the last 90
+    days.
 
     Exit status 0: no gaps; 1: gaps, or targets that could not be read; 2: nothing was read, because
     an argument is invalid, Rollcall is not deployed there, or AWS refused a call.

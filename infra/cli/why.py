@@ -117,7 +117,7 @@ def _findings(account_id: AccountId, read: Survey, now: float, wiring: Wiring) -
     outside = None if inside else [Account(account_id, None, Mode.INVITATION)]
     found = [
         cell
-        for cell in cells(read.facts, read.listings, configuration, now, outside)
+        for cell in cells(read.facts, read.listings, configuration, now, outside, rows)
         if inside or (account_id, cell.target) in rows or cell.raw != Status.ABSENT
     ]
     if not inside and all(c.state is State.UNREAD and not rows for c in found):

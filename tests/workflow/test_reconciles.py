@@ -76,6 +76,37 @@ def test_a_reconcile_right_after_another_only_lists(rollcall: Rollcall) -> None:
     assert {name for name in called(rollcall) if not name.startswith(("List", "Describe"))} == set()
 
 
+def test_a_management_account_that_has_not_enabled_the_services_is_no_gap(
+    rollcall: Rollcall,
+) -> None:
+    """Nor at Detective, which needs GuardDuty. It is enrolled once it has enabled them."""
+    found(rollcall, ACCOUNT)
+
+    def reconciled(name: str) -> tuple[str, list[int], set[tuple[int, int, int]], bool]:
+        rollcall.calls.clear()
+        assert reconcile(rollcall, {}, name)["complete"]
+        told = result(rollcall)
+        rollcall.published()
+        counts = [target["after"] for target in told["targets"]]
+        return (
+            told["outcome"],
+            [run["accounts"] for run in told["runs"]],
+            {(each["enabled"], each["left_out"], each["gaps"]) for each in counts},
+            "CreateMembers" in rollcall.operations("detective"),
+        )
+
+    # The administrator account is left out, too.
+    assert reconciled("first") == ("complete", [2], {(1, 2, 0)}, True)
+    assert reconciled("at once") == ("nothing to do", [], {(1, 2, 0)}, False)
+    rollcall.pass_seconds(7 * 3600)
+    assert reconciled("later") == ("complete", [1], {(1, 2, 0)}, False)
+    for service in MEMBER_SERVICES:
+        place = {"account_id": MANAGEMENT, "regions": list(rollcall.configuration.regions)}
+        rollcall.world.apply({"do": "enable", "service": service, **place})
+    rollcall.pass_seconds(7 * 3600)
+    assert reconciled("enabled") == ("complete", [1], {(2, 1, 0)}, True)
+
+
 def test_a_member_that_was_removed_is_reported_as_drift_and_enrolled_again(
     rollcall: Rollcall,
 ) -> None:

@@ -53,9 +53,10 @@ def read_standings(
             continue
         listings.append(Listing(target, {one.account_id: one for one in seen}))
     keys = [(account, target) for account in members for target in targets]
-    known = {account for account, _ in wiring.ledger.read(keys)}
+    rows = wiring.ledger.read(keys)
+    known = {account for account, _ in rows}
     gaps: dict[AccountId, list[str]] = {account: [] for account in members}
-    for cell in cells(facts, listings, configuration, now):
+    for cell in cells(facts, listings, configuration, now, rows=rows):
         if cell.state is State.GAP:
             gaps[cell.account_id].append(f"{cell.target.service.label} {cell.target.region}")
     return [Standing(account, tuple(where), account in known) for account, where in gaps.items()]

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from functions.enrolment.decide import RECENT_SECONDS, Circumstances
 from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import Facts, make_plan
-from functions.enrolment.reason import ReasonCode
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
@@ -30,6 +31,7 @@ from tests.support.builders import (
     OTHER,
     a_configuration,
     a_membership,
+    at_service,
     tried,
 )
 
@@ -43,6 +45,10 @@ THIRD = AccountId("666677778888")
 ACCOUNTS = (ACCOUNT, OTHER, THIRD, ADMINISTRATOR)
 CONFIGURATION = a_configuration(regions=REGIONS, scope=Scope(exclude_accounts=(THIRD,)))
 NONE = Automation(Automatic.NONE, "auto-enable NONE")
+ALL = Automation(Automatic.ALL, "auto-enable ALL")
+CREATED = Observation(ACCOUNT, Status.CREATED, "Created")
+ENABLED = Observation(ACCOUNT, Status.ENABLED, "Enabled")
+NOT_READY = Observation(ACCOUNT, Status.MANAGEMENT_NOT_ENABLED, "CannotCreateDetector")
 
 accounts = st.builds(
     lambda account, state, joined: OrganizationAccount(
@@ -132,6 +138,93 @@ def test_a_cell_knows_from_the_row_what_an_earlier_run_did() -> None:
         return cell.action
 
     assert [action(60), action(3600)] == [Action.WAIT, Action.CREATE]
+
+
+GUARDDUTY = Target(registry.GUARDDUTY, "eu-west-1")
+DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
+NOT_ON = Reason(ReasonCode.MANAGEMENT_ACCOUNT, "GuardDuty is not on there; to do: enable it")
+SKIPPED = replace(a_membership(Status.ABSENT), automation=NONE).settled(
+    Outcome.SKIPPED, NOT_ON, NOW
+)
+FOLLOWED = at_service(DETECTIVE.service, SKIPPED).settled(
+    Outcome.SKIPPED, Reason(ReasonCode.PREREQUISITE, "GuardDuty was skipped"), NOW
+)
+UNREADABLE = Listing(GUARDDUTY, problem=Reason(ReasonCode.ACCESS_DENIED, "not allowed"))
+LATER = NOW + 86400
+
+
+def found(
+    *listings: Listing, rows: tuple[Membership, ...] = (), joined_at: float | None = None
+) -> dict[Target, Cell]:
+    """The cells of one account a day after runs have recorded the rows."""
+    account = OrganizationAccount(ACCOUNT, "", AccountState.ACTIVE, joined_at=joined_at)
+    known = Facts(ADMINISTRATOR, MANAGEMENT, {ACCOUNT: account}, {}, {})
+    by_key = {row.key: row for row in rows}
+    return {
+        cell.target: cell for cell in cells(known, listings, a_configuration(), LATER, rows=by_key)
+    }
+
+
+@pytest.mark.parametrize(
+    ("listing", "joined_at", "state"),
+    [
+        (Listing(GUARDDUTY), None, State.LEFT_OUT),
+        (Listing(GUARDDUTY), NOW + 1, State.GAP),
+        (Listing(GUARDDUTY, {ACCOUNT: CREATED}), None, State.GAP),
+        (Listing(GUARDDUTY, automations={ACCOUNT: ALL}), None, State.GAP),
+        (Listing(GUARDDUTY, {ACCOUNT: ENABLED}), None, State.ENABLED),
+    ],
+    ids=["unchanged", "joined since", "created since", "auto-enable since", "enabled since"],
+)
+def test_what_a_run_has_skipped_is_left_out_while_nothing_has_changed(
+    listing: Listing, joined_at: float | None, state: State
+) -> None:
+    cell = found(listing, rows=(SKIPPED,), joined_at=joined_at)[GUARDDUTY]
+
+    assert cell.state is state
+    assert cell.reason == (NOT_ON if state is State.LEFT_OUT else None)
+    # A run by hand would work on it.
+    assert (cell.action is None) == (state is State.ENABLED)
+    assert cell.action is not Action.STOP
+
+
+@pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
+@pytest.mark.parametrize(
+    ("first", "rows", "state", "action"),
+    [
+        (Listing(GUARDDUTY, {ACCOUNT: NOT_READY}), (), State.LEFT_OUT, Action.STOP),
+        (Listing(GUARDDUTY), (SKIPPED,), State.LEFT_OUT, Action.CREATE),
+        (Listing(GUARDDUTY), (), State.GAP, Action.CREATE),
+        (Listing(GUARDDUTY, {ACCOUNT: ENABLED}), (SKIPPED, FOLLOWED), State.GAP, Action.CREATE),
+        (Listing(GUARDDUTY, {ACCOUNT: CREATED}), (SKIPPED, FOLLOWED), State.GAP, Action.CREATE),
+        (UNREADABLE, (SKIPPED, FOLLOWED), State.LEFT_OUT, Action.CREATE),
+        (UNREADABLE, (), State.GAP, Action.CREATE),
+    ],
+    ids=[
+        *("by its status", "by a run", "a gap", "enabled since", "created since"),
+        *("not read", "not read, never skipped"),
+    ],
+)
+def test_what_follows_a_target_that_is_left_out_is_left_out(
+    first: Listing,
+    rows: tuple[Membership, ...],
+    state: State,
+    action: Action,
+    *,
+    backwards: bool,
+) -> None:
+    listings = [first, Listing(DETECTIVE)]
+    cell = found(*(reversed(listings) if backwards else listings), rows=rows)[DETECTIVE]
+
+    assert (cell.state, cell.action) == (state, action)
+    left_out = state is State.LEFT_OUT
+    assert (cell.reason and cell.reason.code) == (ReasonCode.PREREQUISITE if left_out else None)
+
+
+def test_what_is_enabled_follows_nothing() -> None:
+    listings = Listing(GUARDDUTY), Listing(DETECTIVE, {ACCOUNT: ENABLED})
+
+    assert found(*listings, rows=(SKIPPED,))[DETECTIVE].state is State.ENABLED
 
 
 @settings(max_examples=400, deadline=None)

@@ -46,6 +46,7 @@ from tests.support.builders import (
     TARGET,
     a_membership,
     an_onboarding,
+    at_service,
 )
 
 if TYPE_CHECKING:
@@ -147,14 +148,15 @@ UNKNOWN = Automation(Automatic.UNKNOWN, "it could not be read")
         (a_gap(), LATELY, {"settings": replace(SETTINGS, retry_failed=True)}, Disposition.RUN),
         (a_gap(action=Action.STOP, reason=STOPPED), LATELY, {}, Disposition.NOTHING),
         (a_gap(), a_membership().settled(Outcome.ENABLED, None, NOW - 60), {}, Disposition.RUN),
-        (a_gap(), SKIPPED, {}, Disposition.LATELY_TRIED),
+        (a_gap(), SKIPPED, {}, Disposition.RUN),
     ],
     ids=[
         *("new", "a run would wait", "a run would end it", "in progress", "the run is dead"),
         *("hopeless", "resigned", "status changed", "joined since", "hopeless, tried again"),
         *("automation first read", "automation changed", "automation unread"),
         *("lately failed", "lately timed out", "lately, never read", "six hours ago"),
-        *("lately, status changed", "lately, tried again", "lately, would end", "drift", "skipped"),
+        *("lately, status changed", "lately, tried again", "lately, would end", "drift"),
+        "skipped, changed since",
     ],
 )
 def test_what_is_done_about_a_gap(
@@ -170,6 +172,51 @@ def test_what_is_done_about_a_gap(
     else:
         assert gap.run == RUN
         assert gap.reason is not None
+
+
+def left_out(target: Target = TARGET, action: Action = Action.CREATE) -> Cell:
+    return replace(a_gap(target=target, action=action), state=State.LEFT_OUT, reason=STOPPED)
+
+
+def skipped(target: Target, ago: float) -> Membership:
+    row = at_service(target.service, a_membership(at=NOW - ago))
+    return row.settled(Outcome.SKIPPED, STOPPED, NOW - ago)
+
+
+LATELY_AGO, LONG_AGO = LATELY_SECONDS - 1, LATELY_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("found", "rows", "retry_failed", "expected"),
+    [
+        ([left_out()], [skipped(TARGET, LATELY_AGO)], False, []),
+        ([left_out()], [skipped(TARGET, LATELY_AGO)], True, [TARGET]),
+        ([left_out()], [skipped(TARGET, LONG_AGO)], False, [TARGET]),
+        ([left_out(action=Action.STOP)], [skipped(TARGET, LONG_AGO)], True, []),
+        (
+            [left_out(), left_out(LAST)],
+            [skipped(TARGET, LONG_AGO), skipped(LAST, LATELY_AGO)],
+            False,
+            [TARGET, LAST],
+        ),
+        (
+            [left_out(), left_out(LAST)],
+            [skipped(TARGET, LATELY_AGO), skipped(LAST, LONG_AGO)],
+            False,
+            [],
+        ),
+    ],
+    ids=["lately", "asked for", "six hours ago", "would end", "with its first", "not without it"],
+)
+def test_what_a_run_has_skipped_is_no_gap_and_is_tried_again_after_a_while(
+    found: list[Cell], rows: list[Membership], expected: list[Target], *, retry_failed: bool
+) -> None:
+    plan = decided(found, *rows, settings=replace(SETTINGS, retry_failed=retry_failed))
+
+    assert plan.gaps == ()
+    assert [each.cell.target for each in plan.again] == expected
+    assert [share.targets for share in plan.shares] == ([tuple(expected)] if expected else [])
+    assert plan.verdict is (Verdict.START if expected else Verdict.NOTHING)
 
 
 def test_cells_that_are_no_gaps_are_counted_only() -> None:

@@ -52,12 +52,15 @@ def a_result(
     rows: list[Membership] | None = None,
     now: dict[AccountId, tuple[Outcome, Reason | None]] | None = None,
     outcome: str = "complete",
+    state: State = State.GAP,
     **changes: Any,
 ) -> Reconciled:
-    """A reconcile of as many gaps; ``rows`` as it found them, ``now`` how they ended since."""
+    """A reconcile of as many memberships in a state; ``rows`` as it found them, ``now`` how they
+    ended since.
+    """
     ids = accounts(count)
     directory = {each: OrganizationAccount(each, "", AccountState.ACTIVE) for each in ids}
-    found = [Cell(each, TARGET, State.GAP, "Absent", Action.CREATE) for each in ids]
+    found = [Cell(each, TARGET, state, "Absent", Action.CREATE) for each in ids]
     found.append(Cell(AccountId("8" * 12), TARGET, State.ENABLED, "Enabled"))
     plan = decide_reconcile(
         found,
@@ -102,6 +105,43 @@ def a_result(
 def failed_before(account: AccountId) -> Membership:
     row = a_membership(Status.ABSENT, account_id=account, at=NOW - 90_000)
     return row.settled(Outcome.FAILED, THEIR_REASON, NOW - 90_000)
+
+
+@pytest.mark.parametrize(
+    ("now", "after"),
+    [
+        ({}, {"enabled": 1, "left_out": 2, "gaps": 0, "unread": 0}),
+        ({0: Outcome.SKIPPED}, {"enabled": 1, "left_out": 2, "gaps": 0, "unread": 0}),
+        ({0: Outcome.ENABLED}, {"enabled": 2, "left_out": 1, "gaps": 0, "unread": 0}),
+        ({0: Outcome.FAILED}, {"enabled": 1, "left_out": 1, "gaps": 1, "unread": 0}),
+    ],
+    ids=["not ended", "skipped again", "enabled", "failed"],
+)
+def test_what_is_tried_again_is_a_gap_only_if_it_fails(
+    now: dict[int, Outcome], after: dict[str, int]
+) -> None:
+    ids = accounts(2)
+    rows = [
+        a_membership(Status.ABSENT, account_id=each, at=NOW - 90_000).settled(
+            Outcome.SKIPPED, THEIR_REASON, NOW - 90_000
+        )
+        for each in ids
+    ]
+
+    told = reconcile_document(
+        a_result(
+            2,
+            rows,
+            {ids[number]: (outcome, THEIR_REASON) for number, outcome in now.items()},
+            state=State.LEFT_OUT,
+        )
+    )
+
+    (target,) = told["targets"]
+    assert target["before"] == {"enabled": 1, "left_out": 2, "gaps": 0, "unread": 0}
+    assert target["after"] == after
+    assert len(told["gaps"]) == after["gaps"]
+    assert [run["accounts"] for run in told["runs"]] == [2]
 
 
 MIXED = a_result(

@@ -12,7 +12,7 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.membership import Action, Outcome
 from infra.cli import plan
 from infra.cli.planning import Prospect
-from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
 from tests.workflow.hands import HERE, at, create, disassociate, email, of_run, outside, reconcile
 
 if TYPE_CHECKING:
@@ -148,6 +148,26 @@ def test_the_gaps_are_those_that_a_reconcile_would_close(
         [ACCOUNT, "999988887777"],
     ]
     assert ended["complete"]
+
+
+def test_what_a_run_has_skipped_is_tried_at_once_by_hand_and_later_by_a_reconcile(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    """The management account has enabled nothing."""
+    rollcall.found_organization()
+    assert reconcile(rollcall, {}, "first")["complete"]
+
+    by_hand = commands.plan(MANAGEMENT)
+    at_once = commands.plan("--gaps")
+    rollcall.pass_seconds(7 * 3600)
+    later = commands.plan("--gaps")
+
+    assert {(one["prospect"], one["action"]) for one in by_hand["memberships"]} == {
+        ("change", "create")
+    }
+    assert (at_once["runs"], at_once["memberships"]) == ([], [])
+    assert [run["accounts"] for run in later["runs"]] == [[MANAGEMENT]]
+    assert later["memberships"] == by_hand["memberships"]
 
 
 def test_what_another_run_is_working_on_is_left_to_it(

@@ -25,6 +25,7 @@ from tests.workflow.hands import (
     of_run,
     outside,
     reconcile,
+    say,
 )
 
 if TYPE_CHECKING:
@@ -301,6 +302,8 @@ def test_a_reconcile_is_shown_with_its_runs_and_as_it_was_published(
     enrol(rollcall, ACCOUNT)
     disable(rollcall, ACCOUNT)
     rollcall.fail(kind="access_denied", service="detective", region=HERE)
+    limit = "it cannot exceed the maximum number of allowed members"
+    say(rollcall, "securityhub", "CreateMembers", limit, OTHER)
     rollcall.step("survey_organization", of_run({}, "early", rollcall.execution_arn("early")))
     _, early = operator.reads("show", "early")
     rollcall.step("publish_reconcile", of_run({}, "early", rollcall.execution_arn("early")))
@@ -315,7 +318,6 @@ def test_a_reconcile_is_shown_with_its_runs_and_as_it_was_published(
     assert (status, document["state"], document["verdict"]) == (1, "incomplete", "start")
     assert document["result"] == rollcall.document(document["complete_document"])
     assert [each["id"] for each in document["started_runs"]] == document["runs"]
-    # The management account has not enabled the services.
     assert {each["state"] for each in document["started_runs"]} == {"complete", "incomplete"}
     (drift,) = document["result"]["drift"]
     assert any(line.startswith(f"  {ACCOUNT}  GuardDuty  {HERE}  Disabled") for line in lines)
@@ -377,22 +379,29 @@ def test_what_changed_since_it_was_enabled_is_told_once_with_the_command(
 def test_what_a_person_must_do_first_is_told_with_the_command(
     rollcall: Rollcall, operator: Operator
 ) -> None:
-    """The management account has not enabled the services, which no run can do."""
+    """The management account has not enabled GuardDuty, which no run can do."""
     organization(rollcall)
-    rollcall.run({"accounts": [{"id": MANAGEMENT}], **at("guardduty")})
+    rollcall.run({"accounts": [{"id": MANAGEMENT}], "regions": [HERE]})
 
-    status, document = operator.reads("why", MANAGEMENT, "--service", "guardduty")
-    _, shown = operator.sees("why", MANAGEMENT, "--service", "guardduty", width=80)
+    here = ("why", MANAGEMENT, "--region", HERE)
+    status, document = operator.reads(*here)
+    _, shown = operator.sees(*here, width=120)
+    _, _, follower = document["targets"]
+    _, untouched = operator.reads("why", MANAGEMENT, "--region", "us-east-1")
 
-    tried, other = document["targets"]
-    assert (status, tried["action"], other["last_run"]) == (1, "create", None)
+    tried = next(one for one in document["targets"] if one["service"] == "guardduty")
+    assert (status, tried["state"], tried["action"]) == (0, "left out", "create")
     assert tried["reason_code"] == "management-account-not-enabled"
-    assert tried["to_do"] == f"enable it in {HERE} of the management account, and start again"
+    remedy = f"enable it in {HERE} of the management account, and start again"
+    assert tried["to_do"] == f"nothing, unless it is to be enabled: {remedy}"
     command = f"rollcall start {MANAGEMENT} --service guardduty --region {HERE}"
     assert tried["command"] == command
-    assert shown[shown.index(f"  To do: {tried['to_do']}") + 1] == f"    {command}"
+    assert f"    {command}" in shown
     (attempt,) = tried["last_run"]["attempts"]
     assert "must first enable GuardDuty" in attempt["answer"]
+    assert (follower["service"], follower["state"]) == ("detective", "left out")
+    assert follower["reason_code"] == "prerequisite-skipped"
+    assert {each["state"] for each in untouched["targets"]} == {"gap"}
 
 
 def test_an_account_outside_the_organisation_is_known_by_its_runs(

@@ -12,9 +12,9 @@ from infra.cli import status
 from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.names import Names
-from tests.support.builders import ACCOUNT, MANAGEMENT
+from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER
 from tests.support.schemas import schema_of
-from tests.workflow.hands import HERE, disassociate, email, reconcile
+from tests.workflow.hands import HERE, disassociate, email, reconcile, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,6 +69,29 @@ def test_drift_is_told_with_the_run_that_had_enabled_it(
     assert gap.startswith(f"{ACCOUNT}  Security Hub CSPM  {HERE}  Removed  was Enabled at ")
     assert gap.endswith("Z (run first-0); a run would create")
     assert "Of the gaps: 1 enabled before" in output
+
+
+def test_what_a_run_has_skipped_is_counted_as_left_out_with_its_reason(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Both at GuardDuty and at Detective, which needs it."""
+    enrolled.add_account(OTHER, email=email(OTHER))
+    text = "your organization administrator must first enable GuardDuty"
+    say(enrolled, "guardduty", "CreateMembers", text, OTHER)
+    chosen = ("--account", OTHER, "--gaps")
+    before, _ = run(enrolled, capsys, *chosen)
+    reconcile(enrolled, {}, "second")
+    capsys.readouterr()
+
+    after, output = run(enrolled, capsys, *chosen)
+    told = document(enrolled, capsys, *chosen)
+
+    assert (before, after) == (1, 0)
+    assert "\n0 gaps, 0 targets not read\n" in output
+    assert "Left out: 2 management-account-not-enabled, 2 prerequisite-skipped" in output
+    assert told["gaps"] == []
+    states = {each["service"]: each["states"] for each in told["targets"]}
+    assert states["detective"] == states["guardduty"] == {"left out": 1}
 
 
 def test_the_document_has_what_the_table_remembers(
