@@ -243,7 +243,7 @@ def _policy_notes(
         if record.policy_type and types is None:
             yield (
                 f"{record.label}: whether the organisation has the policy type"
-                f" {record.policy_type} enabled is not known (organizations ListRoots was refused)"
+                f" {record.policy_type} enabled is not known (organizations:ListRoots was refused)"
             )
         elif _is_on(record, types):
             stopped = ", and its auto-enable does nothing"

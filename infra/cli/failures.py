@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -32,11 +33,27 @@ _UNKNOWN = (
 def explained(error: Exception) -> str:
     """The line for one of ``FAILURES``."""
     text = redacted_line(str(error))
-    to_do = _to_do(error, text)
+    to_do = _to_do(error)
     return f"{text}; to do: {to_do}" if to_do else text
 
 
-def _to_do(error: Exception, text: str) -> str:
+def print_unread(verb: str, error: Exception) -> None:
+    """Print what a verb goes on without, because AWS refused it."""
+    print(f"rollcall {verb}: not read: {explained(error)}", file=sys.stderr)
+
+
+def denied_action(error: Exception) -> str:
+    """The IAM action that an error says is denied, "" if it says none."""
+    found = _DENIED.search(str(error))
+    return found[1] if found else ""
+
+
+def allow(action: str) -> str:
+    """What to do about a denied action."""
+    return f"allow {action} (README.md, The operator's permissions)"
+
+
+def _to_do(error: Exception) -> str:
     match error:
         case NoCredentialsError():
             return "give --profile, or set AWS_PROFILE; aws sts get-caller-identity must work"
@@ -50,5 +67,5 @@ def _to_do(error: Exception, text: str) -> str:
         return "get new credentials; these have expired"
     if code in _UNKNOWN:
         return "check the credentials, and that the account has enabled the Region"
-    denied = _DENIED.search(text)
-    return f"allow {denied[1]} (README.md, The operator's permissions)" if denied else ""
+    action = denied_action(error)
+    return allow(action) if action else ""

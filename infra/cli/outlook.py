@@ -22,8 +22,13 @@ from infra.cli.planning import (
 )
 from infra.cli.selection import select
 from infra.cli.story import what_of
-from infra.cli.survey import ACTIONS as survey_actions
-from infra.cli.survey import number, offered_targets, survey
+from infra.cli.survey import (
+    CHOSEN_ACTIONS,
+    ORGANIZATION_ACTIONS,
+    number,
+    offered_targets,
+    survey,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -40,7 +45,8 @@ if TYPE_CHECKING:
 ACTIONS: tuple[str, ...] = tuple(
     sorted(
         {
-            *survey_actions,
+            *ORGANIZATION_ACTIONS,
+            *CHOSEN_ACTIONS,
             *ledger.ACTIONS["read"],
             *ledger.ACTIONS["holders"],
             *reconciles.ACTIONS["memberships"],

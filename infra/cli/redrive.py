@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +14,10 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from typer import BadParameter, Option
 
 from functions.intake.arrivals import ARRIVALS
+from infra.cli.failures import allow, denied_action, explained
 from infra.cli.options import AsJson, Name
 from infra.cli.stack import NotDeployed, stack_outputs
+from infra.cli.survey import number
 from infra.names import DEFAULT, Names
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ _EVENT_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
 _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5})
 
+ACTIONS = (
+    "cloudformation:DescribeStacks",
+    "sqs:ChangeMessageVisibility",
+    "sqs:DeleteMessage",
+    "sqs:ReceiveMessage",
+    "states:DescribeStateMachine",
+    "states:StartExecution",
+)
 EXAMPLES = """\
 rollcall redrive --dry-run
 rollcall redrive --queue-profile management \\
@@ -135,7 +144,7 @@ def run(
         for one in redrive(*place, dry_run=dry_run, wait=LONG_POLL_SECONDS):
             done.append(one)
     except (NotDeployed, BotoCoreError, ClientError) as error:
-        failure = str(error)
+        failure = explained(error)
     if done or not failure:
         _report(done, dry_run=dry_run, as_json=as_json)
     if failure:
@@ -176,12 +185,25 @@ def redrive(
                     left.append(message["ReceiptHandle"])
                 yield redriven
     finally:
-        for handle in left:
-            # If this fails, the message becomes visible again after its visibility timeout.
-            with suppress(ClientError):
-                queues.change_message_visibility(
-                    QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0
-                )
+        _show_again(queues, queue_url, left)
+
+
+def _show_again(queues: Any, queue_url: str, handles: list[str]) -> None:
+    """Let the messages be received again at once; if that fails, print when they can be."""
+    refused: list[ClientError] = []
+    for handle in handles:
+        try:
+            queues.change_message_visibility(
+                QueueUrl=queue_url, ReceiptHandle=handle, VisibilityTimeout=0
+            )
+        except ClientError as error:
+            refused.append(error)
+    if refused:
+        print(
+            f"rollcall redrive: {number(len(refused), 'message')} cannot be received again for"
+            f" {VISIBILITY_TIMEOUT_SECONDS // 60} minutes: {explained(refused[0])}",
+            file=sys.stderr,
+        )
 
 
 def _place(
@@ -249,11 +271,11 @@ def _redrive_one(
     except machines.exceptions.ExecutionAlreadyExists:
         pass  # An earlier redrive started it and ended before it deleted the message.
     except ClientError as error:
-        return replace(redriven, left=f"not started: {_code(error)}")
+        return replace(redriven, left=f"not started: {_refusal(error)}")
     try:
         queues.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
     except ClientError as error:
-        return replace(redriven, left=f"started, but not deleted: {_code(error)}")
+        return replace(redriven, left=f"started, but not deleted: {_refusal(error)}")
     return redriven
 
 
@@ -280,6 +302,7 @@ def _read(body: str) -> tuple[str, str]:
     return event_id, name if isinstance(name, str) and name in ARRIVALS else ""
 
 
-def _code(error: ClientError) -> str:
-    code: str = error.response["Error"]["Code"]
-    return code
+def _refusal(error: ClientError) -> str:
+    """The error's code, and what to do if a permission is missing."""
+    code, action = error.response["Error"]["Code"], denied_action(error)
+    return f"{code}; to do: {allow(action)}" if action else code

@@ -203,8 +203,11 @@ def make_report(
     )
 
 
-def unit_names(accounts: Iterable[OrganizationAccount], directory: Directory) -> dict[str, str]:
-    """The names of the organisational units above the accounts, by id, as far as they are known.
+def unit_names(
+    accounts: Iterable[OrganizationAccount], directory: Directory
+) -> dict[str, str | None]:
+    """The names of the organisational units above the accounts, by id; None for a name that is not
+    known.
 
     One call for each unit, two a second (the quota of DescribeOrganizationalUnit).
 
@@ -213,12 +216,11 @@ def unit_names(accounts: Iterable[OrganizationAccount], directory: Directory) ->
     """
     paths = {account.unit for account in accounts}
     ids = sorted({each for path in paths for each in path.split("/") if each.startswith("ou-")})
-    names = {}
-    for unit in ids:
-        name = directory.unit_name(unit)
-        if name is not None:
-            names[unit] = one_line(redact(name), _LONGEST_NAME)
-    return names
+    names = {unit: directory.unit_name(unit) for unit in ids}
+    return {
+        unit: None if name is None else one_line(redact(name), _LONGEST_NAME)
+        for unit, name in names.items()
+    }
 
 
 def name_of(account: OrganizationAccount) -> str:

@@ -14,6 +14,7 @@ from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.records import OnboardingRecord
 from functions.steps.needs import actions_of
 from infra.cli.begun import UNSUCCESSFUL
+from infra.cli.failures import print_unread
 from infra.cli.options import Accounts, AsJson, HomeRegion, Name, Profile
 from infra.cli.show_reconcile import read_reconcile, reconcile_shown, reconcile_shown_text
 from infra.cli.show_run import ShownRun, run_document, run_text
@@ -110,8 +111,9 @@ def _run(wanted: str, findings: Findings | None, only: frozenset[str], site: Sit
 def _execution(arn: str, site: Site) -> Execution | None:
     try:
         return site.wiring.executions.execution(arn) if arn else None
-    except RollcallError:
-        return None  # all else is known
+    except RollcallError as error:
+        print_unread("show", error)
+        return None
 
 
 def _unplanned(wanted: str, execution: Execution) -> OnboardingRecord:

@@ -13,6 +13,7 @@ from functions.enrolment.reconcile_result import NOT_BEGUN, reconcile_document
 from functions.enrolment.times import iso
 from functions.steps.publish_reconcile import reconciled
 from infra.cli.begun import COLOURS, Begun, State, begun_reconcile, begun_run
+from infra.cli.failures import print_unread
 from infra.cli.show_run import execution_document, head, published_ids
 from infra.cli.story import paragraph
 from infra.cli.survey import number
@@ -99,10 +100,11 @@ def read_reconcile(
 
 
 def _document(key: str, wiring: Wiring) -> dict[str, Any] | None:
-    """A stored document; None if there is none any more: S3 may answer that with AccessDenied."""
+    """A stored document; None if there is none any more, or it cannot be read."""
     try:
         return wiring.archive.read(key)
-    except RollcallError:
+    except RollcallError as error:
+        print_unread("show", error)
         return None
 
 
@@ -145,7 +147,8 @@ def reconcile_shown_text(shown: ShownReconcile, width: int | None) -> Iterator[T
     if shown.verdict is not None:
         lines.append(f"Verdict: {shown.verdict}{_changes(result)}")
     if result is None:
-        lines.append("It has no result.")
+        known = "Its result could not be read" if shown.record.published else "It has no result"
+        lines.append(f"{known}.")
     else:
         lines += [f"Failure: {result['failure']}"] if result["failure"] else []
         lines += [f"Note: {note}." for note in result["notes"]]

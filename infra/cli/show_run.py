@@ -42,8 +42,8 @@ if TYPE_CHECKING:
 class ShownRun:
     """A run at the time ``now`` (epoch seconds).
 
-    ``execution`` is None if Step Functions does not know it (any more). ``bucket`` is the one of
-    the results. ``only`` are the accounts to show, all if there are none.
+    ``execution`` is None if Step Functions does not know it (any more), or could not be asked.
+    ``bucket`` is the one of the results. ``only`` are the accounts to show, all if there are none.
     """
 
     findings: Findings
@@ -187,7 +187,7 @@ def head(begun: Begun, document: Mapping[str, Any], now: float) -> Iterator[str]
     if begun.outcome is not None and begun.state in (State.FAILED, State.DUPLICATE):
         yield f"Outcome: {begun.outcome}"
     if document["execution"] is not None:
-        known = document["execution"]["status"] or "not known to Step Functions (any more)"
+        known = document["execution"]["status"] or "not known (any more)"
         yield f"Execution {known}: {document['execution']['arn']}"
     if document["published"]:
         sent = (f"{what} {each}" for what, each in document["published"].items())

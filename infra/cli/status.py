@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from rich.console import Console
@@ -31,8 +32,7 @@ from infra.cli.report import make_report, read_memory, selected, unit_names
 from infra.cli.report_documents import report_document, write_csv
 from infra.cli.report_text import print_report
 from infra.cli.site import site_of
-from infra.cli.survey import ACTIONS as survey_actions
-from infra.cli.survey import number, offered_targets, survey
+from infra.cli.survey import ORGANIZATION_ACTIONS, number, offered_targets, survey
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ rollcall status --ou ou-ab12-cdefgh34 --csv > memberships.csv
 rollcall status --html status.html"""
 
 ACTIONS: tuple[str, ...] = (
-    *survey_actions,
+    *ORGANIZATION_ACTIONS,
     *reconciles.ACTIONS["memberships"],
     *reconciles.ACTIONS["recent"],
     *ledger.ACTIONS["holders"],
@@ -131,7 +131,14 @@ def _page(site: Site, targets: Sequence[Target], report: Report) -> str:
     totals = History({})
     if site.is_deployed:
         totals = read_history(wiring.reconciles, wiring.archive, targets, report.at)
-    names = unit_names(report.accounts, wiring.paced.directory)
+    units = unit_names(report.accounts, wiring.paced.directory)
+    names = {unit: name for unit, name in units.items() if name is not None}
+    if unnamed := len(units) - len(names):
+        note = (
+            f"the names of {number(unnamed, 'organisational unit')} are not known"
+            " (organizations:DescribeOrganizationalUnit was refused)"
+        )
+        report = replace(report, survey=replace(report.survey, notes=(*report.survey.notes, note)))
     return page_of(report, totals, names, site.names.stack)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from functions.aws import directory
 from functions.enrolment.coverage import State
+from functions.enrolment.regions import is_opt_in
 from functions.services.registry import SERVICES
 from functions.services.survey import make_survey
 from functions.steps.needs import actions_of
@@ -17,27 +19,22 @@ if TYPE_CHECKING:
     from functions.enrolment.coverage import Coverage, Listing, Survey
     from functions.enrolment.target import Target
     from functions.services.survey import Chosen
+    from functions.steps.needs import Verb
     from functions.steps.wiring import Wiring
 
 
-# What surveys of the organisation, or of chosen accounts, call.
-ACTIONS: tuple[str, ...] = tuple(
-    sorted(
-        {
-            *actions_of(
-                directory.ACTIONS,
-                *("organization", "find", "accounts", "is_delegated", "tags", "policy_types"),
-                "enabled_regions",
-            ),
-            *(
-                action
-                for service in SERVICES
-                for calls in ("observe", "list", "automation")
-                for action in service.permissions[calls]
-            ),
-        }
+def _actions(accounts: str, members: Verb) -> tuple[str, ...]:
+    """What a survey calls that reads accounts and members by these methods."""
+    methods = (accounts, "organization", "is_delegated", "tags", "policy_types", "enabled_regions")
+    return (
+        *actions_of(directory.ACTIONS, *methods),
+        *(each for one in SERVICES for each in actions_of(one.permissions, members, "automation")),
     )
-)
+
+
+# What surveys of the organisation call, and those of chosen accounts.
+ORGANIZATION_ACTIONS = _actions("accounts", "list")
+CHOSEN_ACTIONS = _actions("find", "observe")
 
 
 def offered_targets(configuration: Configuration) -> list[Target]:
@@ -50,12 +47,14 @@ def survey(
 ) -> Survey:
     """Read the organisation, or chosen accounts, and the targets, as the administrator account.
 
+    Its notes also say what is not known because a call was refused that it can do without.
+
     Raises:
         RollcallError: Organizations refused a call.
         BotoCoreError: there are no credentials, or a service cannot be reached.
     """
     paced = wiring.paced
-    return make_survey(
+    found = make_survey(
         targets,
         wiring.configuration,
         wiring.services,
@@ -65,6 +64,25 @@ def survey(
         clock=lambda: now,
         chosen=chosen,
     )
+    return replace(found, notes=(*found.notes, *_refused(found)))
+
+
+def _refused(found: Survey) -> Iterator[str]:
+    facts = found.facts
+    unknown = sum(regions is None for regions in facts.regions.values())
+    if unknown:
+        opt_in = {one.target.region for one in found.listings if is_opt_in(one.target.region)}
+        yield (
+            f"whether {number(unknown, 'account')} opted in to {', '.join(sorted(opt_in))} is not"
+            " known (account:ListRegions was refused)"
+        )
+    services = [each.label for each, known in facts.delegated.items() if known is None]
+    if services:
+        yield (
+            f"whether {facts.administrator_id} is the delegated administrator of"
+            f" {', '.join(services)} is not known"
+            " (organizations:ListDelegatedAdministrators was refused)"
+        )
 
 
 def table(listings: Sequence[Listing], counted: Coverage) -> Iterator[str]:

@@ -33,8 +33,7 @@ from infra.cli.options import (
 from infra.cli.progress import doing
 from infra.cli.site import site_of
 from infra.cli.story import ago, of_all, paragraph, places, without_place_and_time
-from infra.cli.survey import ACTIONS as survey_actions
-from infra.cli.survey import number, offered_targets, survey
+from infra.cli.survey import CHOSEN_ACTIONS, number, offered_targets, survey
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -47,7 +46,7 @@ EXAMPLES = """\
 rollcall why 444455556666
 rollcall why 444455556666 --service guardduty --region eu-west-1 --json"""
 ACTIONS = (
-    *survey_actions,
+    *CHOSEN_ACTIONS,
     *actions_of(ledger.ACTIONS, "read", "onboardings"),
 )
 _COLOURS = {

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.calls import error_class, redacted_line
 from functions.enrolment.errors import AccessDenied
-from infra.cli.failures import FAILURES
+from infra.cli.failures import FAILURES, denied_action
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -92,9 +92,11 @@ def not_checked(check: str, what: str, unread: Unread) -> Finding:
 
 
 def unread_of(action: str, error: Exception) -> Unread:
-    """What an error of ``FAILURES`` leaves unread."""
+    """What an error of ``FAILURES`` leaves unread, with the action that it says is denied, or
+    ``action``.
+    """
     denied = isinstance(error, AccessDenied)
     if isinstance(error, ClientError):
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
         denied = error_class(error.response["Error"].get("Code", ""), status) is AccessDenied
-    return Unread(action, redacted_line(str(error)), denied)
+    return Unread(denied_action(error) or action, redacted_line(str(error)), denied)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from infra.cli import plan, runs, show, site, start, status, watch, why
+from infra.cli import plan, redrive, runs, show, site, start, status, watch, why
 from infra.cli.__main__ import app
 from infra.cli.doctor import verb as doctor
 from tests.conftest import ROOT
@@ -15,10 +15,14 @@ READING = (doctor, plan, runs, show, status, watch, why)
 OTHERS = {"local", "redrive", "start"}
 
 
+def section() -> str:
+    readme = (ROOT / "README.md").read_text()
+    return readme.partition("### The operator's permissions")[2].partition("\n## ")[0]
+
+
 def policies() -> list[list[str]]:
     """The actions of each policy in the section, in its order."""
-    section = (ROOT / "README.md").read_text().partition("### The operator's permissions")[2]
-    blocks = re.findall(r"```json\n(.*?)```", section.partition("\n## ")[0], re.DOTALL)
+    blocks = re.findall(r"```json\n(.*?)```", section(), re.DOTALL)
     return [json.loads(block)["Action"] for block in blocks]
 
 
@@ -30,6 +34,13 @@ def test_the_verbs_that_only_read_need_the_first_policy() -> None:
 
 def test_starting_runs_needs_one_action_more() -> None:
     assert set(start.ACTIONS) - set(policies()[0]) == {"states:StartExecution"}
+
+
+def test_redriving_needs_that_and_the_actions_on_the_queue() -> None:
+    beside = set(redrive.ACTIONS) - set(policies()[0])
+
+    (words,) = re.findall(r"and `redrive` that and (.*?) on the queue", section(), re.DOTALL)
+    assert beside == {"states:StartExecution", *re.findall(r"`(.*?)`", words)}
 
 
 def test_the_doctor_needs_the_second_policy_in_the_management_account() -> None:

@@ -495,7 +495,7 @@ def test_policy_types_that_are_not_readable_are_noted() -> None:
 
     assert kinds(survey, GUARDDUTY) == {Automatic.ALL}
     assert [note.partition(": ")[0] for note in survey.notes] == ["Security Hub CSPM", "GuardDuty"]
-    assert all(note.endswith("(organizations ListRoots was refused)") for note in survey.notes)
+    assert all(note.endswith("(organizations:ListRoots was refused)") for note in survey.notes)
 
 
 def test_a_configured_rate_replaces_the_rate_of_the_service() -> None:
