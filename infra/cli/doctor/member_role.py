@@ -7,6 +7,8 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId
+from functions.services.registry import SERVICES
+from functions.steps.needs import actions_of
 from infra.cli.doctor.finding import Unread, ask, fail, not_checked, ok, warn
 from infra.cli.failures import FAILURES
 
@@ -17,7 +19,10 @@ if TYPE_CHECKING:
     from infra.cli.doctor.finding import Finding
     from infra.cli.site import Site
 
-ACTIONS = ("iam:SimulatePrincipalPolicy",)
+ACTIONS = (
+    "iam:SimulatePrincipalPolicy",
+    *(each for one in SERVICES for each in actions_of(one.permissions, "list")),
+)
 _SAMPLE = 3
 # Members that are read to find some that were invited.
 _MOST_READ = 500

@@ -7,11 +7,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from functions.aws import directory
 from functions.enrolment.account import AccountState
 from functions.enrolment.automation import Automatic
 from functions.enrolment.errors import AdministratorNotReady
 from functions.enrolment.membership import Status
 from functions.enrolment.regions import is_opt_in
+from functions.services.registry import SERVICES
+from functions.steps.needs import actions_of
 from infra.cli.doctor.finding import Unread, ask, ask_for, fail, not_checked, ok, unread_of, warn
 from infra.cli.failures import FAILURES
 
@@ -26,7 +29,11 @@ if TYPE_CHECKING:
     from functions.steps.wiring import Wiring
     from infra.cli.doctor.finding import Finding
 
-ACTIONS = ("organizations:ListAWSServiceAccessForOrganization",)
+ACTIONS = (
+    "organizations:ListAWSServiceAccessForOrganization",
+    *actions_of(directory.ACTIONS, "organization", "accounts", "is_delegated"),
+    *(each for one in SERVICES for each in actions_of(one.permissions, "observe", "automation")),
+)
 # Those of the management account, with --management-profile.
 MANAGEMENT_ACTIONS = ("guardduty:ListDetectors", "securityhub:DescribeHub")
 ACCOUNT_MANAGEMENT = "account.amazonaws.com"
@@ -141,10 +148,10 @@ def read_services(
 
 def _delegated(wiring: Wiring, principal: str) -> bool | None:
     """Whether the administrator is the service's delegated one; None if that was not read."""
-    directory, administrator = wiring.directory, wiring.settings.administrator_id
+    administrator = wiring.settings.administrator_id
     answer = ask(
         "organizations:ListDelegatedAdministrators",
-        lambda: directory.is_delegated(principal, administrator),
+        lambda: wiring.directory.is_delegated(principal, administrator),
     )
     return None if isinstance(answer, Unread) else answer
 

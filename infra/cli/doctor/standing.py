@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functions.aws import directory, ledger
 from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.coverage import Listing, State, cells
 from functions.enrolment.errors import Permanent
 from functions.enrolment.plan import Facts
 from functions.enrolment.regions import is_opt_in
+from functions.services.registry import SERVICES
+from functions.steps.needs import actions_of
 from infra.cli.doctor.rehearsal import Standing
 
 if TYPE_CHECKING:
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Observation
     from functions.enrolment.target import Target
     from functions.steps.wiring import Wiring
+
+ACTIONS = (
+    *actions_of(directory.ACTIONS, "find", "enabled_regions", "tags"),
+    *actions_of(ledger.ACTIONS, "read"),
+    *(each for one in SERVICES for each in actions_of(one.permissions, "observe")),
+)
 
 
 def read_standings(
@@ -31,8 +40,8 @@ def read_standings(
         RollcallError: a call was refused.
     """
     wiring = wiring.paced
-    directory, configuration = wiring.directory, wiring.configuration
-    found = {account: directory.find(account) for account in accounts}
+    organization, configuration = wiring.directory, wiring.configuration
+    found = {account: organization.find(account) for account in accounts}
     members = {account: known for account, known in found.items() if known is not None}
     asked = any(is_opt_in(target.region) for target in targets)
     facts = Facts(
@@ -40,9 +49,11 @@ def read_standings(
         management_id=None,
         directory=members,
         delegated={},
-        regions={account: directory.enabled_regions(account) for account in members if asked},
+        regions={account: organization.enabled_regions(account) for account in members if asked},
         tags={
-            account: directory.tags(account) for account in members if configuration.scope.uses_tags
+            account: organization.tags(account)
+            for account in members
+            if configuration.scope.uses_tags
         },
     )
     listings = []

@@ -23,6 +23,7 @@ from infra.cli.doctor import (
     rehearsal,
     report,
     services,
+    standing,
     trails,
 )
 from infra.cli.doctor.examination import Examination
@@ -53,6 +54,7 @@ ACTIONS: tuple[str, ...] = tuple(
             *event_path.ACTIONS,
             *forwarding.ACTIONS,
             *member_role.ACTIONS,
+            *standing.ACTIONS,
         }
     )
 )

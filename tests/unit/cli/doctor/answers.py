@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -38,12 +39,14 @@ _ACTIONS = {"s3:HeadBucket": "s3:ListBucket"}
 class Answers:
     """``given`` are the answers by ``service:Operation``; without one, the call is denied.
 
-    ``asked`` are the IAM actions that were used, by the account that used them.
+    ``asked`` are the IAM actions that were used, by the account that used them; ``denied`` is such
+    a pair that is denied whatever the answer would be.
     """
 
     def __init__(self, given: dict[str, Any]) -> None:
         self._given = given
         self.asked: dict[str, set[str]] = {}
+        self.denied: tuple[str, str] | None = None
 
     def session(self, account: str) -> boto3.Session:
         session = boto3.Session(
@@ -61,7 +64,7 @@ class Answers:
             name = f"{service}:{model.name}"
             action = _ACTIONS.get(name, name.replace("stepfunctions:", "states:"))
             used.add(action)
-            found = self._given.get(name)
+            found = None if self.denied == (account, action) else self._given.get(name)
             if found is None:
                 text = f"User: someone is not authorized to perform: {action}"
                 error = {"Code": "AccessDeniedException", "Message": text}
@@ -87,6 +90,45 @@ def is_match(pattern: str, event: Mapping[str, Any]) -> bool:
     return True
 
 
+def all_asked() -> dict[str, Any]:
+    """Answers beside those of ``sound`` which make the doctor ask all that it may: a central
+    configuration, a management account that is no member, members outside the organisation.
+    """
+
+    def associated(asked: dict[str, Any]) -> dict[str, Any]:
+        named = asked["ConfigurationPolicyAssociationIdentifiers"]
+        accounts = [one["Target"]["AccountId"] for one in named]
+        return {
+            "ConfigurationPolicyAssociations": [
+                {"TargetId": one, "ConfigurationPolicyId": "1", "AssociationStatus": "SUCCESS"}
+                for one in accounts
+            ]
+        }
+
+    aggregator = "arn:aws:securityhub:eu-west-1:111122223333:finding-aggregator/1"
+    return {
+        "account:ListRegions": {"Regions": [{"RegionName": "eu-west-1"}]},
+        "organizations:ListTagsForResource": {"Tags": []},
+        "securityhub:DescribeOrganizationConfiguration": {
+            "OrganizationConfiguration": {"ConfigurationType": "CENTRAL"}
+        },
+        "securityhub:ListFindingAggregators": {
+            "FindingAggregators": [{"FindingAggregatorArn": aggregator}]
+        },
+        "securityhub:BatchGetConfigurationPolicyAssociations": associated,
+        "securityhub:GetConfigurationPolicy": {
+            "ConfigurationPolicy": {"SecurityHub": {"ServiceEnabled": True}}
+        },
+        "securityhub:DescribeHub": {"HubArn": "arn"},
+        **{f"{service}:ListMembers": {"Members": []} for service in ("securityhub", "guardduty")},
+        "detective:ListMembers": {"MemberDetails": []},
+        **{f"{service}:GetMembers": {"Members": []} for service in ("securityhub", "guardduty")},
+        "iam:SimulatePrincipalPolicy": {
+            "EvaluationResults": [{"EvalActionName": "sts:AssumeRole", "EvalDecision": "allowed"}]
+        },
+    }
+
+
 def sound(configuration: Configuration) -> dict[str, Any]:
     """What AWS says of a deployment that needs nothing."""
     rules = {
@@ -94,7 +136,8 @@ def sound(configuration: Configuration) -> dict[str, Any]:
         for number, pattern in enumerate(wanted_patterns(configuration).values())
     }
     forwarded = {
-        f"RollcallOrganizationEvents-{name}": pattern
+        f"{stack}-{re.sub('[^A-Za-z]', '', name)}": pattern
+        for stack in ("RollcallOrganizationEvents", "RollcallRegionEvents")
         for name, pattern in wanted_patterns(configuration).items()
     }
 

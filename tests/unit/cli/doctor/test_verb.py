@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from functions.aws import directory, ledger
 from functions.aws.pacing import Pacing
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
+from functions.enrolment.scope import Scope
 from functions.services.registry import SERVICES
 from functions.steps import wiring
 from infra.cli.__main__ import main
-from infra.cli.doctor import forwarding, services, trails, verb
+from infra.cli.doctor import forwarding, trails, verb
 from infra.cli.site import Site
 from infra.names import Names
+from tests.conftest import ACCEPTING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, a_configuration
 from tests.support.events import from_management
 from tests.support.schemas import schema_of
-from tests.unit.cli.doctor.answers import OUTPUTS, Answers, sound
+from tests.unit.cli.doctor.answers import OUTPUTS, Answers, all_asked, sound
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from functions.enrolment.configuration import Configuration
 
 SCHEMA = schema_of("cli/doctor")
 CONFIGURATION = a_configuration(regions=("eu-west-1",))
@@ -43,10 +47,10 @@ def config(tmp_path: Path) -> Path:
 def at_aws(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answers]:
     """Makes AWS give these answers, to the administrator account and to the management account."""
 
-    def answer(given: dict[str, Any]) -> Answers:
+    def answer(given: dict[str, Any], configuration: Configuration = CONFIGURATION) -> Answers:
         answers = Answers(given)
         settings = Settings(
-            ADMINISTRATOR, "aws", CONFIGURATION, "table", "rollcall", OUTPUTS["TopicArn"], "bucket"
+            ADMINISTRATOR, "aws", configuration, "table", "rollcall", OUTPUTS["TopicArn"], "bucket"
         )
         clients = Clients(answers.session(ADMINISTRATOR))
         made = wiring.Wiring(settings, clients, "eu-west-1", lambda: NOW, SERVICES)
@@ -125,30 +129,44 @@ def test_without_one_permission_that_one_is_named_and_nothing_fails(
     assert any(f"to do: allow {action}" in one for one in reasons)
 
 
-def test_each_action_that_is_used_is_in_a_table(
+# A configuration with which the doctor asks all that it may.
+ASKING = replace(
+    CONFIGURATION,
+    regions=("eu-west-1", "ap-east-1"),
+    invitation=ACCEPTING.invitation,
+    scope=Scope(exclude_tags={"enrol": "no"}),
+)
+NAMED = {ADMINISTRATOR: verb.ACTIONS, MANAGEMENT: verb.MANAGEMENT_ACTIONS}
+
+
+def test_the_actions_that_are_used_are_those_that_are_named(
     at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    answers = at_aws(sound(CONFIGURATION) | {"cloudtrail:LookupEvents": recorded()})
+    given = sound(ASKING) | all_asked() | {"cloudtrail:LookupEvents": recorded()}
+    answers = at_aws(given, ASKING)
+
+    document(capsys, config)
     document(capsys, config, *MANAGER, "--rehearse")
 
-    adapters = {
-        action
-        for service in SERVICES
-        for actions in service.permissions.values()
-        for action in actions
-    }
-    tables = {action for actions in directory.ACTIONS.values() for action in actions}
-    tables |= {action for actions in ledger.ACTIONS.values() for action in actions}
-    beside = answers.asked[ADMINISTRATOR] - adapters - tables
-    assert beside <= {*verb.ACTIONS}
-    # Here no member role is configured, and the forwarding stack is in another account.
-    elsewhere = {"events:PutEvents", "iam:GetRole", "iam:SimulatePrincipalPolicy"}
-    assert {*verb.ACTIONS} - beside == elsewhere
-    # Every identity may ask who it is. The management account is Enabled here: what it has set up
-    # is not asked.
-    used = answers.asked[MANAGEMENT] - {"sts:GetCallerIdentity"}
-    assert {*verb.MANAGEMENT_ACTIONS} - used == {*services.MANAGEMENT_ACTIONS}
-    assert used <= {*verb.MANAGEMENT_ACTIONS}
+    for account, actions in NAMED.items():
+        # Every identity may ask who it is.
+        used = answers.asked[account] - {"sts:GetCallerIdentity"}
+        assert [f"doctor uses {each}" for each in sorted(used - {*actions})] == []
+        assert [f"doctor never uses {each}" for each in sorted({*actions} - used)] == []
+
+
+@pytest.mark.parametrize("action", ["events:DescribeRule", "events:ListTargetsByRule"])
+def test_a_finding_names_the_action_that_is_denied_of_several(
+    at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str], action: str
+) -> None:
+    """The rules are read with three."""
+    at_aws(sound(CONFIGURATION)).denied = (ADMINISTRATOR, action)
+
+    _, found = document(capsys, config)
+
+    [rules] = [one["reason"] for one in found["findings"] if one["check"] == "rules"]
+    assert f"not checked, {action} was refused: " in rules
+    assert rules.endswith(f"; to do: allow {action}")
 
 
 def recorded() -> Callable[[dict[str, Any]], dict[str, Any]]:
