@@ -11,7 +11,7 @@ from functions.enrolment.errors import RollcallError
 from functions.enrolment.records import epoch_seconds
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.archive import Archive
     from functions.aws.reconciles import Reconciles
@@ -44,55 +44,71 @@ class History:
 def read_history(
     reconciles: Reconciles, archive: Archive, targets: Collection[Target], now: float
 ) -> History:
-    """The totals at the targets in the last ``DAYS``, one reconcile of each day (UTC).
+    """The totals at the targets in the last ``DAYS``, of each service once a day (UTC).
+
+    Of a day's reconciles the last is read, and earlier ones for the services that it did not cover.
 
     Raises:
         RollcallError: DynamoDB refused a call.
     """
-    wanted = one_a_day(reconciles.recent(since=now - DAYS * _DAY), now)
+    days = by_day(reconciles.recent(since=now - DAYS * _DAY), now)
+    unread: list[str] = []
 
-    def read(record: ReconcileRecord) -> Mapping[str, Any] | None:
-        try:
-            return archive.read(reconcile_key(record.id, "result"))
-        except RollcallError:
-            return None
+    def results(records: Iterable[ReconcileRecord]) -> Iterator[Mapping[str, Any]]:
+        for record in records:
+            try:
+                result = archive.read(reconcile_key(record.id, "result"))
+            except RollcallError:
+                result = None
+            if result is None:
+                unread.append(record.id)
+            else:
+                yield result
 
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        results = list(pool.map(read, wanted))
-    return history([each for each in results if each is not None], targets, results.count(None))
+        found = list(pool.map(lambda records: totals_of_day(results(records), targets), days))
+    services = dict.fromkeys(target.service for target in targets)
+    return History(
+        {service: [day[service] for day in found if service in day] for service in services},
+        len(unread),
+    )
 
 
-def one_a_day(records: Iterable[ReconcileRecord], now: float) -> list[ReconcileRecord]:
-    """The last surveyed reconcile of each day, of the last ``DAYS``, oldest first."""
-    last: dict[int, ReconcileRecord] = {}
+def by_day(records: Iterable[ReconcileRecord], now: float) -> list[list[ReconcileRecord]]:
+    """The surveyed reconciles of the last ``DAYS`` by day, oldest day first; the last of each day
+    first.
+    """
+    days: dict[int, list[ReconcileRecord]] = {}
     for record in sorted(records, key=lambda each: each.surveyed_at or 0):
         at = record.surveyed_at
         if at is not None and record.closed_at is not None and at >= now - DAYS * _DAY:
-            last[int(at // _DAY)] = record
-    return list(last.values())
+            days.setdefault(int(at // _DAY), []).insert(0, record)
+    return list(days.values())
 
 
-def history(
-    results: Iterable[Mapping[str, Any]], targets: Collection[Target], unread: int = 0
-) -> History:
-    """The totals in results of reconciles (docs/reconcile.schema.json).
+def totals_of_day(
+    results: Iterable[Mapping[str, Any]], targets: Collection[Target]
+) -> dict[Service, Totals]:
+    """The totals of each service in the first result (docs/reconcile.schema.json) that has read all
+    of the service's targets: others would show a decline where there is none.
 
-    A result counts for a service if it has read all of the service's targets: others would show a
-    decline where there is none.
+    Results are taken only until every service has its totals.
     """
-    services = dict.fromkeys(target.service for target in targets)
-    totals: dict[Service, list[Totals]] = {service: [] for service in services}
+    wanted: dict[Service, list[tuple[str, str]]] = {}
+    for target in targets:
+        wanted.setdefault(target.service, []).append((target.service.name, target.region))
+    totals: dict[Service, Totals] = {}
     for result in results:
         after = {
             (each["service"], each["region"]): each["after"]
             for each in result["targets"]
             if each["problem"] is None
         }
-        for service in services:
-            keys = [(service.name, each.region) for each in targets if each.service == service]
-            if all(key in after for key in keys):
+        for service, keys in wanted.items():
+            if service not in totals and all(key in after for key in keys):
                 counts = [after[key] for key in keys]
                 enabled, gaps = (sum(each[word] for each in counts) for word in ("enabled", "gaps"))
-                at = epoch_seconds(result["surveyed_at"])
-                totals[service].append(Totals(at, enabled, gaps))
-    return History(totals, unread)
+                totals[service] = Totals(epoch_seconds(result["surveyed_at"]), enabled, gaps)
+        if len(totals) == len(wanted):
+            break
+    return totals
