@@ -14,11 +14,10 @@ from rich.text import Text
 
 from functions.enrolment.membership import ENABLED, UNSUCCESSFUL, Outcome
 from functions.enrolment.times import duration
-from functions.services.registry import SERVICES
 from infra.cli.story import what_of, without_place_and_time
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from rich.console import Console
 
@@ -31,7 +30,8 @@ COLOURS = {
     Outcome.FAILED: "red",
     Outcome.TIMED_OUT: "red",
 }
-_WIDTHS = (12, max(len(service.label) for service in SERVICES), 14)
+# The room for what is said of a membership; where it is less, services have their short names.
+_LEAST_ROOM = 24
 _INDENT = 16
 _BAR = 20
 # Lines of the summary below the rows, and one for the shell.
@@ -126,12 +126,13 @@ class Changes:
         if seen.doing and seen.doing != self._doing and not seen.memberships:
             yield Text(seen.doing)
         self._doing = seen.doing
+        columns = columns_of(seen.memberships)
         for record in sorted(seen.memberships, key=_order):
             state = (max(record.transition_count, 1), record.outcome)
             if state != self._written.get(record.key, (1, None)) or (
                 seen.ended and record.key not in self._written
             ):
-                yield line(record)
+                yield line(record, columns)
                 self._written[record.key] = state
 
 
@@ -146,7 +147,8 @@ def frame(seen: Seen, at: float, width: int, height: int) -> list[Text]:
         shown = sorted(sorted(records, key=_attention)[: room - 1], key=_order)
         rest = len(records) - len(shown)
         records = shown
-    texts = [row(record, at, width) for record in records]
+    columns = columns_of(records, width)
+    texts = [row(record, at, width, columns) for record in records]
     if rest:
         texts.append(Text(f"and {rest} more", "dim"))
     return texts + summary(seen, at, width)
@@ -157,14 +159,47 @@ def _room(height: int) -> int:
     return max(height - _LINES_BELOW, 1)
 
 
-def row(record: Membership, at: float, width: int) -> Text:
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The widths of services and Regions; ``labels``: services have their display names."""
+
+    service: int
+    region: int
+    labels: bool = True
+
+    def place(self, record: Membership) -> Text:
+        """The account and the target, in columns."""
+        service = _service(record, labels=self.labels)
+        region = record.target.region
+        return Text(f"{record.account_id}  {service:<{self.service}}  {region:<{self.region}}")
+
+
+def columns_of(records: Collection[Membership], width: int | None = None) -> Columns:
+    """The columns of these memberships, in lines of ``width``; None for any."""
+    region = max((len(record.target.region) for record in records), default=0)
+
+    def columns(*, labels: bool) -> Columns:
+        services = (len(_service(record, labels=labels)) for record in records)
+        return Columns(max(services, default=0), region, labels)
+
+    full = columns(labels=True)
+    room = None if width is None else width - 12 - full.service - full.region - 3 * 2
+    return full if room is None or room >= _LEAST_ROOM else columns(labels=False)
+
+
+def _service(record: Membership, *, labels: bool) -> str:
+    service = record.target.service
+    return service.label if labels else service.name
+
+
+def row(record: Membership, at: float, width: int, columns: Columns) -> Text:
     """One membership in at most ``width`` columns: its status, the time in it and what was tried,
     or its outcome. Where there is no room for all of an ended one, its outcome comes first.
     """
     if record.outcome is None:
-        text = _start(record).append(f"  {_so_far(record, at)}")
-    elif len(text := line(record)) > width:
-        text = _start(record).append(_ending(record), COLOURS[record.outcome])
+        text = columns.place(record).append(f"  {_so_far(record, at)}")
+    elif len(text := line(record, columns)) > width:
+        text = columns.place(record).append(_ending(record), COLOURS[record.outcome])
         text.append(_took(record), "dim")
     text.truncate(width, overflow="ellipsis")
     return text
@@ -185,7 +220,7 @@ def summary(seen: Seen, at: float, width: int) -> list[Text]:
     if open_ones:
         oldest = min(open_ones, key=_since)
         place = f"{oldest.account_id} {oldest.target.service.label} {oldest.target.region}"
-        text = Text(f"Longest in its status: {place}, {_so_far(oldest, at)}", "dim")
+        text = Text(f"Longest in its status: {_so_far(oldest, at)}: {place}", "dim")
         text.truncate(width, overflow="ellipsis")
         lines.append(text)
     if seen.doing:
@@ -208,9 +243,9 @@ def counted(records: Iterable[Membership]) -> str:
     return ", ".join(parts)
 
 
-def line(record: Membership) -> Text:
+def line(record: Membership, columns: Columns) -> Text:
     """One membership: account, target, transitions, duration and outcome."""
-    text = _start(record)
+    text = columns.place(record)
     text.append("  " + (" → ".join(t.status for t in record.transitions) or "-"))
     text.append(_took(record), "dim")
     if record.outcome is not None:
@@ -235,12 +270,6 @@ def by_reason(records: Sequence[Membership], width: int) -> Iterator[Text]:
         text.append(reason, COLOURS[outcome] if outcome else "")
         text.append("\n" + " " * _INDENT + _indented(targets, width), "dim")
         yield text
-
-
-def _start(record: Membership) -> Text:
-    label, region = record.target.service.label, record.target.region
-    columns = (str(record.account_id), label, region)
-    return Text("  ".join(c.ljust(w) for c, w in zip(columns, _WIDTHS, strict=True)))
 
 
 def _took(record: Membership) -> str:

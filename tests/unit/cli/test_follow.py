@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import pytest
 from rich.console import Console
@@ -13,8 +14,22 @@ from functions.enrolment.membership import Action, Membership, Observation, Outc
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import Target
 from functions.services import registry
-from infra.cli.follow import Changes, Seen, by_reason, follow, frame, line, pause_after, row
+from infra.cli.follow import (
+    Changes,
+    Columns,
+    Seen,
+    by_reason,
+    columns_of,
+    follow,
+    frame,
+    line,
+    pause_after,
+    row,
+)
 from tests.support.builders import ACCOUNT, NOW, OTHER, a_membership, tried
+
+if TYPE_CHECKING:
+    from functions.enrolment.service import Service
 
 CODE = ReasonCode.NOT_ACCEPTED
 MONDAY, TUESDAY = "2027-01-11T08:00:00Z (4 d)", "2027-01-12T08:00:00Z (3 d)"
@@ -27,7 +42,8 @@ def failed(region: str, text: str) -> Membership:
 
 
 def test_a_membership_is_one_line_with_the_first_part_of_its_reason() -> None:
-    shown = line(failed("eu-west-1", f"nobody accepted; Invited since {MONDAY}; ask")).plain
+    record = failed("eu-west-1", f"nobody accepted; Invited since {MONDAY}; ask")
+    shown = line(record, columns_of([record])).plain
 
     assert shown.endswith("  Invited  2.5 s  failed: nobody accepted")
 
@@ -66,10 +82,10 @@ def read(membership: Membership, status: Status, after: float) -> Membership:
 def test_a_row_in_progress_says_status_time_in_it_and_attempts() -> None:
     membership = tried(tried(of(1), Action.CREATE), Action.CREATE)
 
-    shown = row(membership, NOW + 75, 80).plain
+    shown = row(membership, NOW + 75, 80, Columns(9, 14)).plain
 
     assert shown.endswith("eu-west-1       Created 1 min 15 s, create ×2")  # noqa: RUF001  # times
-    assert row(a_membership(), NOW, 80).plain.endswith("  not read yet")
+    assert row(a_membership(), NOW, 80, Columns(9, 9)).plain.endswith("  not read yet")
 
 
 @pytest.mark.parametrize("status", [Status.CREATED, Status.ACCEPTED_BUT_DISABLED])
@@ -78,10 +94,47 @@ def test_a_row_fits_the_terminal_and_keeps_its_outcome(status: Status) -> None:
         Outcome.FAILED, Reason(CODE, f"nobody accepted the invitation; Invited since {MONDAY}"), NOW
     )
 
-    shown = row(membership, NOW, 80).plain
+    shown = row(membership, NOW, 80, columns_of([membership], 80)).plain
 
     assert len(shown) <= 80
     assert "failed: nobody" in shown
+
+
+def at_target(service: Service, region: str, membership: Membership) -> Membership:
+    return replace(membership, target=Target(service, region))
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "ap-southeast-2"])
+def test_a_narrow_terminal_has_room_for_what_is_said(region: str) -> None:
+    seen = Seen(
+        (
+            at_target(registry.DETECTIVE, region, of(1, Outcome.ALREADY_ENABLED)),
+            at_target(registry.SECURITYHUB, region, of(1, at=NOW - 8)),
+        ),
+        ended=False,
+    )
+
+    shown = [text.plain for text in frame(seen, NOW, 60, 20)]
+
+    assert max(map(len, shown)) <= 60
+    assert f"  {region}  already enabled" in shown[0]
+    assert shown[1].endswith(f"  {region}  Created 8 s")
+    assert shown[-1].startswith("Longest in its status: Created 8 s: 000000000001 ")
+
+
+def test_a_wide_terminal_has_the_names_of_services_in_columns() -> None:
+    seen = Seen(
+        (
+            at_target(registry.DETECTIVE, "us-east-1", of(1)),
+            at_target(registry.SECURITYHUB, "eu-central-1", of(1)),
+        ),
+        ended=False,
+    )
+
+    first, second, *_ = [text.plain for text in frame(seen, NOW, 80, 20)]
+
+    assert first == "000000000001  Security Hub CSPM  eu-central-1  Created 0 s"
+    assert second == "000000000001  Detective          us-east-1     Created 0 s"
 
 
 def test_all_rows_are_shown_if_they_fit() -> None:
@@ -91,7 +144,7 @@ def test_all_rows_are_shown_if_they_fit() -> None:
 
     assert [line[:12] for line in shown[:10]] == [f"{n:012}" for n in range(10)]
     assert shown[10].endswith("0 of 10 enabled, 10 in progress")
-    assert shown[11].startswith("Longest in its status: 000000000000 GuardDuty eu-west-1, Created")
+    assert shown[11].startswith("Longest in its status: Created 1 min: 000000000000 GuardDuty")
 
 
 def test_of_more_than_a_screenful_those_that_need_attention_are_shown() -> None:
