@@ -8,7 +8,7 @@ One table with the keys ``pk`` and ``sk``::
     onboarding#<id>   waiting                           when it began to wait for Organizations
     onboarding#<id>   membership#<account>#<service>#<region>
                                                         a membership of a dry run, or one that
-                                                        another run took after this run ended it
+                                                        this run ended and another took since
     administrator     resource#<service>#<region>       its detector id or behavior graph ARN
     reconcile…                                          see functions.aws.reconciles
 
@@ -270,7 +270,7 @@ class Ledger:
         rows = {} if record.dry_run else self.read(m.key for m in sought)
         own |= {k: r for k, r in rows.items() if r.belongs_to(record.id, record.started_at)}
         if rows.keys() - own.keys():
-            # Memberships that another run took since the query are stored under this run by now.
+            # What this run had ended and another took since the query is stored under it by now.
             own |= self._apart_of(record, self._items_of(record.id))
         return Findings(
             record,

@@ -140,7 +140,7 @@ def _groups(
     for membership in memberships:
         of_account = by_account.setdefault(membership.account_id, _Group())
         of_account.taken.append(membership)
-        if _is_unpublished(membership, holders.get(membership.onboarding_id)):
+        if _is_ended_by(membership, holders.get(membership.onboarding_id)):
             of_account.apart.append(membership)
     group = _Group()
     for of_account in by_account.values():
@@ -158,11 +158,10 @@ def _groups(
         yield group
 
 
-def _is_unpublished(membership: Membership, holder: OnboardingRecord | None) -> bool:
-    """Whether another run has ended it but not published that yet: only the row contains it."""
+def _is_ended_by(membership: Membership, holder: OnboardingRecord | None) -> bool:
+    """Whether a run whose record is kept has ended it: only the row contains all of that."""
     return (
         membership.outcome is not None
         and holder is not None
-        and holder.closed_at is None
         and membership.belongs_to(holder.id, holder.started_at)
     )

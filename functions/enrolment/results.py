@@ -223,9 +223,11 @@ def _automation_notes(memberships: Iterable[Membership]) -> tuple[str, ...]:
 
 
 def _left_to(membership: Membership, now: float) -> Membership:
-    """A membership of another run, as skipped in this run's result."""
+    """A membership of another run, as skipped in this run's result at ``now``."""
     run = f"onboarding {membership.onboarding_id}"
-    if membership.outcome is None:
+    if membership.taken_at > now:
+        said = f"{run} took this membership at {iso(membership.taken_at)}"
+    elif membership.outcome is None or (membership.settled_at or now) > now:
         said = f"{run} has this membership in progress"
     elif membership.outcome in ENABLED:
         said = f"{run} found it Enabled at {iso(membership.settled_at or now)}"

@@ -13,12 +13,12 @@ from functions.aws.ledger import Ledger
 from functions.aws.ownership import Taken, take
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.errors import Conflict, ServiceUnavailable
-from functions.enrolment.membership import Membership, Outcome, Status
+from functions.enrolment.membership import Action, Membership, Outcome, Status
 from functions.enrolment.ownership import Claim
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import Target
 from functions.services import registry
-from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership
+from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership, tried
 from tests.unit.aws.support import LEASE, an_onboarding, watch
 
 if TYPE_CHECKING:
@@ -185,17 +185,19 @@ def test_nothing_planned_owns_nothing_and_asks_nothing(
     assert made == []
 
 
-@pytest.mark.parametrize(("record", "own"), [(HOLDER, [ENABLED]), (CLOSED, [])])
-def test_what_another_open_run_has_ended_is_kept_for_its_result(
-    ledger: Ledger, record: OnboardingRecord, own: list[Membership]
+@pytest.mark.parametrize("record", [HOLDER, CLOSED], ids=["open", "closed"])
+def test_what_another_run_has_ended_is_kept_with_it_whole(
+    ledger: Ledger, record: OnboardingRecord
 ) -> None:
-    held(ledger, record, ENABLED)
+    worked = tried(ENABLED, Action.CREATE)
+    held(ledger, record, worked)
 
     claim(ledger)
+    claim(ledger, wanted=replace(CLAIM, onboarding_id="two", mode=Mode.INVITATION))
 
     findings = ledger.findings(HOLDER.id)
     assert findings is not None
-    assert findings.own == tuple(replace(membership, revision=1) for membership in own)
+    assert findings.own == (replace(worked, revision=1),)
 
 
 def ended(record: OnboardingRecord) -> OnboardingRecord:

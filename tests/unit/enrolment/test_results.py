@@ -245,8 +245,16 @@ def test_the_complete_document_leaves_nothing_out() -> None:
             replace(FAILED, onboarding_id="onboarding-0"),
             "onboarding onboarding-0 had this membership: failed: Internal error",
         ),
+        (
+            replace(FOUND, settled_at=NOW + 86400),
+            "onboarding onboarding-0 has this membership in progress",
+        ),
+        (
+            replace(FOUND, taken_at=NOW + 86400, settled_at=NOW + 86400 + 2),
+            "onboarding onboarding-0 took this membership at 2027-01-16T08:00:00.000Z",
+        ),
     ],
-    ids=["at work", "enabled", "failed"],
+    ids=["at work", "enabled", "failed", "enabled after the end", "taken after the end"],
 )
 def test_what_is_left_to_another_run_is_skipped_and_says_to_which(
     membership: Membership, reason: str
