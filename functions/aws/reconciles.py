@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "mark_published": ("dynamodb:UpdateItem",),
     "close": ("dynamodb:UpdateItem",),
     "lock": ("dynamodb:GetItem", "dynamodb:PutItem"),
+    "running": ("dynamodb:GetItem",),
     "release": ("dynamodb:GetItem", "dynamodb:PutItem"),
     "memberships": ("dynamodb:Scan",),
 }
@@ -166,15 +167,20 @@ class Reconciles:
             if held is None:
                 taken = self._rows.put_if(item, "attribute_not_exists(pk)", None)
             else:
-                arn, taken_at = held["execution_arn"], float(held["taken_at"])
-                other = arn != wanted.execution_arn and "released_at" not in held
-                recent = wanted.taken_at < taken_at + RECENT_SECONDS
-                if other and (recent or not is_over(arn)):
-                    return Lock(held["holder"], arn, taken_at)
+                arn = held["execution_arn"]
+                own = arn == wanted.execution_arn
+                other = None if own else _running(held, wanted.taken_at, is_over)
+                if other is not None:
+                    return other
                 taken = self._rows.put_if(item, "execution_arn = :seen", {":seen": arn})
             if taken:
                 return None
         raise Conflict("other reconciles keep taking the lock")
+
+    def running(self, at: float, is_over: Callable[[str], bool]) -> Lock | None:
+        """The lock that a reconcile which begins ``at`` would find taken; None if it would not."""
+        held = self._rows.get(_LOCK)
+        return None if held is None else _running(held, at, is_over)
 
     def release(self, execution_arn: str, at: float) -> None:
         """Release the lock; no effect if another execution holds it."""
@@ -201,6 +207,14 @@ class Reconciles:
 
     def _update(self, reconcile_id: str, expression: str, values: Mapping[str, object]) -> None:
         self._rows.update(_key(reconcile_id), expression, "attribute_exists(pk)", values)
+
+
+def _running(held: Item, at: float, is_over: Callable[[str], bool]) -> Lock | None:
+    """The lock, if its reconcile runs ``at`` that time."""
+    arn, taken_at = held["execution_arn"], float(held["taken_at"])
+    if "released_at" in held or (at >= taken_at + RECENT_SECONDS and is_over(arn)):
+        return None
+    return Lock(held["holder"], arn, taken_at)
 
 
 def _key(reconcile_id: str) -> Item:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.documents import Planned
 from functions.enrolment.handover import onboarding_id, reconcile_of
 from functions.enrolment.reconcile_result import ReconcileOutcome, already_running
+from functions.enrolment.results import Result
 from functions.enrolment.times import duration, iso
 from infra.cli.survey import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from functions.aws.ledger import Findings
     from functions.enrolment.reconcile_record import ReconcileRecord
     from functions.enrolment.records import OnboardingRecord
 
@@ -82,6 +84,13 @@ class Begun:
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     runs: tuple[str, ...] = ()
 
+    @property
+    def left_to(self) -> str | None:
+        """The id of the reconcile that was running, for which this one started nothing."""
+        if self.state is not State.ALREADY_RUNNING:
+            return None
+        return (self.outcome or "").removeprefix(already_running(""))
+
     def started_by(self) -> str:
         """What started it, for people."""
         by = f"reconcile {self.reconcile}" if self.reconcile else self.source or "unknown"
@@ -135,6 +144,18 @@ def begun_run(record: OnboardingRecord, now: float) -> Begun:
         reconcile_of(record.id) if record.source == "reconcile" else None,
         len(record.accounts),
         {outcome: count for outcome, count in record.counts.items() if count},
+    )
+
+
+def result_of(findings: Findings, now: float) -> Result:
+    """The result of a run: of one that has ended, as it was then."""
+    record, plan = findings.onboarding, findings.plan
+    return Result(
+        record,
+        (*findings.own, *findings.missing),
+        now if record.closed_at is None else record.ended_at or record.closed_at,
+        left=findings.left,
+        notes=plan.notes if plan else (),
     )
 
 

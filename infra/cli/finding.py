@@ -103,7 +103,7 @@ def to_do(finding: Finding) -> str:
     remedy = remedy_of(str(reason)) if reason is not None else ""
     if finding.at_work and finding.row is not None:
         run_id = finding.row.onboarding_id
-        run = f"run {run_id} is working on it (rollcall show {run_id})"
+        run = f"run {run_id} is working on it (rollcall watch {run_id})"
         for when_over in ("; start again if this run is over", ", and start again"):
             remedy = remedy.removesuffix(when_over)
         waits = not remedy or remedy.startswith(("wait, or ", "start again"))

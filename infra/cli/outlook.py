@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections import Counter
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws import ledger, reconciles
+from functions.aws import executions, ledger, reconciles
 from functions.enrolment.account import Mode
 from functions.enrolment.automation import Automatic
 from functions.enrolment.membership import Action
@@ -50,6 +51,8 @@ ACTIONS: tuple[str, ...] = tuple(
             *ledger.ACTIONS["read"],
             *ledger.ACTIONS["holders"],
             *reconciles.ACTIONS["memberships"],
+            *reconciles.ACTIONS["running"],
+            *executions.ACTIONS["is_over"],
         }
     )
 )
@@ -74,13 +77,31 @@ def read_outlook(site: Site, selection: Selection, wanted: Wanted, now: float) -
         read = survey(wiring, targets, now)
         rows = wiring.reconciles.memberships() if site.is_deployed else {}
         holders = wiring.ledger.holders(rows.values()) if rows else {}
-        return outlook_of_gaps(read, rows, holders, configuration, wiring.rates, now)
+        found = outlook_of_gaps(read, rows, holders, configuration, wiring.rates, now)
+        other = running_reconcile(site, now)
+        if other is None:
+            return found
+        note = f"reconcile {other} is running: until it has ended, another one starts nothing"
+        return replace(found, notes=(note, *found.notes))
     selected = select(selection, wiring.paced.directory)
     read = survey(wiring, targets, now, selected.chosen)
     keys = [(account.id, target) for account in selected.accounts for target in targets]
     rows = wiring.ledger.read(keys) if site.is_deployed else {}
     holders = wiring.ledger.holders(rows.values()) if rows else {}
     return outlook_of_named(selected.accounts, read, rows, holders, configuration, now)
+
+
+def running_reconcile(site: Site, now: float) -> str | None:
+    """The id of the reconcile beside which another one would start nothing.
+
+    Raises:
+        RollcallError: the table or Step Functions cannot be read.
+    """
+    if not site.is_deployed:
+        return None
+    wiring = site.wiring
+    found = wiring.reconciles.running(now, wiring.executions.is_over)
+    return None if found is None else found.holder
 
 
 def reconcile_input(wanted: Wanted) -> dict[str, Any]:

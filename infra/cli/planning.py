@@ -112,6 +112,12 @@ class Outlook:
         return len({account.id for run in self.runs for account in run.accounts})
 
     @property
+    def at_work(self) -> tuple[str, ...]:
+        """The runs that are working on memberships already."""
+        in_progress = (m for m in self.memberships if m.prospect is Prospect.IN_PROGRESS)
+        return tuple(sorted({each.run for each in in_progress if each.run}))
+
+    @property
     def unread(self) -> tuple[Listing, ...]:
         """The targets that could not be read."""
         return tuple(listing for listing in self.listings if listing.problem is not None)

@@ -146,7 +146,12 @@ def reconcile_shown_text(shown: ShownReconcile, width: int | None) -> Iterator[T
     result = document["result"]
     if shown.verdict is not None:
         lines.append(f"Verdict: {shown.verdict}{_changes(result)}")
-    if result is None:
+    if begun.left_to is not None:
+        lines.append(
+            f"It started nothing, because reconcile {begun.left_to} was running (rollcall show"
+            f" {begun.left_to})"
+        )
+    elif result is None:
         known = "Its result could not be read" if shown.record.published else "It has no result"
         lines.append(f"{known}.")
     else:

@@ -13,14 +13,14 @@ from botocore.exceptions import BotoCoreError
 from typer import Option
 
 from functions.aws import executions
-from functions.enrolment.errors import InvalidInput, RollcallError
+from functions.enrolment.errors import Conflict, InvalidInput, RollcallError
 from functions.enrolment.rate import begin_after
 from functions.enrolment.times import iso
 from infra.cli import outlook as outlooks
 from infra.cli import watching
 from infra.cli.failures import explained
 from infra.cli.options import AsJson, HomeRegion, Name, Profile, Regions, Services, Wanted
-from infra.cli.outlook import read_outlook, reconcile_input
+from infra.cli.outlook import read_outlook, reconcile_input, running_reconcile
 from infra.cli.plan import width_of_output
 from infra.cli.progress import doing
 from infra.cli.selection import AccountsFile, Gaps, NamedAccounts, Unit, read_selection
@@ -88,26 +88,33 @@ def run(
     --dry-run it only reports.
 
     Exit status 0: started, with --watch: that of rollcall watch; 1: some runs were started and the
-    others could not be; 2: nothing was started.
+    others could not be; 2: nothing was started, for example because other runs are at work on the
+    accounts, or with --gaps another reconcile.
     """
     if as_json and watched:
         raise InvalidInput("--json", "is not taken with --watch: rollcall watch takes it")
     selection = read_selection(accounts, file, ou, gaps=gaps)
     site = site_of(profile, home_region, name)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
+
+    def to_watch(ids: Sequence[str]) -> str:
+        return watch_command(ids, profile, home_region, name)
+
+    if gaps:
+        _refuse_beside_another(site, to_watch)
     with doing("Reading accounts and targets"):
         outlook = read_outlook(site, selection, wanted, site.wiring.now())
     if not as_json:
         for line in outlooks.shown(outlook, site.configuration, width_of_output(), accounts=False):
             print(line)
-    if not _is_allowed(outlook, dry_run=dry_run, yes=yes):
+    if not _is_allowed(outlook, to_watch, dry_run=dry_run, yes=yes):
         if as_json:
             print(json.dumps(document([], outlook, dry_run=dry_run)))
         return 2
     planned = executions_of(outlook, wanted, site.outputs, site.wiring.now(), dry_run=dry_run)
     started = _start_all(site, planned, shows=not as_json)
     all_started = len(started) == len(planned)
-    again = watch_command([one.name for one in started], profile, home_region, name)
+    again = to_watch([one.name for one in started])
     if watched and all_started:
         return watch(Watching(site, [one.name for one in started], started=True), again)
     if as_json:
@@ -133,10 +140,31 @@ def _start_all(site: Site, planned: Sequence[Execution], *, shows: bool) -> list
     return started
 
 
-def _is_allowed(outlook: Outlook, *, dry_run: bool, yes: bool) -> bool:
-    """Whether to go on; asks on a terminal if several accounts would be changed."""
+def _refuse_beside_another(site: Site, to_watch: Callable[[Sequence[str]], str]) -> None:
+    """Refuse to start a reconcile that would start nothing.
+
+    Raises:
+        Conflict: another one is running.
+    """
+    other = running_reconcile(site, site.wiring.now())
+    if other is not None:
+        raise Conflict(
+            f"nothing was started: reconcile {other} is running, and only one runs at a time; to"
+            f" watch it: {to_watch([other])}"
+        )
+
+
+def _is_allowed(
+    outlook: Outlook, to_watch: Callable[[Sequence[str]], str], *, dry_run: bool, yes: bool
+) -> bool:
+    """Whether to go on; asks on a terminal if several accounts would be changed.
+
+    ``to_watch`` makes the command that watches runs.
+    """
     if not outlook.runs:
         print("Nothing was started.", file=sys.stderr)
+        if outlook.at_work:
+            print(f"Runs are working on it; to watch: {to_watch(outlook.at_work)}", file=sys.stderr)
         return False
     if dry_run or yes or outlook.in_runs <= 1:
         return True

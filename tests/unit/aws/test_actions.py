@@ -81,6 +81,7 @@ RECONCILES: dict[str, Callable[[Reconciles], object]] = {
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
     "close": lambda it: it.close("one", "complete", NOW),
     "lock": lambda it: it.lock(LOCK, lambda _: False),
+    "running": lambda it: it.running(NOW, lambda _: False),
     "release": lambda it: it.release("arn:one", NOW),
     "memberships": lambda it: it.memberships(),
 }

@@ -116,7 +116,10 @@ def test_a_later_reconcile_of_the_same_name_replaces_the_record(reconciles: Reco
 def test_the_lock_is_taken_unless_another_reconcile_runs(
     reconciles: Reconciles, wanted: Lock, is_over: Callable[[str], bool], holder: Lock | None
 ) -> None:
+    assert reconciles.running(NOW, running) is None
     assert reconciles.lock(ONE, over) is None
+    if wanted != ONE:
+        assert reconciles.running(wanted.taken_at, is_over) == holder
 
     assert reconciles.lock(wanted, is_over) == holder
     # Whoever has it now keeps it.
@@ -131,6 +134,7 @@ def test_only_the_holder_releases_the_lock(reconciles: Reconciles) -> None:
     assert reconciles.lock(TWO, running) == ONE
 
     reconciles.release("arn:one", NOW)
+    assert reconciles.running(NOW, running) is None
     assert reconciles.lock(TWO, running) is None
     assert reconciles.lock(ONE, running) == TWO
 

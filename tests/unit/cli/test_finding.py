@@ -89,7 +89,7 @@ def test_the_commands_start_runs_for_the_targets_and_for_no_others(
         ),
         (
             {"row": a_membership(Status.ABSENT), "at_work": True},
-            f"nothing: run {RUN} is working on it (rollcall show {RUN})",
+            f"nothing: run {RUN} is working on it (rollcall watch {RUN})",
             False,
         ),
         (
@@ -97,7 +97,7 @@ def test_the_commands_start_runs_for_the_targets_and_for_no_others(
                 "row": tried(a_membership(Status.ABSENT), Action.CREATE, Verdict.RETRY),
                 "at_work": True,
             },
-            f"fix what the last try says; run {RUN} is working on it (rollcall show {RUN})",
+            f"fix what the last try says; run {RUN} is working on it (rollcall watch {RUN})",
             False,
         ),
         (

@@ -14,7 +14,7 @@ from functions.enrolment.errors import Throttled
 from infra.cli import start, watch
 from infra.cli.follow import follow
 from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER
-from tests.workflow.hands import HERE, email
+from tests.workflow.hands import HERE, at, email, of_run
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,6 +146,45 @@ def test_all_gaps_are_left_to_one_reconcile_with_the_changes_that_were_shown(
         "most_changes": len({ACCOUNT, OTHER, MANAGEMENT}),
     }
     assert commands.input_of(only_reported) == {"most_changes": 3, "report_only": True}
+
+
+def test_no_reconcile_is_started_while_another_one_runs(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    found(rollcall, ACCOUNT)
+    rollcall.step("survey_organization", of_run({}, "nightly", rollcall.execution_arn("nightly")))
+    commands.only_start()
+
+    printed = commands.run("start", "--gaps", "--yes", "--name", "Trial")
+    planned = commands.plan("--gaps")
+    rollcall.step("publish_reconcile", of_run({}, "nightly", rollcall.execution_arn("nightly")))
+
+    assert (printed.status, printed.output, commands.executions()) == (2, "", [])
+    assert printed.errors == (
+        "rollcall start: nothing was started: reconcile nightly is running, and only one runs at a"
+        " time; to watch it: rollcall watch nightly --name Trial\n"
+    )
+    assert planned["notes"] == [
+        "reconcile nightly is running: until it has ended, another one starts nothing"
+    ]
+    assert len(commands.start("--gaps")) == 1
+
+
+def test_runs_that_are_working_on_all_of_it_are_named(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    found(rollcall, ACCOUNT)
+    document = {"accounts": [{"id": ACCOUNT}], **at("securityhub")}
+    rollcall.step("plan_onboarding", of_run(document, "held"))
+    commands.only_start()
+
+    printed = commands.run("start", ACCOUNT, *ONE_TARGET)
+
+    assert (printed.status, commands.executions()) == (2, [])
+    assert printed.errors.splitlines() == [
+        "Nothing was started.",
+        "Runs are working on it; to watch: rollcall watch held",
+    ]
 
 
 def test_an_account_outside_is_started_as_the_file_says(
