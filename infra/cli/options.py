@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,12 +11,17 @@ from typer import BadParameter, Option
 
 from functions.enrolment.account import is_account_id
 from functions.enrolment.errors import InvalidInput
+from functions.enrolment.text import one_line
+from functions.intake.reconciled import is_name
 from infra.names import DEFAULT, a_deployment_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from functions.enrolment.target import Target
+
+
+_EXECUTION = re.compile(r"arn:[^:]+:states:[^:]*:[^:]*:execution:[^:]+:([^:]+)")
 
 
 def _checked_name(name: str) -> str:
@@ -42,6 +48,29 @@ def _checked_file(path: Path | None) -> Path | None:
     if path is not None and (path.is_dir() or not path.absolute().parent.is_dir()):
         raise BadParameter(f"takes a file in a folder that exists, not {path}")
     return path
+
+
+def checked_id(text: str) -> str:
+    """The id of a run or of a reconcile, given as such or as the ARN of its execution.
+
+    Raises:
+        InvalidInput: it is neither.
+    """
+    arn = _EXECUTION.fullmatch(text)
+    if not is_name(arn[1] if arn else text):
+        raise InvalidInput(
+            "ID",
+            "takes the id of a run or of a reconcile, or its execution's ARN, not"
+            f" {one_line(text, 80)}",
+        )
+    return arn[1] if arn else text
+
+
+def unknown_id(run_id: str) -> InvalidInput:
+    """The error for an id of nothing."""
+    return InvalidInput(
+        "ID", f"there is no run and no reconcile with the id {run_id}; rollcall runs lists them"
+    )
 
 
 Profile = Annotated[

@@ -15,7 +15,7 @@ from functions.enrolment.records import OnboardingRecord
 from functions.steps.needs import actions_of
 from infra.cli.begun import UNSUCCESSFUL
 from infra.cli.failures import print_unread
-from infra.cli.options import Accounts, AsJson, HomeRegion, Name, Profile
+from infra.cli.options import Accounts, AsJson, HomeRegion, Name, Profile, checked_id, unknown_id
 from infra.cli.show_reconcile import read_reconcile, reconcile_shown, reconcile_shown_text
 from infra.cli.show_run import ShownRun, run_document, run_text
 from infra.cli.site import site_of
@@ -58,9 +58,9 @@ def run(
     nothing is shown, because there is no such run, an argument is invalid, Rollcall is not deployed
     there, or AWS refused a call.
     """
+    wanted = checked_id(run_id)
     site = site_of(profile, home_region, name)
     wiring, only = site.wiring, frozenset(account or ())
-    wanted = run_id.rpartition(":")[2]
     console = Console(highlight=False, soft_wrap=True)
     width = console.width if console.is_terminal else None
     findings = wiring.ledger.findings(wanted)
@@ -92,7 +92,7 @@ def _run(wanted: str, findings: Findings | None, only: frozenset[str], site: Sit
         machine = site.outputs["StateMachineArn"]
         execution = _execution(f"{machine.replace(':stateMachine:', ':execution:')}:{wanted}", site)
         if execution is None:
-            raise InvalidInput("ID", "takes the id of a run; rollcall runs lists them")
+            raise unknown_id(wanted)
         findings = Findings(_unplanned(wanted, execution), None, ())
     else:
         execution = _execution(findings.onboarding.execution_arn, site)

@@ -10,10 +10,10 @@ from rich.text import Text
 from functions.aws.archive import result_key, uri_of
 from functions.enrolment.decide import Circumstances, deadline
 from functions.enrolment.reconcile_plan import place
-from functions.enrolment.results import Result, result_document
+from functions.enrolment.results import result_document
 from functions.enrolment.times import iso
 from functions.steps.publishing import EVENT, MESSAGE
-from infra.cli.begun import State, begun_run
+from infra.cli.begun import State, begun_run, result_of
 from infra.cli.follow import COLOURS
 from infra.cli.story import (
     ago,
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.membership import Membership, MembershipKey, Outcome
+    from functions.enrolment.results import Result
     from functions.enrolment.target import Target
     from infra.cli.begun import Begun
 
@@ -65,14 +66,7 @@ class ShownRun:
     @property
     def result(self) -> Result:
         """Its result, as far as there is one."""
-        record, plan = self.findings.onboarding, self.findings.plan
-        return Result(
-            record,
-            (*self.findings.own, *self.findings.missing),
-            self.now if record.closed_at is None else record.ended_at or record.closed_at,
-            left=self.findings.left,
-            notes=plan.notes if plan else (),
-        )
+        return result_of(self.findings, self.now)
 
     @property
     def targets(self) -> tuple[Target, ...]:

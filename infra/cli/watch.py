@@ -11,15 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 from rich.console import Console
 from typer import Argument
 
-from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import ENABLED
 from functions.enrolment.reconcile_plan import place
-from functions.enrolment.text import one_line
 from functions.enrolment.times import iso
-from functions.intake.reconciled import is_name
 from infra.cli import watching
 from infra.cli.follow import by_reason, counted, follow, watch_quietly
-from infra.cli.options import AsJson, HomeRegion, Name, Profile
+from infra.cli.options import AsJson, HomeRegion, Name, Profile, checked_id
 from infra.cli.progress import doing
 from infra.cli.site import site_of
 from infra.cli.watching import Kind, Watching
@@ -41,7 +38,7 @@ _MOST_REASONS = 20
 def run(
     ids: Annotated[
         list[str],
-        Argument(metavar="ID", help="Ids of runs or reconciles: the names of their executions."),
+        Argument(metavar="ID", help="Ids of runs or reconciles, or their executions' ARNs."),
     ],
     as_json: AsJson = False,
     profile: Profile = None,
@@ -59,12 +56,10 @@ def run(
     Exit status 0: all are complete; 1: a run is incomplete; 2: there is no such run, its input was
     refused, an argument is invalid, or AWS refused a call; 130: stopped by Ctrl-C.
     """
-    for each in ids:
-        if not is_name(each):
-            raise InvalidInput("ID", f"takes the name of an execution, not {one_line(each, 80)}")
+    wanted = list(dict.fromkeys(map(checked_id, ids)))
     site = site_of(profile, home_region, name)
-    again = watch_command(ids, profile, home_region, name)
-    return watch(Watching(site, dict.fromkeys(ids)), again, as_json=as_json)
+    again = watch_command(wanted, profile, home_region, name)
+    return watch(Watching(site, wanted), again, as_json=as_json)
 
 
 def watch(runs: Watching, again: str, *, as_json: bool = False) -> int:

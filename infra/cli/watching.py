@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from functions.aws import executions, ledger, reconciles
 from functions.enrolment.documents import Planned
-from functions.enrolment.errors import InvalidInput
 from functions.enrolment.handover import onboarding_id
 from functions.enrolment.reconcile_result import error_of_outcome
-from functions.enrolment.results import Result
+from infra.cli.begun import result_of
 from infra.cli.follow import Seen
+from infra.cli.options import unknown_id
 from infra.cli.survey import number
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ class Watching:
         each.described_at = at
         status = self._status(each)
         if status is None and each.kind is None and not each.is_known:
-            raise InvalidInput("ID", f"takes the id of a run or of a reconcile, not {each.id}")
+            raise unknown_id(each.id)
         if each.started_at is not None and status != "RUNNING":
             each.outcome = f"{CUT_SHORT}: {status or 'unknown to Step Functions'}"
         elif status is None and each.kind is not None:
@@ -214,12 +214,9 @@ class Watching:
 
 
 def memberships_of(table: Ledger, run_id: str, now: float) -> tuple[Membership, ...]:
-    """The current state of every membership of a run, with those left to other runs."""
+    """Every membership of a run, with those left to other runs; once it has ended, as they were."""
     found = table.findings(run_id)
-    if found is None:
-        return ()
-    still_open = found.missing if found.onboarding.closed_at is None else ()
-    return Result(found.onboarding, (*found.own, *still_open), now, left=found.left).all
+    return () if found is None else result_of(found, now).all
 
 
 def execution_arn(machine_arn: str, name: str) -> str:

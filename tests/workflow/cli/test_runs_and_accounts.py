@@ -194,6 +194,32 @@ def test_a_run_is_shown_as_it_was_published_with_every_attempt(
         assert each["transitions"][0]["at"] <= attempt["at"] <= each["transitions"][-1]["at"]
 
 
+def test_an_ended_run_is_shown_and_watched_as_it_ended_whatever_comes_later(
+    rollcall: Rollcall, operator: Operator
+) -> None:
+    organization(rollcall, ACCOUNT, OTHER)
+    rollcall.fail(kind="access_denied", service="detective", region=HERE)
+    enrol(rollcall, ACCOUNT, OTHER, name="one")
+    rollcall.faults.clear()
+    ended = [operator.sees(verb, "one") for verb in ("show", "watch")]
+    documents = [operator.reads(verb, "one")[1] for verb in ("show", "watch")]
+    for account in (ACCOUNT, OTHER):
+        disable(rollcall, account)
+
+    reconcile(rollcall, {}, "nightly")
+    enrol(rollcall, ACCOUNT, name="two")
+
+    for verb, (status, lines) in zip(("show", "watch"), ended, strict=True):
+        now_status, now_lines = operator.sees(verb, "one")
+        assert now_status == status
+        # The ages of the first lines of show have changed.
+        assert [x for x in now_lines if " ago" not in x] == [x for x in lines if " ago" not in x]
+    later = [operator.reads(verb, "one")[1] for verb in ("show", "watch")]
+    for after, before in zip(later, documents, strict=True):
+        assert sorted(map(str, after["memberships"])) == sorted(map(str, before["memberships"]))
+    assert (later[0]["counts"], len(later[0]["memberships"])) == ({"enabled": 10, "failed": 2}, 12)
+
+
 def test_memberships_with_the_same_story_are_shown_once_on_a_terminal(
     rollcall: Rollcall, operator: Operator
 ) -> None:
@@ -278,13 +304,20 @@ def test_a_run_that_is_not_planned_yet_is_known_by_its_execution(
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        (["nope"], "ID: takes the id of a run; rollcall runs lists them"),
+        (
+            ["nope"],
+            "ID: there is no run and no reconcile with the id nope; rollcall runs lists them",
+        ),
+        (
+            ["one:nope"],
+            "ID: takes the id of a run or of a reconcile, or its execution's ARN, not one:nope",
+        ),
         (
             ["one", "--account", STRANGER],
             f"--account: takes accounts of the run, not {STRANGER}",
         ),
     ],
-    ids=["unknown id", "account of another run"],
+    ids=["unknown id", "no id", "account of another run"],
 )
 def test_what_is_not_there_is_not_shown(
     rollcall: Rollcall, operator: Operator, arguments: list[str], line: str
@@ -324,6 +357,22 @@ def test_a_reconcile_is_shown_with_its_runs_and_as_it_was_published(
     assert (drift["account_id"], drift["outcome"]) == (ACCOUNT, "enabled")
     assert of_one["result"]["drift"] == []
     assert (run["source"], run["reconcile"]) == ("reconcile", "nightly")
+
+
+def test_a_reconcile_that_found_another_one_running_names_it(
+    rollcall: Rollcall, operator: Operator
+) -> None:
+    organization(rollcall, ACCOUNT)
+    rollcall.step("survey_organization", of_run({}, "first", rollcall.execution_arn("first")))
+    reconcile(rollcall, {}, "second")
+
+    status, lines = operator.sees("show", "second")
+
+    assert status == 0
+    assert lines[0].startswith("Reconcile second: already running")
+    assert lines[-1] == (
+        "  It started nothing, because reconcile first was running (rollcall show first)"
+    )
 
 
 def test_an_account_that_is_enabled_everywhere_takes_two_lines_and_one_call_a_target(

@@ -71,7 +71,7 @@ def test_the_exit_status_and_the_last_lines_say_how_a_run_ended(
     rollcall.run(document)
 
     printed = commands.run("watch", "onboarding-1")
-    told = commands.run("watch", "onboarding-1", "--json")
+    told = commands.run("watch", rollcall.execution_arn("onboarding-1"), "--json")
 
     assert (printed.status, told.status) == (status, status)
     lines = printed.output.splitlines()
@@ -139,8 +139,14 @@ def test_a_run_that_a_reconcile_never_started_is_not_waited_for(
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("nobody", "ID: takes the id of a run or of a reconcile, not nobody"),
-        ("no body", "ID: takes the name of an execution, not no body"),
+        (
+            "nobody",
+            "ID: there is no run and no reconcile with the id nobody; rollcall runs lists them",
+        ),
+        (
+            "no body",
+            "ID: takes the id of a run or of a reconcile, or its execution's ARN, not no body",
+        ),
     ],
 )
 def test_an_id_that_is_none_is_refused(
