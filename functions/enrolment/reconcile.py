@@ -60,14 +60,17 @@ HOPELESS = frozenset(
     }
 )
 
+# The run was stopped, or did not get the service's answer: the gap is as if it had not been tried.
+UNFINISHED = frozenset({ReasonCode.RUN_ENDED, ReasonCode.STEP_FAILED, ReasonCode.UNAVAILABLE})
+
 
 class Disposition(StrEnum):
     """What a reconcile does about a gap.
 
     ``RUN``: a run is to close it. ``IN_PROGRESS``: another run is working on it. ``HOPELESS``: a
     run failed for a reason that only people can remove, and nothing has changed since.
-    ``LATELY_TRIED``: a run failed less than ``LATELY_SECONDS`` ago, and nothing has changed since.
-    ``NOTHING``: a run would end it at once.
+    ``LATELY_TRIED``: a run failed less than ``LATELY_SECONDS`` ago, but not because it was
+    ``UNFINISHED``, and nothing has changed since. ``NOTHING``: a run would end it at once.
     """
 
     RUN = "run"
@@ -119,13 +122,15 @@ class Gap:
     """A gap and what is done about it.
 
     ``reason``: why no run is started for it. ``run`` is the run that is working on it, or whose
-    failure the reason tells.
+    failure the reason tells. ``until`` (epoch seconds) is given of what was lately tried: from then
+    on a reconcile starts a run for it.
     """
 
     cell: Cell
     disposition: Disposition
     reason: Reason | None = None
     run: str | None = None
+    until: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +227,12 @@ def decide_reconcile(
     earlier = {k: row for k, row in rows.items() if (row.settled_at or 0) <= surveyed_at}
     by_key = {(cell.account_id, cell.target): cell for cell in found}
     targets = tuple(dict.fromkeys(cell.target for cell in found))
-    gaps = tuple(
+    alone = [
         _gap(cell, rows.get((cell.account_id, cell.target)), holders, facts, settings, now)
         for cell in found
         if cell.state is State.GAP
-    )
+    ]
+    gaps = tuple(_with_the_service_before(alone, by_key))
     again = tuple(
         Gap(cell, Disposition.RUN)
         for cell in found
@@ -303,14 +309,33 @@ def _gap(
             why = waiting_for(row, now)
             return Gap(cell, Disposition.IN_PROGRESS, why, row.onboarding_id)
         if has_failed(row, cell, joined_at) and not settings.retry_failed:
-            if row.reason is not None and row.reason.code in HOPELESS:
+            code = row.reason.code if row.reason is not None else None
+            if code in HOPELESS:
                 return Gap(cell, Disposition.HOPELESS, row.reason, row.onboarding_id)
-            lately = now - (row.settled_at or 0) < LATELY_SECONDS
-            if lately and cell.action is not Action.STOP:
-                return Gap(cell, Disposition.LATELY_TRIED, row.reason, row.onboarding_id)
+            until = (row.settled_at or 0) + LATELY_SECONDS
+            if now < until and code not in UNFINISHED and cell.action is not Action.STOP:
+                lately = Disposition.LATELY_TRIED
+                return Gap(cell, lately, row.reason, row.onboarding_id, until)
     if cell.action is Action.STOP:
         return Gap(cell, Disposition.NOTHING, cell.reason)
     return Gap(cell, Disposition.RUN)
+
+
+def _with_the_service_before(
+    gaps: Sequence[Gap], cells: Mapping[MembershipKey, Cell]
+) -> Iterable[Gap]:
+    """What failed for want of the service before it gets a run if that is Enabled or gets one."""
+    ready = {key for key, cell in cells.items() if cell.state is State.ENABLED} | {
+        (gap.cell.account_id, gap.cell.target) for gap in gaps if gap.disposition is Disposition.RUN
+    }
+    for gap in gaps:
+        before = gap.cell.target.comes_after
+        lately = gap.disposition is Disposition.LATELY_TRIED
+        wanted = gap.reason is not None and gap.reason.code is ReasonCode.GUARDDUTY
+        if lately and wanted and before and (gap.cell.account_id, before) in ready:
+            yield Gap(gap.cell, Disposition.RUN)
+        else:
+            yield gap
 
 
 def _is_tried_again(

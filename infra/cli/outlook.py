@@ -61,8 +61,12 @@ MOST_LISTED = 20
 _HANGING = 4
 
 
-def read_outlook(site: Site, selection: Selection, wanted: Wanted, now: float) -> Outlook:
+def read_outlook(
+    site: Site, selection: Selection, wanted: Wanted, now: float, *, retry_failed: bool = False
+) -> Outlook:
     """What runs would do about the selection as of ``now``; nothing is changed.
+
+    ``retry_failed`` is about gaps, as in the input of a reconcile.
 
     Raises:
         InvalidInput: the selection, a service or a Region is invalid, or a run would refuse it.
@@ -77,7 +81,9 @@ def read_outlook(site: Site, selection: Selection, wanted: Wanted, now: float) -
         read = survey(wiring, targets, now)
         rows = wiring.reconciles.memberships() if site.is_deployed else {}
         holders = wiring.ledger.holders(rows.values()) if rows else {}
-        found = outlook_of_gaps(read, rows, holders, configuration, wiring.rates, now)
+        found = outlook_of_gaps(
+            read, rows, holders, configuration, wiring.rates, now, retry_failed=retry_failed
+        )
         other = running_reconcile(site, now)
         if other is None:
             return found
@@ -130,6 +136,8 @@ def shown(
             yield from _hanging(name + _said(each), width, len(name))
     yield ""
     yield from _hanging(summary(outlook), width)
+    if left := _left_alone(outlook):
+        yield from _hanging(left, width)
     if outlook.runs:
         yield from _hanging(_estimated(outlook, configuration), width)
     for note in outlook.notes:
@@ -155,6 +163,20 @@ def summary(outlook: Outlook) -> str:
     if outlook.unread:
         text += f"; {number(len(outlook.unread), 'target')} not read"
     return f"{text}."
+
+
+def _left_alone(outlook: Outlook) -> str:
+    """What a reconcile does not try again now, until when, and how to start it; "" if nothing."""
+    lately = [each.until for each in outlook.memberships if each.until is not None]
+    hopeless = sum(each.hopeless for each in outlook.memberships)
+    parts = []
+    if lately:
+        first, last = (iso(at, "seconds") for at in (min(lately), max(lately)))
+        span = first if first == last else f"{first} to {last}"
+        parts.append(f"{number(len(lately), 'gap')} tried lately, to be tried again from {span}")
+    if hopeless:
+        parts.append(f"{number(hopeless, 'gap')} that a run would not close until it changes")
+    return f"Left alone: {'; '.join(parts)}. --retry-failed tries them now." if parts else ""
 
 
 def document(outlook: Outlook, configuration: Configuration) -> dict[str, Any]:
@@ -204,7 +226,8 @@ def _entry(planned: Planned) -> dict[str, Any]:
         "reason": str(planned.reason) if planned.reason else None,
         "reason_code": str(planned.reason.code) if planned.reason else None,
         "run": planned.run,
-        "tried_lately": planned.lately,
+        "tried_lately": planned.until is not None,
+        "left_alone_until": iso(planned.until) if planned.until is not None else None,
     }
 
 
@@ -242,9 +265,9 @@ def _brief(planned: Planned) -> str:
     """What is to be expected of a membership, in the words by which memberships are counted."""
     match planned.prospect:
         case Prospect.CHANGE:
-            return _action(planned) + _by_itself(planned)
+            return _action(planned) + _by_itself(planned) + _failed(planned)
         case Prospect.NO | Prospect.LEFT_OUT if planned.reason is not None:
-            lately = "tried lately: " if planned.lately else ""
+            lately = "tried lately: " if planned.until is not None else ""
             return f"{planned.prospect}: {lately}{what_of(str(planned.reason))}"
         case _:
             return str(planned.prospect)
@@ -262,6 +285,13 @@ def _by_itself(planned: Planned) -> str:
     return f" ({automation.said})"
 
 
+def _failed(planned: Planned) -> str:
+    """Why the last run failed, if it has and nothing has changed since."""
+    if planned.reason is None:
+        return ""
+    return f" (the last run failed: {what_of(str(planned.reason))})"
+
+
 def _said(planned: Planned) -> str:
     """A membership's status, and what is to be expected of it."""
     status = f"{planned.status}: " if planned.status else ""
@@ -271,7 +301,9 @@ def _said(planned: Planned) -> str:
         case Prospect.IN_PROGRESS:
             return f"{status}in progress in {planned.run}"
         case _:
-            lately = "tried lately: " if planned.lately else ""
+            lately = ""
+            if planned.until is not None:
+                lately = f"tried lately, until {iso(planned.until, 'seconds')}: "
             return f"{status}{planned.prospect}: {lately}{planned.reason}"
 
 

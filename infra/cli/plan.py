@@ -22,7 +22,14 @@ from infra.cli.options import (
 )
 from infra.cli.outlook import read_outlook
 from infra.cli.progress import doing
-from infra.cli.selection import AccountsFile, Gaps, NamedAccounts, Unit, read_selection
+from infra.cli.selection import (
+    AccountsFile,
+    Gaps,
+    NamedAccounts,
+    RetryFailed,
+    Unit,
+    read_selection,
+)
 from infra.cli.site import site_of
 from infra.names import DEFAULT
 
@@ -38,6 +45,7 @@ def run(
     file: AccountsFile = None,
     ou: Unit = None,
     gaps: Gaps = False,
+    retry_failed: RetryFailed = False,
     service: Services = None,
     region: Regions = None,
     each: Annotated[
@@ -63,11 +71,13 @@ def run(
     Exit status 0: there is nothing to do; 2: runs would change something; 1: an argument is
     invalid, Rollcall is not deployed there, AWS refused a call, or a target could not be read.
     """
-    selection = read_selection(accounts, file, ou, gaps=gaps)
+    selection = read_selection(accounts, file, ou, gaps=gaps, retry_failed=retry_failed)
     site = site_of(profile, home_region, name, config)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
     with doing("Reading accounts and targets"):
-        outlook = read_outlook(site, selection, wanted, site.wiring.now())
+        outlook = read_outlook(
+            site, selection, wanted, site.wiring.now(), retry_failed=retry_failed
+        )
     if as_json:
         print(json.dumps(outlooks.document(outlook, site.configuration)))
     else:

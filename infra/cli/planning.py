@@ -21,6 +21,7 @@ from functions.enrolment.reconcile import (
     Disposition,
     Settings,
     decide_reconcile,
+    has_failed,
     may_create,
 )
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
@@ -63,8 +64,10 @@ class Planned:
     """One account at one target.
 
     ``status`` is in the service's own words, "" if unread. ``action`` is what a run would do first,
-    given if the prospect is ``CHANGE``. ``run`` is the run that is working on it, or whose failure
-    the reason tells. ``lately``: a reconcile leaves it alone because a run failed lately.
+    given if the prospect is ``CHANGE``; then ``reason`` is why the last run failed, if it has and
+    nothing has changed since. ``run`` is the run that is working on it, or whose failure the reason
+    tells. ``until`` (epoch seconds): a reconcile leaves it alone so long, because a run failed
+    lately. ``hopeless``: a reconcile leaves it alone until something about it changes.
     """
 
     account_id: AccountId
@@ -76,7 +79,8 @@ class Planned:
     reason: Reason | None = None
     automation: Automation | None = None
     run: str | None = None
-    lately: bool = False
+    until: float | None = None
+    hopeless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,8 +193,13 @@ def outlook_of_gaps(
     configuration: Configuration,
     rates: Mapping[str, Rate],
     now: float,
+    *,
+    retry_failed: bool = False,
 ) -> Outlook:
-    """What a reconcile would do that is allowed as many changes as it needs."""
+    """What a reconcile would do that is allowed as many changes as it needs.
+
+    ``retry_failed`` as in its input.
+    """
     facts, listings = survey.facts, survey.listings
     plan = decide_reconcile(
         list(cells(facts, listings, configuration, now, rows=rows)),
@@ -198,7 +207,7 @@ def outlook_of_gaps(
         facts,
         rows,
         holders,
-        Settings(most_changes=MOST_CHANGES, rates=rates),
+        Settings(most_changes=MOST_CHANGES, rates=rates, retry_failed=retry_failed),
         now,
         surveyed_at=now,
     )
@@ -213,7 +222,14 @@ def outlook_of_gaps(
     return Outlook(
         now,
         len(facts.directory),
-        tuple(map(_planned_gap, (*plan.gaps, *plan.again))),
+        tuple(
+            _planned_gap(
+                gap,
+                rows.get((gap.cell.account_id, gap.cell.target)),
+                facts.directory[gap.cell.account_id].joined_at,
+            )
+            for gap in (*plan.gaps, *plan.again)
+        ),
         listings,
         runs,
         plan.changes,
@@ -271,27 +287,40 @@ def _planned(
         return replace(planned, prospect=Prospect.IN_PROGRESS, reason=None, run=row.onboarding_id)
     if cell.action is Action.STOP:
         return replace(planned, prospect=Prospect.NO)
-    return replace(planned, action=cell.action, reason=None)
+    wanted = replace(planned, action=cell.action, reason=None)
+    return _with_last_failure(wanted, cell, row, account.joined_at)
 
 
-def _planned_gap(gap: Gap) -> Planned:
+def _planned_gap(gap: Gap, row: Membership | None, joined_at: float | None) -> Planned:
     prospects = {
         Disposition.RUN: Prospect.CHANGE,
         Disposition.IN_PROGRESS: Prospect.IN_PROGRESS,
     }
     prospect = prospects.get(gap.disposition, Prospect.NO)
-    return Planned(
+    planned = Planned(
         gap.cell.account_id,
         Mode.ORGANIZATION,
         gap.cell.target,
         prospect,
         gap.cell.raw,
-        gap.cell.action if prospect is Prospect.CHANGE else None,
-        gap.reason,
-        gap.cell.automation,
-        gap.run,
-        lately=gap.disposition is Disposition.LATELY_TRIED,
+        reason=gap.reason,
+        automation=gap.cell.automation,
+        run=gap.run,
+        until=gap.until,
+        hopeless=gap.disposition is Disposition.HOPELESS,
     )
+    if prospect is not Prospect.CHANGE:
+        return planned
+    return _with_last_failure(replace(planned, action=gap.cell.action), gap.cell, row, joined_at)
+
+
+def _with_last_failure(
+    planned: Planned, cell: Cell, row: Membership | None, joined_at: float | None
+) -> Planned:
+    """With why the last run failed, if nothing has changed since: a new run may fail again."""
+    if row is None or not has_failed(row, cell, joined_at):
+        return planned
+    return replace(planned, reason=row.reason, run=row.onboarding_id)
 
 
 def _calls(memberships: Iterable[Planned], target: Target, *, is_surveyed: bool) -> int:

@@ -61,6 +61,14 @@ Unit = Annotated[
 Gaps = Annotated[
     bool, Option("--gaps", help="Every account of the organisation with a gap a run could close.")
 ]
+RetryFailed = Annotated[
+    bool,
+    Option(
+        "--retry-failed",
+        help="With --gaps: also gaps that a run has failed to close and that have not changed"
+        " since.",
+    ),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,12 @@ class Selected:
 
 
 def read_selection(
-    accounts: Sequence[str] | None, file: Path | None, unit: str | None, *, gaps: bool
+    accounts: Sequence[str] | None,
+    file: Path | None,
+    unit: str | None,
+    *,
+    gaps: bool,
+    retry_failed: bool = False,
 ) -> Selection:
     """The selection that the arguments make.
 
@@ -110,6 +123,10 @@ def read_selection(
     if len(given) != 1:
         named = f", not {' and '.join(given)}" if given else ""
         raise InvalidInput("accounts", f"take one of ACCOUNT..., --file, --ou and --gaps{named}")
+    if retry_failed and not gaps:
+        raise InvalidInput(
+            "--retry-failed", f"is taken with --gaps only: {given[0]} tries all accounts again"
+        )
     if accounts:
         return Selection("ACCOUNT", _named(accounts))
     if file is not None:

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 from typer import Option
 
 from functions.aws import executions
-from functions.enrolment.errors import Conflict, InvalidInput, RollcallError
+from functions.enrolment.errors import Conflict, RollcallError
 from functions.enrolment.rate import begin_after
 from functions.enrolment.times import iso
 from infra.cli import outlook as outlooks
@@ -23,7 +23,14 @@ from infra.cli.options import AsJson, HomeRegion, Name, Profile, Regions, Servic
 from infra.cli.outlook import read_outlook, reconcile_input, running_reconcile
 from infra.cli.plan import width_of_output
 from infra.cli.progress import doing
-from infra.cli.selection import AccountsFile, Gaps, NamedAccounts, Unit, read_selection
+from infra.cli.selection import (
+    AccountsFile,
+    Gaps,
+    NamedAccounts,
+    RetryFailed,
+    Unit,
+    read_selection,
+)
 from infra.cli.site import site_of
 from infra.cli.survey import number
 from infra.cli.watch import watch, watch_command
@@ -61,6 +68,7 @@ def run(
     file: AccountsFile = None,
     ou: Unit = None,
     gaps: Gaps = False,
+    retry_failed: RetryFailed = False,
     service: Services = None,
     region: Regions = None,
     dry_run: Annotated[
@@ -68,7 +76,7 @@ def run(
     ] = False,
     watched: Annotated[bool, Option("--watch", help="Watch what was started to its end.")] = False,
     yes: Annotated[
-        bool, Option("--yes", help="Do not ask before several accounts change.")
+        bool, Option("--yes", help="Do not ask before several accounts change, as in a script.")
     ] = False,
     as_json: AsJson = False,
     profile: Profile = None,
@@ -87,13 +95,16 @@ def run(
     many accounts as were shown; if it finds more, it starts nothing and reports that. With
     --dry-run it only reports.
 
-    Exit status 0: started, with --watch: that of rollcall watch; 1: some runs were started and the
-    others could not be; 2: nothing was started, for example because other runs are at work on the
-    accounts, or with --gaps another reconcile.
+    With --json it prints one line, with --watch a second one when all has ended: the document of
+    rollcall watch.
+
+    Exit status 0: started, or there was nothing to do; with --watch: that of rollcall watch; 1:
+    some runs were started and the others could not be; 2: nothing was started, because you did not
+    agree, runs are at work on the accounts, with --gaps another reconcile is running, an argument
+    is invalid, Rollcall is not deployed there, AWS refused a call, or a target could not be read
+    and there is nothing to do at the others.
     """
-    if as_json and watched:
-        raise InvalidInput("--json", "is not taken with --watch: rollcall watch takes it")
-    selection = read_selection(accounts, file, ou, gaps=gaps)
+    selection = read_selection(accounts, file, ou, gaps=gaps, retry_failed=retry_failed)
     site = site_of(profile, home_region, name)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
 
@@ -103,23 +114,33 @@ def run(
     if gaps:
         _refuse_beside_another(site, to_watch)
     with doing("Reading accounts and targets"):
-        outlook = read_outlook(site, selection, wanted, site.wiring.now())
+        outlook = read_outlook(
+            site, selection, wanted, site.wiring.now(), retry_failed=retry_failed
+        )
     if not as_json:
         for line in outlooks.shown(outlook, site.configuration, width_of_output(), accounts=False):
             print(line)
     if not _is_allowed(outlook, to_watch, dry_run=dry_run, yes=yes):
         if as_json:
             print(json.dumps(document([], outlook, dry_run=dry_run)))
-        return 2
-    planned = executions_of(outlook, wanted, site.outputs, site.wiring.now(), dry_run=dry_run)
+        return 2 if outlook.runs or outlook.unread else 0
+    planned = executions_of(
+        outlook,
+        wanted,
+        site.outputs,
+        site.wiring.now(),
+        dry_run=dry_run,
+        retry_failed=retry_failed,
+    )
     started = _start_all(site, planned, shows=not as_json)
     all_started = len(started) == len(planned)
     again = to_watch([one.name for one in started])
-    if watched and all_started:
-        return watch(Watching(site, [one.name for one in started], started=True), again)
     if as_json:
-        print(json.dumps(document(started, outlook, dry_run=dry_run)))
-    else:
+        print(json.dumps(document(started, outlook, dry_run=dry_run)), flush=True)
+    if watched and all_started:
+        runs = Watching(site, [one.name for one in started], started=True)
+        return watch(runs, again, as_json=as_json)
+    if not as_json:
         print(f"To watch: {again}")
     return 0 if all_started else 1
 
@@ -191,11 +212,13 @@ def executions_of(
     now: float,
     *,
     dry_run: bool,
+    retry_failed: bool = False,
 ) -> list[Execution]:
     """The executions that make the outlook come true; ``outputs`` are those of the stack."""
     targets = reconcile_input(wanted)
     if outlook.is_of_gaps:
         document = targets | {"most_changes": outlook.changes}
+        document |= {"retry_failed": True} if retry_failed else {}
         document |= {"report_only": True} if dry_run else {}
         machine, kind = outputs["ReconcileMachineArn"], Kind.RECONCILE
         return [Execution(name_of(document, now), kind, machine, document, outlook.in_runs)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.account import AccountId
+from functions.enrolment.membership import Outcome
 from tests.support.builders import ACCOUNT, MANAGEMENT
 from tests.workflow.hands import HERE, at, disassociate, email, of_run, reconcile
 
@@ -105,6 +106,19 @@ def test_a_management_account_that_has_not_enabled_the_services_is_no_gap(
         rollcall.world.apply({"do": "enable", "service": service, **place})
     rollcall.pass_seconds(7 * 3600)
     assert reconciled("enabled") == ("complete", [1], {(2, 1, 0)}, True)
+
+
+def test_what_an_aborted_run_left_is_closed_by_the_next_reconcile(rollcall: Rollcall) -> None:
+    found(rollcall, *MANY[:2])
+    given = of_run({"accounts": [{"id": account} for account in MANY[:2]]}, "stopped")
+    rollcall.step("plan_onboarding", given)
+    rollcall.step("close_run", given | {"failure": {"Error": "stopped", "Cause": "by hand"}})
+    rollcall.pass_seconds(60)
+
+    reconcile(rollcall, {}, "next")
+
+    ends = [row.outcome for row in rollcall.memberships(*MANY[:2], name="next-0").values()]
+    assert ends == [Outcome.ENABLED] * 12
 
 
 def test_a_member_that_was_removed_is_reported_as_drift_and_enrolled_again(

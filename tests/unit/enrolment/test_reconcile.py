@@ -142,13 +142,22 @@ UNKNOWN = Automation(Automatic.UNKNOWN, "it could not be read")
         (a_gap(automation=UNKNOWN), replace(PERMANENT, automation=NONE), {}, Disposition.HOPELESS),
         (a_gap(), LATELY, {}, Disposition.LATELY_TRIED),
         (a_gap(), replace(LATELY, outcome=Outcome.TIMED_OUT), {}, Disposition.LATELY_TRIED),
-        (a_gap(), failed(ReasonCode.STEP_FAILED, None, NOW - 60), {}, Disposition.LATELY_TRIED),
+        (a_gap(), failed(ReasonCode.REFUSED, None, NOW - 60), {}, Disposition.LATELY_TRIED),
         (a_gap(), failed(ReasonCode.REFUSED, at=NOW - LATELY_SECONDS), {}, Disposition.RUN),
         (a_gap(raw="Removed"), LATELY, {}, Disposition.RUN),
         (a_gap(), LATELY, {"settings": replace(SETTINGS, retry_failed=True)}, Disposition.RUN),
         (a_gap(action=Action.STOP, reason=STOPPED), LATELY, {}, Disposition.NOTHING),
         (a_gap(), a_membership().settled(Outcome.ENABLED, None, NOW - 60), {}, Disposition.RUN),
         (a_gap(), SKIPPED, {}, Disposition.RUN),
+        (a_gap(), failed(ReasonCode.RUN_ENDED, at=NOW - 60), {}, Disposition.RUN),
+        (a_gap(), failed(ReasonCode.STEP_FAILED, None, NOW - 60), {}, Disposition.RUN),
+        (a_gap(), failed(ReasonCode.UNAVAILABLE, at=NOW - 60), {}, Disposition.RUN),
+        (
+            a_gap(action=Action.STOP, reason=STOPPED),
+            failed(ReasonCode.RUN_ENDED, at=NOW - 60),
+            {},
+            Disposition.NOTHING,
+        ),
     ],
     ids=[
         *("new", "a run would wait", "a run would end it", "in progress", "the run is dead"),
@@ -157,6 +166,7 @@ UNKNOWN = Automation(Automatic.UNKNOWN, "it could not be read")
         *("lately failed", "lately timed out", "lately, never read", "six hours ago"),
         *("lately, status changed", "lately, tried again", "lately, would end", "drift"),
         "skipped, changed since",
+        *("stopped", "a step failed", "no answer", "stopped, would end"),
     ],
 )
 def test_what_is_done_about_a_gap(
@@ -172,6 +182,37 @@ def test_what_is_done_about_a_gap(
     else:
         assert gap.run == RUN
         assert gap.reason is not None
+    if disposition is Disposition.LATELY_TRIED:
+        assert row is not None
+        assert gap.until == (row.settled_at or 0) + LATELY_SECONDS
+    else:
+        assert gap.until is None
+
+
+FIRST = Target(registry.GUARDDUTY, "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    ("before", "why", "disposition"),
+    [
+        (a_gap(target=FIRST), ReasonCode.RUN_ENDED, Disposition.RUN),
+        (a_gap(target=FIRST), ReasonCode.REFUSED, Disposition.LATELY_TRIED),
+        (a_gap(target=FIRST), ReasonCode.OTHER_ADMINISTRATOR, Disposition.LATELY_TRIED),
+        (Cell(ACCOUNT, FIRST, State.ENABLED, "Enabled"), None, Disposition.RUN),
+        (a_gap(OTHER, FIRST), ReasonCode.RUN_ENDED, Disposition.LATELY_TRIED),
+    ],
+    ids=["gets a run", "lately tried", "hopeless", "Enabled by now", "another account's"],
+)
+def test_detective_is_tried_again_as_soon_as_guardduty_is(
+    before: Cell, why: ReasonCode | None, disposition: Disposition
+) -> None:
+    rows = [failed(ReasonCode.GUARDDUTY, at=NOW - 60, target=LAST)]
+    if why is not None:
+        rows.append(failed(why, at=NOW - 60, target=FIRST, account_id=before.account_id))
+
+    gaps = decided([before, a_gap(target=LAST)], *rows).gaps
+
+    assert gaps[-1].disposition is disposition
 
 
 def left_out(target: Target = TARGET, action: Action = Action.CREATE) -> Cell:

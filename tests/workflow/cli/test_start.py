@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,9 +13,10 @@ from functions.aws.executions import Executions
 from functions.enrolment.account import AccountId
 from functions.enrolment.errors import Throttled
 from infra.cli import start, watch
-from infra.cli.follow import follow
+from infra.cli.follow import follow, watch_quietly
 from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER
-from tests.workflow.hands import HERE, at, email, of_run
+from tests.support.schemas import schema_of
+from tests.workflow.hands import HERE, at, email, of_run, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from tests.workflow.cli.conftest import Commands
 
 MANY = tuple(AccountId(f"{200_000_000_000 + number}") for number in range(51))
+TAKEN_ANSWER = "The request is rejected because it is associated with another master account"
+TAKEN = "the last run failed: the account belongs to another administrator: "
 ONE_TARGET = ("--service", "securityhub", "--region", HERE)
 
 
@@ -90,7 +94,7 @@ def test_nothing_to_do_starts_nothing(rollcall: Rollcall, commands: Commands) ->
 
     printed = commands.run("start", ACCOUNT, "--json")
 
-    assert (printed.status, printed.document("start")["started"]) == (2, [])
+    assert (printed.status, printed.document("start")["started"]) == (0, [])
     assert commands.executions() == []
 
 
@@ -225,8 +229,63 @@ def test_after_a_failure_half_way_what_was_started_is_said(
     assert printed.errors.startswith("rollcall start: 1 run not started: Step Functions")
 
 
+def test_what_could_not_be_read_is_not_taken_for_nothing_to_do(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    found(rollcall, ACCOUNT)
+    rollcall.fail(kind="access_denied", service="securityhub", operation="GetMembers", region=HERE)
+    commands.only_start()
+
+    printed = commands.run("start", ACCOUNT, *ONE_TARGET)
+
+    assert (printed.status, commands.executions()) == (2, [])
+    assert "1 target not read" in printed.output
+
+
+def test_gaps_that_a_run_has_failed_to_close_are_tried_again_if_that_is_asked_for(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    found(rollcall, ACCOUNT)
+    say(rollcall, "guardduty", "CreateMembers", TAKEN_ANSWER)
+    rollcall.run({"accounts": [{"id": ACCOUNT}], **at("guardduty")})
+    target = ("--service", "guardduty", "--region", HERE)
+    commands.only_start()
+
+    alone = commands.run("start", "--gaps", *target, "--yes")
+    (first,) = commands.executions()
+    retried = commands.run("start", "--gaps", "--retry-failed", *target, "--yes")
+
+    (name,) = {*commands.executions()} - {first}
+    assert commands.input_of(first)["most_changes"] == len({MANAGEMENT})
+    assert "retry_failed" not in commands.input_of(first)
+    assert "Left alone: 1 gap" in alone.output
+    assert "--retry-failed tries them now" in alone.output
+    assert commands.input_of(name)["retry_failed"] is True
+    assert commands.input_of(name)["most_changes"] == len({MANAGEMENT, ACCOUNT})
+    assert "Left alone" not in retried.output
+    assert f"create ({TAKEN}" in retried.output
+
+
+def test_what_failed_last_time_is_said_before_it_is_started_again(
+    rollcall: Rollcall, commands: Commands
+) -> None:
+    found(rollcall, ACCOUNT)
+    say(rollcall, "guardduty", "CreateMembers", TAKEN_ANSWER)
+    rollcall.run({"accounts": [{"id": ACCOUNT}], **at("guardduty")})
+    commands.only_start()
+
+    printed = commands.run("start", ACCOUNT, "--service", "guardduty", "--region", HERE)
+
+    assert f"Absent: create ({TAKEN}" in printed.output
+    assert len(commands.executions()) == 1
+
+
+@pytest.mark.parametrize("as_json", [(), ("--json",)], ids=["text", "--json"])
 def test_a_run_is_watched_to_its_end(
-    rollcall: Rollcall, commands: Commands, monkeypatch: pytest.MonkeyPatch
+    rollcall: Rollcall,
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+    as_json: tuple[str, ...],
 ) -> None:
     found(rollcall, ACCOUNT)
 
@@ -237,8 +296,18 @@ def test_a_run_is_watched_to_its_end(
             rollcall.ended(execution["executionArn"])
 
     monkeypatch.setattr(watch, "follow", partial(follow, sleep=ended))
+    monkeypatch.setattr(watch, "watch_quietly", partial(watch_quietly, sleep=ended))
 
-    printed = commands.run("start", ACCOUNT, *ONE_TARGET, "--watch")
+    printed = commands.run("start", ACCOUNT, *ONE_TARGET, "--watch", *as_json)
 
     assert printed.status == 0, printed
-    assert "1 of 1 enabled" in printed.output
+    if not as_json:
+        assert "1 of 1 enabled" in printed.output
+        return
+    # The steps log to standard output, too.
+    lines = [line for line in printed.output.splitlines() if line.startswith('{"version"')]
+    begun, seen = map(json.loads, lines)
+    schema_of("cli/start").validate(begun)
+    schema_of("cli/watch").validate(seen)
+    assert [one["id"] for one in begun["started"]] == [one["id"] for one in seen["runs"]]
+    assert seen["complete"]
