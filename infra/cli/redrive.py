@@ -15,7 +15,7 @@ from typer import BadParameter, Option
 
 from functions.intake.arrivals import ARRIVALS
 from infra.cli.failures import allow, denied_action, explained
-from infra.cli.options import AsJson, Name
+from infra.cli.options import AsJson, HomeRegion, Name, Profile
 from infra.cli.stack import NotDeployed, stack_outputs
 from infra.cli.survey import number
 from infra.names import DEFAULT, Names
@@ -98,14 +98,14 @@ def run(
         Option(
             metavar="NAME",
             callback=_checked_profile,
-            help="The AWS profile to read the queue with.",
+            help="The AWS profile to read the queue with. Default: that of --profile.",
         ),
     ] = None,
     queue_region: Annotated[
         str | None,
         Option(
             metavar="REGION",
-            help="The queue's Region. Default: the one in the URL, or of your AWS settings.",
+            help="The queue's Region. Default: the one in the URL, or the home Region.",
         ),
     ] = None,
     state_machine_arn: Annotated[
@@ -116,9 +116,11 @@ def run(
             help="The state machine. Default: the one of the stack.",
         ),
     ] = None,
-    name: Name = DEFAULT,
     dry_run: Annotated[bool, Option("--dry-run", help="List what would be redriven.")] = False,
     as_json: AsJson = False,
+    profile: Profile = None,
+    home_region: HomeRegion = None,
+    name: Name = DEFAULT,
 ) -> int:
     """Start runs for events that could not be delivered.
 
@@ -140,7 +142,14 @@ def run(
     done: list[Redriven] = []
     failure = None
     try:
-        place = _place(Names(name).stack, queue_url, queue_profile, queue_region, state_machine_arn)
+        place = _place(
+            boto3.Session(profile_name=profile, region_name=home_region),
+            boto3.Session(profile_name=queue_profile or profile, region_name=home_region),
+            Names(name).stack,
+            queue_url,
+            queue_region,
+            state_machine_arn,
+        )
         for one in redrive(*place, dry_run=dry_run, wait=LONG_POLL_SECONDS):
             done.append(one)
     except (NotDeployed, BotoCoreError, ClientError) as error:
@@ -155,7 +164,12 @@ def run(
 
 def _report(done: list[Redriven], *, dry_run: bool, as_json: bool) -> None:
     if as_json:
-        print(json.dumps([asdict(one) for one in done]))
+        document = {
+            "version": "1",
+            "dry_run": dry_run,
+            "redriven": [asdict(one) for one in done],
+        }
+        print(json.dumps(document))
         return
     verb, word = ("would start", "to redrive") if dry_run else ("started", "redriven")
     for one in done:
@@ -207,20 +221,23 @@ def _show_again(queues: Any, queue_url: str, handles: list[str]) -> None:
 
 
 def _place(
+    session: boto3.Session,
+    queue_session: boto3.Session,
     stack: str,
     queue_url: str | None,
-    profile: str | None,
     region: str | None,
     machine_arn: str | None,
 ) -> tuple[Any, Any, str, str]:
     """Clients for queue and state machine, the queue's URL and the state machine's ARN.
+
+    ``session`` is of the administrator account in the home Region, ``queue_session`` of the
+    account with the queue.
 
     Raises:
         NotDeployed: the stack has no output for the queue or state machine that is not given.
         BotoCoreError: there is no Region, or no credentials.
         ClientError: there is no such stack or state machine, or a call was refused.
     """
-    session, queue_session = boto3.Session(), boto3.Session(profile_name=profile)
     if not queue_url or not machine_arn:
         cloudformation: Any = session.client("cloudformation", config=_RETRIES)
         outputs = stack_outputs(cloudformation, stack, "StateMachineArn", "UndeliveredEventsUrl")

@@ -4,6 +4,7 @@ that have gaps."""
 from __future__ import annotations
 
 import csv
+import difflib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,8 @@ from functions.enrolment.request import RequestedAccount
 from functions.enrolment.text import one_line
 from functions.intake.manual import an_account
 from functions.services.survey import Chosen
+from infra.cli.report_documents import COLUMNS as REPORT_COLUMNS
+from infra.cli.survey import number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +37,8 @@ MOST_SELECTED = MOST_CHANGES
 _MOST_LOOKED_UP = 100
 _LOOKUPS_AT_ONCE = 8
 _COLUMNS = ("id", "email", "mode")
+# Other names of the column of ids.
+_SAME = dict.fromkeys(("account", "account_id"), "id")
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")
 _PATH = re.compile(r"o-[0-9a-z]{10,32}/r-[0-9a-z]{4,32}(/ou-[0-9a-z]{4,32}-[0-9a-z]{8,32})*/?")
 
@@ -45,8 +50,9 @@ AccountsFile = Annotated[
     Option(
         "--file",
         metavar="FILE",
-        help="The accounts of a CSV file with the header id[,email[,mode]], or of a JSON file"
-        " (docs/manual-input.schema.json, only accounts; or a list of ids).",
+        help="The accounts of a CSV file with the header account[,email[,mode]], of what rollcall"
+        " status --gaps --csv prints, or of a JSON file (docs/manual-input.schema.json, only"
+        " accounts; or a list of ids).",
     ),
 ]
 Unit = Annotated[
@@ -221,10 +227,13 @@ def _checked_unit(unit: str) -> str:
 
 
 def _read_csv(text: str) -> tuple[RequestedAccount, ...]:
-    rows = csv.reader(text.splitlines(), skipinitialspace=True)
-    header = tuple(name.strip().lower() for name in next(rows, []))
-    if header not in (_COLUMNS[:1], _COLUMNS[:2], _COLUMNS):
-        raise InvalidInput("line 1", "takes the header id, id,email or id,email,mode")
+    if not text.strip():
+        raise InvalidInput("file", "takes a header and a line for each account; it is empty")
+    delimiter = _delimiter(text.lstrip().splitlines()[0])
+    rows = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    header = _header(next(rows))
+    # A report has a line for each membership.
+    is_report = not {"service", "region"}.isdisjoint(header)
     lines: dict[str, int] = {}
     accounts = []
     for row in rows:
@@ -232,23 +241,67 @@ def _read_csv(text: str) -> tuple[RequestedAccount, ...]:
             continue
         line = f"line {rows.line_num}"
         if len(row) > len(header):
-            raise InvalidInput(line, f"takes {len(header)} columns, as the header")
+            raise InvalidInput(
+                line, f"takes {number(len(header), 'column')}, as the header, not {len(row)}"
+            )
         cells = {name: cell.strip() or None for name, cell in zip(header, row, strict=False)}
-        account = an_account(cells, line)
+        account = an_account({name: cells.get(name) for name in _COLUMNS if name in cells}, line)
         if account.id in lines:
+            if is_report:
+                continue
             raise InvalidInput(line, f"repeats {account.id} of line {lines[account.id]}")
         lines[account.id] = rows.line_num
         accounts.append(account)
     if not 1 <= len(accounts) <= MOST_SELECTED:
-        raise InvalidInput("accounts", f"takes 1 to {MOST_SELECTED} lines below the header")
+        raise InvalidInput(
+            "accounts", f"takes 1 to {MOST_SELECTED} below the header, not {len(accounts)}"
+        )
     return tuple(accounts)
+
+
+def _delimiter(header: str) -> str:
+    """What separates the columns: a spreadsheet program of some countries writes semicolons."""
+    return ";" if ";" in header and "," not in header else ","
+
+
+def _header(row: Sequence[str]) -> tuple[str, ...]:
+    """The columns that a header names.
+
+    Raises:
+        InvalidInput: a column is unknown, or none has the account's id; it says what was found.
+    """
+    found = tuple(name.strip().lower() for name in row)
+    header = tuple(_SAME.get(name, name) for name in found)
+    known = (*_COLUMNS, *REPORT_COLUMNS) if "account_id" in found else _COLUMNS
+    unknown = [name for name in header if name not in known]
+    problem = ""
+    if not any(header) or is_account_id(header[0]):
+        problem = "there is no header"
+    elif unknown:
+        near = difflib.get_close_matches(unknown[0], _COLUMNS, 1)
+        problem = f"{one_line(unknown[0], 40)} is none of them"
+        problem += f"; did you mean {near[0]}?" if near else ""
+    elif "id" not in header:
+        problem = "none has the account's id"
+    elif len(set(header)) < len(header):
+        problem = "a column is repeated"
+    if problem:
+        raise InvalidInput(
+            "line 1",
+            f"takes the header account[,email[,mode]], or that of rollcall status --csv: {problem}",
+        )
+    return header
 
 
 def _read_json(text: str) -> tuple[RequestedAccount, ...]:
     try:
         value = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise InvalidInput(
+            f"line {error.lineno}", f"takes JSON: {error.msg} at column {error.colno}"
+        ) from None
     except (ValueError, RecursionError):
-        raise InvalidInput("file", "takes JSON") from None
+        raise InvalidInput("file", "takes JSON that is not nested so deeply") from None
     some = a_list(_account_or_id, MOST_SELECTED, lambda account: account.id)
     if isinstance(value, list):
         return some(value, "accounts")

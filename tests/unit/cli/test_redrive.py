@@ -224,9 +224,9 @@ def test_the_command_prints_what_it_redrove(
     )
 
 
-def document(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+def document(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     """What the command printed, which is as its schema says."""
-    found: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
     schema_of("cli/redrive").validate(found)
     return found
 
@@ -240,7 +240,7 @@ def test_the_document_has_what_was_redriven_and_what_was_left(
     status = command(place, "--json")
 
     assert status == 1
-    redriven, left = sorted(document(capsys), key=lambda one: one["event"])
+    redriven, left = sorted(document(capsys)["redriven"], key=lambda one: one["event"])
     assert redriven == {
         "event": EVENT_ID,
         "name": "CreateAccountResult",
@@ -260,7 +260,37 @@ def test_the_document_of_an_empty_queue_is_empty(
     place: Place, capsys: pytest.CaptureFixture[str], options: tuple[str, ...]
 ) -> None:
     assert command(place, "--json", *options) == 0
-    assert document(capsys) == []
+    assert document(capsys) == {"version": "1", "dry_run": bool(options), "redriven": []}
+
+
+def test_the_region_is_the_one_that_is_given(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def outputs(cloudformation: Any, *_: str) -> dict[str, str]:
+        asked.append(cloudformation.meta.region_name)
+        return {"StateMachineArn": place.machine, "UndeliveredEventsUrl": place.url}
+
+    asked: list[str] = []
+    monkeypatch.setattr(verb, "stack_outputs", outputs)
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+
+    assert main(["redrive"]) == 2
+    assert "to do: give --home-region, or set AWS_REGION" in capsys.readouterr().err
+    assert main(["redrive", "--home-region", REGION]) == 0
+    assert asked == [REGION]
+
+
+def test_without_credentials_it_says_what_to_do(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+    assert command(place) == 2
+    assert "Unable to locate credentials; to do: give --profile" in capsys.readouterr().err
 
 
 def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
@@ -274,6 +304,7 @@ def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]
         (["--queue-url", "https://sqs.eu-west-1.amazonaws.com/111122223333/none"], "NonExistent"),
         (["--state-machine-arn", "arn:aws:sns:eu-west-1:111122223333:topic"], "takes the ARN of"),
         (["--queue-profile", "nobody"], "profile (nobody) could not be found"),
+        (["--profile", "nobody"], "profile (nobody) could not be found"),
         (["--queue-urls", "x"], "No such option: --queue-urls"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,6 +11,7 @@ import pytest
 from functions.enrolment.account import AccountId, Mode, OrganizationAccount
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import RequestedAccount
+from infra.cli.report_documents import COLUMNS as REPORT_COLUMNS
 from infra.cli.selection import Selection, is_below, read_file, read_selection, select
 from tests.support.builders import ACCOUNT, EMAIL, OTHER
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 PATH = "o-aa111bb222/r-ab12/ou-ab12-cdefgh34/"
 UNIT = "ou-ab12-cdefgh34"
 THIRD = "666677778888"
+HEADER = "line 1: takes the header account[,email[,mode]], or that of rollcall status --csv:"
 INVITED = RequestedAccount(OTHER, EMAIL, Mode.INVITATION)
 
 
@@ -31,6 +34,10 @@ INVITED = RequestedAccount(OTHER, EMAIL, Mode.INVITATION)
         ("a.csv", f"id\n{ACCOUNT}\n"),
         ("a.csv", f"\ufeffId, Email\n\n{ACCOUNT},\n"),
         ("a.csv", f'"id","email","mode"\r\n"{ACCOUNT}","",""\r\n'),
+        ("a.csv", f"account\n{ACCOUNT}\n"),
+        ("a.csv", f"account_id\n{ACCOUNT}\n"),
+        ("a.csv", f"\ufeffmode;Email;Account\r\n;;{ACCOUNT}\r\n"),
+        ("a.csv", f"account_id,service,region,state\n{ACCOUNT},a,b,gap\n{ACCOUNT},a,c,gap\n"),
         ("a.JSON", json.dumps([ACCOUNT])),
         ("a.json", json.dumps([{"id": ACCOUNT}])),
         ("a.json", json.dumps({"accounts": [{"id": ACCOUNT}]})),
@@ -57,16 +64,31 @@ def test_a_line_may_say_address_and_mode(tmp_path: Path, text: str) -> None:
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.csv", "", "a.csv: line 1: takes the header id, id,email or id,email,mode"),
-        ("a.csv", f"{ACCOUNT}\n", "a.csv: line 1: takes the header"),
-        ("a.csv", "id\n", "a.csv: accounts: takes 1 to 50000 lines below the header"),
+        ("a.csv", "", "a.csv: file: takes a header and a line for each account; it is empty"),
+        (
+            "a.csv",
+            "\ufeff\n",
+            "a.csv: file: takes a header and a line for each account; it is empty",
+        ),
+        ("a.csv", f"{ACCOUNT}\n", f"a.csv: {HEADER} there is no header"),
+        (
+            "a.csv",
+            f"id,emial\n{ACCOUNT},{EMAIL}\n",
+            f"a.csv: {HEADER} emial is none of them; did you mean email?",
+        ),
+        ("a.csv", f"id,name\n{ACCOUNT},x\n", f"a.csv: {HEADER} name is none of them"),
+        ("a.csv", f"email\n{EMAIL}\n", f"a.csv: {HEADER} none has the account's id"),
+        ("a.csv", f"id,account\n{ACCOUNT},x\n", f"a.csv: {HEADER} a column is repeated"),
+        ("a.csv", "id\n", "a.csv: accounts: takes 1 to 50000 below the header, not 0"),
         ("a.csv", f"id\n{ACCOUNT}\n12\n", "a.csv: line 3.id: takes an account id"),
-        ("a.csv", f"id\n{ACCOUNT},x\n", "a.csv: line 2: takes 1 columns, as the header"),
+        ("a.csv", f"id\n{ACCOUNT},x\n", "a.csv: line 2: takes 1 column, as the header, not 2"),
         ("a.csv", f"id\n{ACCOUNT}\n{ACCOUNT}\n", f"a.csv: line 3: repeats {ACCOUNT} of line 2"),
         ("a.csv", f"id,email\n{ACCOUNT},secret\n", "a.csv: line 2.email: takes an e-mail address"),
         ("a.csv", f"id,email,mode\n{ACCOUNT},,guest\n", "a.csv: line 2.mode: takes one of"),
-        ("a.json", "{", "a.json: file: takes JSON"),
-        pytest.param("a.json", "[" * 100_000, "a.json: file: takes JSON", id="nested"),
+        ("a.json", "{", "a.json: line 1: takes JSON: Expecting property name"),
+        ("a.json", f'[\n"{ACCOUNT}",\n]', "a.json: line 3: takes JSON: "),
+        ("a.json", f'["{ACCOUNT}",]', "a.json: line 1: takes JSON: "),
+        pytest.param("a.json", "[" * 100_000, "a.json: file: takes JSON that is not", id="nested"),
         ("a.json", "7", "a.json: input: takes a JSON object"),
         ("a.json", "[]", "a.json: accounts: takes a list of 1 to 50000 items"),
         ("a.json", f'["{ACCOUNT}", "x"]', "a.json: accounts[1].id: takes an account id"),
@@ -92,6 +114,17 @@ def test_what_is_wrong_with_a_file_is_said_with_its_place(
     assert "secret" not in str(refused.value)
 
 
+def test_a_report_is_taken_as_it_was_written(tmp_path: Path) -> None:
+    file = tmp_path / "gaps.csv"
+    row = {"account_id": ACCOUNT, "name": "A, B", "reason": "it failed"}
+    with file.open("w") as stream:
+        writer = csv.DictWriter(stream, REPORT_COLUMNS)
+        writer.writeheader()
+        writer.writerows([row, row, row | {"account_id": OTHER}])
+
+    assert [one.id for one in read_file(file)] == [ACCOUNT, OTHER]
+
+
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     binary = tmp_path / "a.csv"
     binary.write_bytes(b"\xff\xfe\x00")
@@ -106,16 +139,23 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     [
         ({}, "accounts: take one of ACCOUNT..., --file, --ou and --gaps"),
         ({"accounts": [ACCOUNT], "gaps": True}, "--gaps, not ACCOUNT and --gaps"),
+        ({"accounts": [ACCOUNT], "retry": True}, "--retry-failed: is taken with --gaps only"),
         ({"accounts": ["x\n"]}, "ACCOUNT: takes ids of 12 digits, not x"),
         ({"accounts": [ACCOUNT, ACCOUNT]}, f"ACCOUNT: takes each account once; {ACCOUNT} is"),
         ({"unit": "Sandbox"}, "--ou: takes an id such as ou-ab12-cdefgh34"),
     ],
 )
 def test_there_is_one_selection(given: dict[str, Any], message: str) -> None:
-    arguments = {"accounts": None, "unit": None, "gaps": False} | given
+    arguments = {"accounts": None, "unit": None, "gaps": False, "retry": False} | given
 
     with pytest.raises(InvalidInput) as refused:
-        read_selection(arguments["accounts"], None, arguments["unit"], gaps=arguments["gaps"])
+        read_selection(
+            arguments["accounts"],
+            None,
+            arguments["unit"],
+            gaps=arguments["gaps"],
+            retry_failed=arguments["retry"],
+        )
 
     assert message in str(refused.value)
 
