@@ -1,5 +1,5 @@
 # make local   deploy to an AWS on this machine and enrol an account (SCENARIO=invitation|trouble|organization|
-#              backfill, KEEP=1)
+#              backfill|gaps, KEEP=1)
 # make test    run all checks
 # make bench   measure costs, times and sizes, without AWS; takes minutes (BENCH='runs asset' for some)
 # make picture draw docs/watch.svg, the picture of a run in README.md

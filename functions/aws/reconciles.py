@@ -139,13 +139,17 @@ class Reconciles:
         """
         return self._rows.set_once(_key(reconcile_id), f"published_{channel}", message_id)
 
-    def close(self, reconcile_id: str, outcome: str, at: float) -> None:
-        """End a reconcile; no effect without a record, or if it is closed."""
+    def close(self, reconcile_id: str, outcome: str, at: float, gaps: int | None = None) -> None:
+        """End a reconcile, which left so many gaps; no effect without a record, or if it is closed.
+
+        Without a survey, ``gaps`` is None.
+        """
         self._rows.update(
             _key(reconcile_id),
-            f"SET outcome = :outcome, closed_at = :at, {EXPIRES_AT} = :expires",
+            f"SET outcome = :outcome, closed_at = :at, gaps = :gaps, {EXPIRES_AT} = :expires",
             "attribute_exists(pk) AND attribute_not_exists(closed_at)",
-            {":outcome": outcome, ":at": at, ":expires": int(at) + self._retention},
+            {":outcome": outcome, ":at": at, ":gaps": gaps}
+            | {":expires": int(at) + self._retention},
         )
 
     def lock(self, wanted: Lock, is_over: Callable[[str], bool]) -> Lock | None:

@@ -20,8 +20,9 @@ class ReconcileRecord:
     ``surveyed_at``: changes after it may be missing in the plan; set once that is persisted.
     ``runs`` are the numbers of the batches that are started, ``begun_at`` when that began,
     ``await_until`` how long their ends are awaited; None before. ``published`` holds the ids of
-    what was published, by channel. ``outcome`` and ``closed_at`` are set once it has ended. Times
-    are epoch seconds.
+    what was published, by channel. ``outcome`` and ``closed_at`` are set once it has ended, and
+    ``gaps``, how many are left at the targets that it read, if it has surveyed them. Times are
+    epoch seconds.
     """
 
     id: str
@@ -35,6 +36,7 @@ class ReconcileRecord:
     await_until: float | None = None
     outcome: str | None = None
     closed_at: float | None = None
+    gaps: int | None = None
     published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -62,6 +64,7 @@ def reconcile_from_item(item: Mapping[str, Any]) -> ReconcileRecord:
         await_until=_time(item.get("await_until")),
         outcome=item.get("outcome"),
         closed_at=_time(item.get("closed_at")),
+        gaps=None if item.get("gaps") is None else int(item["gaps"]),
         published={
             name.removeprefix(_PUBLISHED): sent
             for name, sent in item.items()

@@ -100,7 +100,8 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
     problems = _publish(result, wiring, last=last)
     remember(result, wiring, last=last)
     now = wiring.now()
-    wiring.reconciles.close(record.id, failure or str(result.outcome), now)
+    gaps = None if result.plan is None else len(result.left)
+    wiring.reconciles.close(record.id, failure or str(result.outcome), now, gaps)
     wiring.reconciles.release(record.execution_arn, now)
     error = ERRORS.get(result.outcome, "ReconcileIncomplete" if problems else "")
     cause = "; ".join((reconcile_line(result), *problems)) if error else ""

@@ -68,7 +68,7 @@ class Begun:
 
     ``outcome`` is as recorded, None while it has none. ``reconcile`` is the id of the reconcile
     that started a run; ``runs`` are the ids of the runs that a reconcile started. ``accounts`` is
-    None for a reconcile, which has no accounts of its own.
+    None for a reconcile, which has no accounts of its own; ``gaps`` is how many it left.
     """
 
     kind: str
@@ -83,6 +83,7 @@ class Begun:
     accounts: int | None = None
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     runs: tuple[str, ...] = ()
+    gaps: int | None = None
 
     @property
     def left_to(self) -> str | None:
@@ -103,9 +104,11 @@ class Begun:
         return f"{word} {'for' if self.ended_at is None else 'in'} {took}"
 
     def counted(self) -> str:
-        """Its accounts and its memberships by outcome, or its runs."""
+        """Its accounts and its memberships by outcome, or its runs and the gaps it left."""
         if self.kind == "reconcile":
-            return f"started {number(len(self.runs), 'run')}" if self.runs else ""
+            runs = [f"started {number(len(self.runs), 'run')}"] if self.runs else []
+            gaps = [] if self.gaps is None else [f"left {number(self.gaps, 'gap')}"]
+            return ", ".join((*runs, *gaps))
         counts = ", ".join(f"{count} {outcome}" for outcome, count in self.counts.items())
         accounts = number(self.accounts or 0, "account")
         return f"{accounts}: {counts}" if counts else accounts
@@ -127,6 +130,7 @@ class Begun:
             "accounts": self.accounts,
             "counts": dict(self.counts),
             "runs": list(self.runs),
+            "gaps": self.gaps,
         }
 
 
@@ -170,6 +174,7 @@ def begun_reconcile(record: ReconcileRecord) -> Begun:
         _state_of_reconcile(record.outcome),
         record.outcome,
         runs=tuple(onboarding_id(record.id, number) for number in record.runs),
+        gaps=record.gaps,
     )
 
 

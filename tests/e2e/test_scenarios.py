@@ -117,9 +117,11 @@ def expected_end(account_id: str, service: str, region: str) -> tuple[str, str]:
 
 
 def test_an_organisation_that_was_there_before_is_reconciled(start: Starts) -> None:
-    command = start("local", "--scenario", "backfill")
+    # The scenario backfill, and what people do afterwards.
+    command = start("local", "--scenario", "gaps")
 
     assert command.ended(seconds=2 * PATIENCE) == 0, command.output
     assert "ConfirmationRequired" in command.output
     assert "Coverage before: 3222 gaps" in command.output
     assert "Coverage after: 6 gaps" in command.output
+    assert "Coverage now: 61 gaps" in command.output

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.configuration import OFF
 from functions.enrolment.times import iso
 from infra.cli.doctor.finding import Unread, ask, ask_for, fail, not_checked, ok, warn
+from infra.cli.survey import number
 from infra.names import Names
 
 if TYPE_CHECKING:
@@ -44,11 +45,15 @@ _DEPLOY = "node_modules/.bin/cdk deploy"
 
 @dataclass(frozen=True, slots=True)
 class Reconcile:
-    """The newest execution of a reconcile; times in epoch seconds, ``ended`` None while it runs."""
+    """The newest execution of a reconcile; times in epoch seconds, ``ended`` None while it runs.
+
+    ``gaps`` is how many it left, None if that is not known.
+    """
 
     status: str
     started: float
     ended: float | None = None
+    gaps: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +138,7 @@ def read_deployment(site: Site) -> DeploymentFacts:
         if isinstance(resources, Unread)
         else next((_schedule(site.client("scheduler"), name) for name in schedules), None),
         machine,
-        ask("states:ListExecutions", lambda: _newest(site.client("stepfunctions"), machine)),
+        ask("states:ListExecutions", lambda: _newest(site, machine)),
         messages_in(site.client("sqs"), outputs["UndeliveredEventsUrl"]),
         alarms_of(site.client("cloudwatch"), stack),
         (
@@ -212,15 +217,20 @@ def _schedule(scheduler: Any, name: str) -> str | Unread | None:
     )
 
 
-def _newest(machines: Any, arn: str) -> Reconcile | None:
+def _newest(site: Site, arn: str) -> Reconcile | None:
     """Step Functions lists the newest execution first (API reference, ListExecutions)."""
+    machines = site.client("stepfunctions")
     found = machines.list_executions(stateMachineArn=arn, maxResults=1)["executions"]
     if not found:
         return None
     [one] = found
     stopped = one.get("stopDate")
+    record = ask("dynamodb:GetItem", lambda: site.wiring.reconciles.reconcile(one["name"]))
     return Reconcile(
-        one["status"], one["startDate"].timestamp(), stopped.timestamp() if stopped else None
+        one["status"],
+        one["startDate"].timestamp(),
+        stopped.timestamp() if stopped else None,
+        None if record is None or isinstance(record, Unread) else record.gaps,
     )
 
 
@@ -385,7 +395,11 @@ def judge_reconciles(facts: DeploymentFacts, schedule: str) -> Iterator[Finding]
     elif newest.status in ("SUCCEEDED", "RUNNING"):
         when = iso(newest.started if newest.ended is None else newest.ended, "seconds")
         word = "began" if newest.ended is None else "ended"
-        yield ok("reconcile", f"The newest reconcile is {newest.status}; it {word} at {when}")
+        said = f"The newest reconcile is {newest.status}; it {word} at {when}"
+        if newest.gaps is not None:
+            said += f" and left {number(newest.gaps, 'gap')}"
+            said += ", which rollcall status --gaps lists" if newest.gaps else ""
+        yield ok("reconcile", said)
     else:
         when = iso(newest.ended or newest.started, "seconds")
         yield warn("reconcile", f"The newest reconcile ended {newest.status} at {when}", start)

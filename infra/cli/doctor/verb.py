@@ -70,6 +70,8 @@ MANAGEMENT_ACTIONS: tuple[str, ...] = tuple(
         }
     )
 )
+# The cdk.json of a deployment that was not made from this project's.
+CONFIG_VARIABLE = "ROLLCALL_CONFIG"
 CONFIG = Path(__file__).parents[3] / "cdk.json"
 
 
@@ -113,7 +115,10 @@ def run(
         Path,
         Option(
             metavar="FILE",
-            help="The cdk.json to compare with what is deployed. Default: this project's.",
+            envvar=CONFIG_VARIABLE,
+            show_envvar=False,
+            help="The cdk.json to compare with what is deployed. Default: that of the environment"
+            f" variable {CONFIG_VARIABLE}, which make local prints, or this project's.",
             show_default=False,
         ),
     ] = CONFIG,

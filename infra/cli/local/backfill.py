@@ -1,4 +1,4 @@
-"""The scenario ``backfill``: enrols an organisation that was there before Rollcall."""
+"""The scenarios ``backfill`` and ``gaps``: an organisation that was there before Rollcall."""
 
 from __future__ import annotations
 
@@ -45,6 +45,19 @@ ENROLLED = _ORDINARY[160:170]
 DRIFTED = ENROLLED[:3]
 UNTOUCHED = _ORDINARY[170:]
 BY_HAND_REGIONS = REGIONS[:2]
+# What people do in one Region after everything is enrolled, in the scenario ``gaps``.
+GAPS_REGION = REGIONS[0]
+REMOVED_LATER = UNTOUCHED[:40]
+DELETED_LATER = UNTOUCHED[40:50]
+STOPPED_LATER = UNTOUCHED[50:53]
+NOT_IN_DETECTIVE = UNTOUCHED[53:55]
+CLOSED = UNTOUCHED[55]
+_DAMAGE = {
+    f"{len(REMOVED_LATER)} accounts disassociated in Security Hub": REMOVED_LATER,
+    f"{len(DELETED_LATER)} members deleted in GuardDuty": DELETED_LATER,
+    f"{len(STOPPED_LATER)} members of GuardDuty whose monitoring was stopped": STOPPED_LATER,
+    f"{len(NOT_IN_DETECTIVE)} members deleted in Detective": NOT_IN_DETECTIVE,
+}
 MOST_CHANGES = 300
 
 _BATCH = 50
@@ -106,6 +119,33 @@ class Backfill:
         self._explain(gaps)
         self._console.print(f"\n{took:.1f} s from start to published result", style="dim")
         return 0 if is_as_expected(first, last, gaps) else 1
+
+    def play_and_damage(self) -> int:
+        """Play it, and make gaps again in one Region; returns the exit status as ``play`` does."""
+        status = self.play()
+        self.damage()
+        self._console.print(f"\nDone since by people in {GAPS_REGION}:")
+        for what, accounts in _DAMAGE.items():
+            self._console.print(f"  {what}: {accounts[0]} to {accounts[-1]}")
+        self._console.print(f"  an account closed: {CLOSED}")
+        left = self.show("now")
+        damaged = {account for accounts in _DAMAGE.values() for account in accounts}
+        made = {gap.account_id for gap in left if gap.target.region == GAPS_REGION}
+        return status or (0 if damaged <= made else 1)
+
+    def damage(self) -> None:
+        """Do in one Region what people do, so that enrolled accounts are not Enabled any more."""
+        hub = self._aws.client("securityhub", ADMINISTRATOR, GAPS_REGION)
+        hub.disassociate_members(AccountIds=REMOVED_LATER)
+        guardduty = self._aws.client("guardduty", ADMINISTRATOR, GAPS_REGION)
+        (detector,) = guardduty.list_detectors()["DetectorIds"]
+        guardduty.disassociate_members(DetectorId=detector, AccountIds=DELETED_LATER)
+        guardduty.delete_members(DetectorId=detector, AccountIds=DELETED_LATER)
+        guardduty.stop_monitoring_members(DetectorId=detector, AccountIds=STOPPED_LATER)
+        detective = self._aws.client("detective", ADMINISTRATOR, GAPS_REGION)
+        (graph,) = detective.list_graphs()["GraphList"]
+        detective.delete_members(GraphArn=graph["Arn"], AccountIds=NOT_IN_DETECTIVE)
+        self._aws.world(do="set_account", account_id=CLOSED, state="SUSPENDED")
 
     def prepare(self) -> None:
         """Add the accounts, and do what people did in consoles before Rollcall."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.membership import Outcome
+from infra.cli.doctor.verb import CONFIG_VARIABLE
 from infra.cli.follow import by_reason, follow
 from infra.cli.local.backfill import UNTOUCHED, Backfill
 from infra.cli.local.deployment import (
@@ -63,6 +64,7 @@ class Play:
         self._scenario = scenario
         self._folder = folder
         self._began = time.monotonic()
+        self._configuration: dict[str, Any] = {}
 
     def run(self, *, keep: bool) -> int:
         """Play the scenario; returns the exit status."""
@@ -94,15 +96,16 @@ class Play:
 
     def _play_more(self, deployment: Deployment) -> tuple[int, str]:
         """Play a scenario of more than one run; returns the exit status and one of its accounts."""
-        if self._scenario.name == "backfill":
+        if self._scenario.name in ("backfill", "gaps"):
             site = deployed_site(self._aws.session(ADMINISTRATOR, HOME_REGION), NAMES)
             backfill = Backfill(self._console, self._aws, deployment, site, self._note)
-            return backfill.play(), UNTOUCHED[0]
+            gaps = self._scenario.name == "gaps"
+            return backfill.play_and_damage() if gaps else backfill.play(), UNTOUCHED[0]
         return play_events(self._console, self._aws, deployment), CREATED
 
     def _deploy(self) -> Deployment:
         organization_id = found_organization(self._aws, self._scenario.regions)
-        configuration = self._scenario.configuration(organization_id)
+        self._configuration = configuration = self._scenario.configuration(organization_id)
         administrator = Place(ADMINISTRATOR, HOME_REGION)
         forwarders = forwarders_of(configuration)
         deployer = Deployer(self._aws, self._folder)
@@ -194,7 +197,11 @@ class Play:
         self._console.print(
             f"\nThe local AWS is running at {self._aws.url}; Ctrl-C stops it. In another shell:\n"
         )
-        variables = exports(self._aws.environment(ADMINISTRATOR, HOME_REGION))
+        cdk_json = self._folder / "deployed.cdk.json"
+        cdk_json.write_text(json.dumps({"context": {"rollcall": self._configuration}}))
+        variables = exports(
+            self._aws.environment(ADMINISTRATOR, HOME_REGION) | {CONFIG_VARIABLE: str(cdk_json)}
+        )
         document = json.dumps(start.document)
         key = json.dumps({":pk": {"S": f"account#{start.document['accounts'][0]['id']}"}})
         self._console.print(

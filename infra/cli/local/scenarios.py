@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from infra.local.process import LocalAws
 
-ScenarioName = Literal["creation", "invitation", "trouble", "organization", "backfill"]
+ScenarioName = Literal["creation", "invitation", "trouble", "organization", "backfill", "gaps"]
 
 ADMINISTRATOR = "111122223333"
 MANAGEMENT = "999988887777"
@@ -195,6 +195,11 @@ def _trouble(aws: LocalAws) -> Input:
 
 TROUBLE_REGIONS = ("eu-west-1", "us-east-1", OPT_IN_REGION)
 
+# Thousands of memberships at once: functions wait for their turn.
+_OF_THOUSANDS = dict.fromkeys(("organization_deadline", "hold", "refusal"), "240s") | {
+    "volume_deadline": "45s"
+}
+
 SCENARIOS: dict[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
@@ -227,9 +232,14 @@ SCENARIOS: dict[str, Scenario] = {
             "an organisation of 300 accounts that was there before Rollcall, partly enrolled by"
             " hand, is reconciled",
             None,
-            # Thousands of memberships at once: functions wait for their turn.
-            timing=dict.fromkeys(("organization_deadline", "hold", "refusal"), "240s")
-            | {"volume_deadline": "45s"},
+            timing=_OF_THOUSANDS,
+        ),
+        Scenario(
+            "gaps",
+            "the same, and then people take accounts out again in one Region: with --keep, to find"
+            " them and to close the gaps",
+            None,
+            timing=_OF_THOUSANDS,
         ),
     )
 }

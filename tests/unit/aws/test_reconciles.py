@@ -77,12 +77,12 @@ def test_the_newest_reconciles_come_first_and_runs_are_not_among_them(
 def test_a_reconcile_is_closed_once(reconciles: Reconciles, rows: Rows) -> None:
     reconciles.open(RECORD)
 
-    reconciles.close("one", "complete", NOW + 60)
+    reconciles.close("one", "complete", NOW + 60, 6)
     reconciles.close("one", "the execution was aborted", NOW + 90)
 
     record = reconciles.reconcile("one")
     assert record is not None
-    assert (record.outcome, record.closed_at) == ("complete", NOW + 60)
+    assert (record.outcome, record.closed_at, record.gaps) == ("complete", NOW + 60, 6)
     assert item(rows, "one")[EXPIRES_AT] == int(NOW) + 60 + 30 * DAY
 
 

@@ -80,6 +80,13 @@ def test_a_sound_deployment_has_nothing_to_mend() -> None:
             OK,
             "began at 2027-01-15T08:00:00Z",
         ),
+        (
+            {"reconcile": Reconcile("SUCCEEDED", NOW, NOW, 6)},
+            "reconcile",
+            OK,
+            "left 6 gaps, which rollcall status --gaps lists",
+        ),
+        ({"reconcile": Reconcile("SUCCEEDED", NOW, NOW, 0)}, "reconcile", OK, "left 0 gaps"),
         ({"reconcile": Reconcile("FAILED", NOW, NOW)}, "reconcile", WARN, "FAILED at 2027"),
         ({"undelivered": 2}, "undelivered-events", FAIL, "has 2 of them"),
         ({"undelivered": None}, "undelivered-events", FAIL, "does not exist"),
