@@ -347,6 +347,24 @@ def test_of_two_events_at_the_same_instant_one_acts(kept: Kept, account: str) ->
     assert Counter((c["service"], c["region"]) for c in created) == dict.fromkeys(TARGETS, 1)
 
 
+def test_its_variables_tell_doctor_what_was_deployed(kept: Kept) -> None:
+    cdk_json = kept.command.line(r"^export ROLLCALL_CONFIG=(\S+)")[1]
+    variables = kept.aws.environment(ADMINISTRATOR, HOME_REGION) | {"ROLLCALL_CONFIG": cdk_json}
+
+    doctor = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, "-m", "infra.cli", "doctor", "--json"],
+        cwd=ROOT,
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    findings = json.loads(doctor.stdout)["findings"]
+    (compared,) = [one for one in findings if one["check"] == "configuration"]
+    assert (compared["level"], cdk_json in compared["reason"]) == ("ok", True)
+
+
 def test_it_can_be_deployed_over(kept: Kept, account: str, tmp_path: Path) -> None:
     configuration = SCENARIOS["invitation"].configuration(
         kept.aws.control("GET", "state")["organizations"][0]["id"]
