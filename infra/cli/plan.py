@@ -66,7 +66,8 @@ def run(
     rules of the runs. Nothing is changed and nothing is started. Accounts outside the organisation
     are planned as a run started by hand plans them: by invitation. With --gaps it is what a
     reconcile would do: gaps that another run is working on, or that a run has failed to close, are
-    left alone.
+    left alone, the latter unless --retry-failed is given. Where the last run failed and nothing has
+    changed since, it says why.
 
     Exit status 0: there is nothing to do; 2: runs would change something; 1: an argument is
     invalid, Rollcall is not deployed there, AWS refused a call, or a target could not be read.

@@ -351,7 +351,7 @@ def test_its_variables_tell_doctor_what_was_deployed(kept: Kept) -> None:
     cdk_json = kept.command.line(r"^export ROLLCALL_CONFIG=(\S+)")[1]
     variables = kept.aws.environment(ADMINISTRATOR, HOME_REGION) | {"ROLLCALL_CONFIG": cdk_json}
 
-    doctor = subprocess.run(  # our own program
+    doctor = subprocess.run(
         [sys.executable, "-m", "infra.cli", "doctor", "--json"],
         cwd=ROOT,
         env=os.environ | variables,
