@@ -17,7 +17,8 @@ Every entry of a result that is not enabled has a `reason_code` for programs and
 people. Codes are never renamed, and new ones may be added. A reason contains what is the case; if
 the status lasts, since when and what was tried last; and what you can do (`to do: ...`).
 
-*{WAITING}*: in interim results, for memberships that have no outcome yet. *…* stands for further
+*{WAITING}*: in interim results, for memberships that have no outcome yet; they are to be started
+again only if that run is over. *…* stands for further
 detail, usually the error message of AWS.
 """
 _SHOWN = {
@@ -30,6 +31,8 @@ _SHOWN = {
     "also": " (*…*)",
     "take_out": "*calls*",
     "fix": "fix what the last try says, and start again",
+    "again": "start again",
+    "and_again": ", and start again",
 }
 
 

@@ -240,7 +240,7 @@ def _cell(account: Account, target: Target, basis: _Basis) -> Cell:
     excluded = not_enrolled(account, target, basis.facts, basis.configuration)
     if excluded is not None:
         outcome, code, said = excluded
-        why = explain(code, Membership(account.id, target, account.mode), now, said)
+        why = explain(code, Membership(account.id, target, account.mode), said)
         return Cell(account.id, target, state_after(outcome), seen.raw, Action.STOP, why)
     if listing.problem is not None:
         return Cell(account.id, target, State.UNREAD, "", reason=listing.problem)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from functions.enrolment.account import Mode
 from functions.enrolment.automation import BY_POLICY, Automatic
-from functions.enrolment.explain import waiting_for
+from functions.enrolment.explain import why_ended
 from functions.enrolment.membership import UNSUCCESSFUL, Action, Outcome, Status, Verdict
 from functions.enrolment.reason import ReasonCode
 
@@ -109,7 +109,7 @@ def decide(membership: Membership, circumstances: Circumstances) -> Decision:
     if outcome is not None:
         awaited = circumstances.awaited.get(membership.account_id)
         outdated = _is_outdated(membership, circumstances)
-        reason = waiting_for(membership, circumstances.now, awaited, healed=outdated)
+        reason = why_ended(membership, awaited, healed=outdated)
         return Decision(Action.STOP, outcome, reason)
     return _act(membership, circumstances)
 

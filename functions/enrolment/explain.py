@@ -16,7 +16,7 @@ from functions.enrolment.membership import ENABLED, Action, Outcome, Status, Ver
 from functions.enrolment.reason import MEANINGS, Reason, ReasonCode
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.text import one_line, redact
-from functions.enrolment.times import duration, iso
+from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
     from functions.enrolment.errors import Permanent
@@ -32,6 +32,14 @@ _IF_MISSING = {
     Automatic.POLICY_UNKNOWN: ReasonCode.POLICY_UNREADABLE,
 }
 _ABOUT_AUTOMATION = frozenset({*_BY_AUTOMATION.values(), *_IF_MISSING.values()})
+# What to do last: a reason that is published while the run goes on is read later, too.
+_ENDED = {
+    True: {"again": "start again", "and_again": ", and start again"},
+    False: {
+        "again": "start again if this run is over",
+        "and_again": "; start again if this run is over",
+    },
+}
 _BY_STATUS = {
     Status.RESIGNED: ReasonCode.RESIGNED,
     Status.VERIFICATION_FAILED: ReasonCode.WRONG_EMAIL,
@@ -44,8 +52,14 @@ _BY_STATUS = {
 }
 
 
-def explain(code: ReasonCode, membership: Membership, now: float, said: str = "") -> Reason:
-    """The reason for one membership; ``said`` is further detail."""
+def explain(
+    code: ReasonCode, membership: Membership, said: str = "", *, ended: bool = True
+) -> Reason:
+    """The reason for one membership; ``said`` is further detail.
+
+    ``ended``: no run is working on it any more. The text holds for as long as it is stored: it has
+    times, and no durations.
+    """
     meaning = MEANINGS[code]
     target = membership.target
     names = {
@@ -58,29 +72,38 @@ def explain(code: ReasonCode, membership: Membership, now: float, said: str = ""
         "also": f" ({said})" if said else "",
         "take_out": _removal(membership),
         "fix": _fix(membership),
+        **_ENDED[ended],
     }
     parts = [meaning.what.format(**names)]
     if meaning.lasting:
         contained = "{said}" in meaning.what or "{also}" in meaning.what
-        parts += [_since(membership, now), _last_action(membership, said if contained else "")]
+        parts += [_since(membership), _last_action(membership, said if contained else "")]
     if meaning.remedy:
         parts.append(f"to do: {meaning.remedy.format(**names)}")
     # The text may quote the configuration or a service, and thereby an e-mail address.
     return Reason(code, redact("; ".join(filter(None, parts))))
 
 
-def waiting_for(
-    membership: Membership, now: float, awaited: Membership | None = None, *, healed: bool = False
-) -> Reason:
+def waiting_for(membership: Membership, awaited: Membership | None = None) -> Reason:
     """Why a membership that has no outcome yet is not Enabled.
 
     ``awaited`` is, for a target that comes after another one, the account's membership there.
-    ``healed``: facts looked up when the run began contradict the status.
+    """
+    code = _code(membership, awaited)
+    return explain(code, membership, _detail(code, membership, awaited), ended=False)
+
+
+def why_ended(
+    membership: Membership, awaited: Membership | None = None, *, healed: bool = False
+) -> Reason:
+    """The reason for a membership that a run ends because of its status.
+
+    ``awaited`` is as of ``waiting_for``. ``healed``: facts looked up when the run began contradict
+    the status.
     """
     code = _code(membership, awaited)
     contradiction = _contradicting_fact(code) if healed else ""
-    said = contradiction or _detail(code, membership, awaited, now)
-    return explain(code, membership, now, said)
+    return explain(code, membership, contradiction or _detail(code, membership, awaited))
 
 
 def as_found(code: ReasonCode, membership: Membership, awaited: Membership | None = None) -> Reason:
@@ -88,13 +111,13 @@ def as_found(code: ReasonCode, membership: Membership, awaited: Membership | Non
 
     ``awaited`` as in ``waiting_for``.
     """
-    said = _detail(code, membership, awaited, 0)
-    return explain(code, replace(membership, transitions=()), 0, said)
+    said = _detail(code, membership, awaited)
+    return explain(code, replace(membership, transitions=()), said)
 
 
-def refused(membership: Membership, answer: Answer, now: float) -> Reason:
+def refused(membership: Membership, answer: Answer) -> Reason:
     """The reason for a membership that a service's answer ends."""
-    return explain(answer.code or ReasonCode.REFUSED, membership, now, answer.text)
+    return explain(answer.code or ReasonCode.REFUSED, membership, answer.text)
 
 
 def reason_code_of(error: Permanent, region: str) -> ReasonCode:
@@ -123,14 +146,12 @@ def answer_of(attempt: Attempt) -> str:
             return answer.text
 
 
-def _detail(
-    code: ReasonCode, membership: Membership, awaited: Membership | None, now: float
-) -> str:
+def _detail(code: ReasonCode, membership: Membership, awaited: Membership | None) -> str:
     match code:
         case _ if membership.automation is not None and code in _ABOUT_AUTOMATION:
             return membership.automation.said
         case ReasonCode.GUARDDUTY | ReasonCode.PREREQUISITE if awaited is not None:
-            return _awaited_state(awaited, now)
+            return _awaited_state(awaited)
         case ReasonCode.DECLINED:
             transitions = reversed(membership.transitions)
             last = next(t for t in transitions if t.status != membership.raw)
@@ -213,10 +234,10 @@ def _volume(membership: Membership, awaited: Membership | None) -> ReasonCode:
     return ReasonCode.VOLUME_UNKNOWN
 
 
-def _awaited_state(awaited: Membership, now: float) -> str:
+def _awaited_state(awaited: Membership) -> str:
     """The outcome of the membership that comes first, or what it is waiting for."""
     word = str(awaited.outcome) if awaited.outcome is not None else "waits"
-    what, *_ = str(awaited.reason or waiting_for(awaited, now)).split("; ")
+    what, *_ = str(awaited.reason or waiting_for(awaited)).split("; ")
     return one_line(f"{word}: {what}", _LONGEST_QUOTE)
 
 
@@ -238,11 +259,10 @@ def _fix(membership: Membership) -> str:
     return "fix what the last try says, and start again"
 
 
-def _since(membership: Membership, now: float) -> str:
+def _since(membership: Membership) -> str:
     if not membership.transitions:
         return ""
-    at = membership.transitions[-1].at
-    return f"{membership.raw} since {iso(at, 'seconds')} ({duration(now - at)})"
+    return f"{membership.raw} since {iso(membership.transitions[-1].at, 'seconds')}"
 
 
 def _last_action(membership: Membership, said: str) -> str:

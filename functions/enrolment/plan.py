@@ -97,7 +97,7 @@ def make_plan(
             if ended is not None:
                 outcome, code, said = ended
                 membership = Membership(account.id, target, account.mode)
-                reason = explain(code, membership, now, said)
+                reason = explain(code, membership, said)
                 settled.append(membership.settled(outcome, reason, now))
     plan = Plan(accounts, targets, tuple(settled))
     return replace(plan, notes=tuple(_notes(plan, facts)))

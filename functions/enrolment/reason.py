@@ -85,8 +85,9 @@ class Meaning:
     Both are format strings. They may contain ``{service}``, ``{name}`` (the service's name in API
     calls), ``{prerequisite}`` (the service that comes before it), ``{region}``, ``{status}``,
     ``{said}`` (further detail, for example the service's own message), ``{also}`` (the same detail
-    in brackets, or nothing), ``{take_out}`` (the calls that remove a member) and ``{fix}`` (what to
-    do about the last action). ``outcomes`` are the outcomes that the reason occurs with, and
+    in brackets, or nothing), ``{take_out}`` (the calls that remove a member), ``{fix}`` (what to do
+    about the last action), and ``{again}`` or ``{and_again}`` (start again, while a run is working
+    on it only if that is over). ``outcomes`` are the outcomes that the reason occurs with, and
     ``WAITING``; a reason without any occurs only within another one. ``lasting``: the reason is
     followed by the time since which the status has lasted and by the last action.
     """
@@ -195,8 +196,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
             "{service} enables the account by its central configuration, and has not done so"
             " yet: {said}",
             "look at the policy's association with the account ({name}"
-            " GetConfigurationPolicyAssociation in the home Region); start again if this run is"
-            " over",
+            " GetConfigurationPolicyAssociation in the home Region){and_again}",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.POLICY_UNREADABLE: Meaning(
@@ -250,7 +250,7 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.NOT_ENABLED: Meaning(
             "{service} has not enabled the account",
-            "wait, or start again if this run is over",
+            "{again}",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.NOT_VERIFIED: Meaning(
@@ -271,14 +271,13 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.NOT_ACCEPTED: Meaning(
             "nobody has accepted the invitation",
-            "accept it in {region} of the account; start again if this run is over",
+            "accept it in {region} of the account{and_again}",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.ACCEPTANCE_FAILED: Meaning(
             "the invitation was not accepted, and Rollcall could not accept it through the member"
             " role",
-            "fix what the last try says, or accept it in {region} of the account; start again if"
-            " this run is over",
+            "fix what the last try says, or accept it in {region} of the account{and_again}",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.DECLINED: Meaning(
@@ -305,14 +304,13 @@ MEANINGS: Mapping[ReasonCode, Meaning] = MappingProxyType(
         ),
         ReasonCode.GUARDDUTY: Meaning(
             "Detective needs GuardDuty's data of the account. GuardDuty in {region} {said}",
-            "fix that; start again if this run is over",
+            "fix that{and_again}",
             outcomes=(*_FAILED_OR_LATE, WAITING),
         ),
         ReasonCode.VOLUME_UNKNOWN: Meaning(
             "Detective does not ingest the account's data{also}, usually because the account is not"
             " in GuardDuty",
-            "make sure that GuardDuty is enabled for it in {region}; start again if this run is"
-            " over",
+            "make sure that GuardDuty is enabled for it in {region}{and_again}",
             outcomes=_LATE_OR_WAITING,
         ),
         ReasonCode.VOLUME_TOO_HIGH: Meaning(

@@ -252,7 +252,7 @@ def decide_reconcile(
         again=again,
         shares=_shares((*gaps, *again), targets, settings) if verdict is Verdict.START else (),
         drift=tuple(_drift(gaps, earlier)),
-        waiting=tuple(_waiting(by_key, targets, rows, now)),
+        waiting=tuple(_waiting(by_key, targets, rows)),
         only_in_table=tuple(_only_in_table(by_key, strangers, earlier)),
         only_in_services=tuple(_only_in_services(found, rows)),
         outside=strangers,
@@ -306,7 +306,7 @@ def _gap(
         claim = Claim("", now, Mode.ORGANIZATION, joined_at=joined_at)
         holder = holders.get(row.onboarding_id)
         if standing(row, holder, claim, now) is Standing.IN_PROGRESS:
-            why = waiting_for(row, now)
+            why = waiting_for(row)
             return Gap(cell, Disposition.IN_PROGRESS, why, row.onboarding_id)
         if has_failed(row, cell, joined_at) and not settings.retry_failed:
             code = row.reason.code if row.reason is not None else None
@@ -419,7 +419,6 @@ def _waiting(
     cells: Mapping[MembershipKey, Cell],
     targets: Iterable[Target],
     rows: Mapping[MembershipKey, Membership],
-    now: float,
 ) -> Iterable[Waiting]:
     """The memberships that wait for people, unless the service lists them as Enabled by now."""
     read = frozenset(targets)
@@ -427,7 +426,7 @@ def _waiting(
         cell = cells.get(row.key)
         enabled = cell is not None and cell.state is State.ENABLED
         if row.target in read and row.transitions and not enabled:
-            yield Waiting(row, row.transitions[-1].at, waiting_for(row, now))
+            yield Waiting(row, row.transitions[-1].at, waiting_for(row))
 
 
 def _only_in_table(

@@ -179,7 +179,7 @@ def _left_out(gap: StoredGap, why: Mapping[str, str]) -> StoredGap:
         gap,
         action=str(Action.STOP),
         disposition=Disposition.NOTHING,
-        reason=explain(ReasonCode(why["reason_code"]), membership, 0, why["said"]),
+        reason=explain(ReasonCode(why["reason_code"]), membership, why["said"]),
         batch=None,
     )
 

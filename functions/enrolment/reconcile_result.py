@@ -157,7 +157,7 @@ class Reconciled:
         if self.outcome_of(gap) is not None:
             return replace(gap, reason=row.reason, run=row.onboarding_id)
         if row.outcome is None and row.onboarding_id == run:
-            return replace(gap, reason=waiting_for(row, self.at), run=run)
+            return replace(gap, reason=waiting_for(row), run=run)
         return replace(gap, run=run)
 
 

@@ -233,7 +233,7 @@ def _left_to(membership: Membership, now: float) -> Membership:
         said = f"{run} found it Enabled at {iso(membership.settled_at or now)}"
     else:
         said = f"{run} had this membership: {membership.outcome}: {membership.reason}"
-    reason = explain(ReasonCode.OTHER_RUN, membership, now, said)
+    reason = explain(ReasonCode.OTHER_RUN, membership, said)
     return replace(membership, attempts={}, transitions=(), transition_count=0).settled(
         Outcome.SKIPPED, reason, now
     )
@@ -243,7 +243,7 @@ def _reasons(result: Result) -> dict[MembershipKey, Reason | None]:
     """The reason of each membership; without an outcome, what it is waiting for."""
     known = {membership.key: membership for membership in (*result.memberships, *result.left)}
     return {
-        m.key: waiting_for(m, result.at, _awaited(m, known)) if m.outcome is None else m.reason
+        m.key: waiting_for(m, _awaited(m, known)) if m.outcome is None else m.reason
         for m in result.all
     }
 

@@ -226,9 +226,9 @@ def take_answers(
             continue
         membership = membership.answered(action, answer, now)
         if answer.verdict is Verdict.PERMANENT:
-            membership = membership.settled(Outcome.FAILED, refused(membership, answer, now), now)
+            membership = membership.settled(Outcome.FAILED, refused(membership, answer), now)
         elif answer.verdict is Verdict.OUT_OF_REACH:
-            membership = membership.settled(Outcome.SKIPPED, refused(membership, answer, now), now)
+            membership = membership.settled(Outcome.SKIPPED, refused(membership, answer), now)
         after.append(membership)
     return tuple(after)
 
@@ -265,7 +265,7 @@ def fail(
 ) -> tuple[Membership, ...]:
     """The memberships without an outcome, failed for one reason."""
     return tuple(
-        membership.settled(Outcome.FAILED, explain(code, membership, now, said), now)
+        membership.settled(Outcome.FAILED, explain(code, membership, said), now)
         for membership in memberships
         if membership.outcome is None
     )
@@ -314,7 +314,7 @@ def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Member
 def _skipped_in_dry_run(membership: Membership, action: Action, now: float) -> Membership:
     what = "wait" if action is Action.WAIT else str(action)
     said = f"{what} (now {membership.raw}{_by_itself(membership)})"
-    reason = explain(ReasonCode.DRY_RUN, membership, now, said)
+    reason = explain(ReasonCode.DRY_RUN, membership, said)
     return membership.settled(Outcome.SKIPPED, reason, now)
 
 

@@ -264,4 +264,4 @@ def _is_enabled(seen: Observation | None) -> bool:
 
 def _unread(target: Target, code: ReasonCode, error: Exception, now: float) -> Listing:
     nobody = Membership(AccountId(""), target, Mode.ORGANIZATION)
-    return Listing(target, problem=explain(code, nobody, now, str(error)), read_at=now)
+    return Listing(target, problem=explain(code, nobody, str(error)), read_at=now)

@@ -68,7 +68,7 @@ class Finding:
         if self.cell.state is State.ENABLED:
             return None
         if self.at_work and self.row is not None:
-            return waiting_for(self.row, self.now)
+            return waiting_for(self.row)
         if self.cell.reason is not None:
             return self.cell.reason
         row = self.row
@@ -106,11 +106,8 @@ def to_do(finding: Finding) -> str:
         run = f"run {run_id} is working on it (rollcall watch {run_id})"
         for when_over in ("; start again if this run is over", ", and start again"):
             remedy = remedy.removesuffix(when_over)
-        waits = not remedy or remedy.startswith(("wait, or ", "start again"))
+        waits = not remedy or remedy.startswith("start again")
         return f"nothing: {run}" if waits else f"{remedy}; {run}"
-    remedy = remedy.replace("wait, or start again if", "start again if")
-    remedy = remedy.replace("; start again if this run is over", ", and start again")
-    remedy = remedy.removesuffix(" if this run is over")
     if state is State.LEFT_OUT:
         return f"nothing, unless it is to be enabled: {remedy}" if remedy else "nothing"
     if state is State.UNREAD:

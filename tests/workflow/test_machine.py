@@ -197,7 +197,7 @@ def test_an_invitation_nobody_answers_times_out_and_says_so(rollcall: Rollcall) 
     assert record.outcome is Outcome.TIMED_OUT
     assert record.reason is not None
     assert record.reason.code is ReasonCode.NOT_ACCEPTED
-    assert "Invited since 2027-01-15T08:00:30Z (13 d 23 h)" in record.reason.text
+    assert "Invited since 2027-01-15T08:00:30Z;" in record.reason.text
     assert "last tried: invite at 2027-01-15T08:00:15Z: done" in record.reason.text
     assert rollcall.clock.now() - began < 14 * 86400 + 3600
 

@@ -31,7 +31,7 @@ ALL = [Target(s, r) for s in (SECURITYHUB, GUARDDUTY, DETECTIVE) for r in (HERE,
 GAP = Cell(ACCOUNT, TARGET, State.GAP, "Absent", Action.CREATE)
 DENIED = Reason(
     ReasonCode.ACCESS_DENIED,
-    "GetMembers: denied; Absent since 2027-01-15T08:00:00Z (9 s); last tried: create at"
+    "GetMembers: denied; Absent since 2027-01-15T08:00:00Z; last tried: create at"
     " 2027-01-15T08:00:00Z; to do: allow the call, and start again",
 )
 

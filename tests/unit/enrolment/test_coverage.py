@@ -262,7 +262,7 @@ def members(statuses: Mapping[AccountId, Status]) -> dict[AccountId, Observation
 def test_a_target_that_cannot_be_read_is_unread_and_not_a_gap() -> None:
     target = Target(registry.GUARDDUTY, "eu-west-1")
     membership = Membership(ACCOUNT, target, Mode.ORGANIZATION)
-    problem = explain(ReasonCode.ADMINISTRATOR_NOT_READY, membership, NOW, "no detector")
+    problem = explain(ReasonCode.ADMINISTRATOR_NOT_READY, membership, "no detector")
     listing = Listing(target, problem=problem)
 
     (cell,) = cells(organization(ACCOUNT), [listing], a_configuration(), NOW)

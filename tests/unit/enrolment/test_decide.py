@@ -230,7 +230,7 @@ def test_what_does_not_heal_times_out_in_the_services_own_words() -> None:
     assert decision.reason is not None
     assert decision.reason.code is ReasonCode.NOT_CREATED
     assert decision.reason.text == (
-        "the account could not be made a member; Absent since 2027-01-15T08:00:00Z (1 h);"
+        "the account could not be made a member; Absent since 2027-01-15T08:00:00Z;"
         " last tried: create at 2027-01-15T08:00:09Z: Internal error;"
         " to do: fix what the last try says, and start again"
     )
@@ -542,7 +542,7 @@ def test_a_timeout_gives_the_status_the_time_and_what_the_service_said_to_this_r
 
     assert decision.reason is not None
     assert decision.reason.code is ReasonCode.ACCEPTANCE_FAILED
-    assert "Invited since 2027-01-15T08:00:00Z (14 d)" in decision.reason.text
+    assert "Invited since 2027-01-15T08:00:00Z" in decision.reason.text
     assert "accept at 2027-01-15T08:00:00Z: not allowed to assume the member role" in (
         decision.reason.text
     )

@@ -300,7 +300,7 @@ ENDINGS = [
 
 def ended(membership: Membership, ending: tuple[Outcome, ReasonCode, str]) -> Membership:
     outcome, code, said = ending
-    return membership.settled(outcome, explain(code, membership, NOW, said), NOW)
+    return membership.settled(outcome, explain(code, membership, said), NOW)
 
 
 def test_the_largest_plan_fits_the_table_and_has_no_address_in_it() -> None:

@@ -15,7 +15,13 @@ from functions.enrolment.errors import (
     CredentialsRefused,
     ServiceRefused,
 )
-from functions.enrolment.explain import explain, reason_code_of, refused, waiting_for
+from functions.enrolment.explain import (
+    explain,
+    reason_code_of,
+    refused,
+    waiting_for,
+    why_ended,
+)
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import Target
@@ -61,7 +67,7 @@ def seen(*statuses: str, mode: Mode = INV) -> Membership:
 
 
 def code(membership: Membership, awaited: Membership | None = None) -> str:
-    return waiting_for(membership, NOW, awaited).code
+    return waiting_for(membership, awaited).code
 
 
 def test_every_status_but_enabled_has_its_code_in_either_mode() -> None:
@@ -114,8 +120,8 @@ def test_a_status_that_rollcall_does_not_know_is_not_one_that_could_not_be_read(
     unread = a_membership().seen(Observation(ACCOUNT, Status.UNKNOWN, "Unknown", "no rights"), NOW)
 
     assert (code(unknown), code(unread)) == ("unknown-status", "unreadable")
-    assert "GuardDuty reports the status Archived, which" in waiting_for(unknown, NOW).text
-    assert "whether the account is a member (no rights)" in waiting_for(unread, NOW).text
+    assert "GuardDuty reports the status Archived, which" in waiting_for(unknown).text
+    assert "whether the account is a member (no rights)" in waiting_for(unread).text
 
 
 GUARDDUTY = {
@@ -150,7 +156,7 @@ def test_detective_says_what_is_with_the_guardduty_that_it_needs(
         Status.ACCEPTED_BUT_DISABLED, detail="VOLUME_UNKNOWN", target=DETECTIVE
     )
 
-    reason = waiting_for(membership, NOW, GUARDDUTY[guardduty])
+    reason = waiting_for(membership, GUARDDUTY[guardduty])
 
     assert reason.code == expected
     assert text in reason.text
@@ -170,10 +176,10 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
         membership, Action.INVITE, Verdict.RETRY, text="Internal error", at=NOW + 3600
     )
 
-    assert waiting_for(membership, NOW + 5400) == Reason(
+    assert waiting_for(membership) == Reason(
         ReasonCode.NOT_INVITED,
         "the account was created as a member, but GuardDuty shows no invitation;"
-        " Created since 2027-01-15T08:00:00Z (1 h 30 min);"
+        " Created since 2027-01-15T08:00:00Z;"
         " last tried: invite at 2027-01-15T09:00:00Z: Internal error;"
         " to do: fix what the last try says, and start again",
     )
@@ -182,19 +188,42 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
 def test_a_reason_names_the_services_call_and_the_region() -> None:
     membership = a_membership(Status.RESIGNED, target=Target(registry.SECURITYHUB, "us-east-1"))
 
-    assert waiting_for(membership, NOW).text == (
+    assert waiting_for(membership).text == (
         "the member account left by itself, which Rollcall does not override; Resigned since"
-        " 2027-01-15T08:00:00Z (0 s); to do: ask its owner; remove the member"
+        " 2027-01-15T08:00:00Z; to do: ask its owner; remove the member"
         " (securityhub DisassociateMembers in us-east-1 of the administrator account), and start"
         " again"
     )
+
+
+@pytest.mark.parametrize(
+    ("membership", "while_it_waits", "once_it_ended"),
+    [
+        (
+            a_membership(Status.VERIFYING).seen(Observation(ACCOUNT, Status.CREATED, "C"), NOW),
+            "start again if this run is over",
+            "start again",
+        ),
+        (
+            seen("Created", "Invited"),
+            "accept it in eu-west-1 of the account; start again if this run is over",
+            "accept it in eu-west-1 of the account, and start again",
+        ),
+    ],
+    ids=["nothing else to do", "something to do first"],
+)
+def test_a_run_that_has_ended_is_not_spoken_of_as_if_it_might_go_on(
+    membership: Membership, while_it_waits: str, once_it_ended: str
+) -> None:
+    assert str(waiting_for(membership)).endswith(f"; to do: {while_it_waits}")
+    assert str(why_ended(membership)).endswith(f"; to do: {once_it_ended}")
 
 
 def test_a_declined_invitation_says_when_the_last_one_was_there() -> None:
     membership = seen("Invited", "Absent", "Invited", "Absent")
 
     assert "deleted the member (Invited from 2027-01-15T10:00:00Z); Absent since" in str(
-        waiting_for(membership, NOW)
+        waiting_for(membership)
     )
 
 
@@ -214,7 +243,7 @@ def test_the_last_try_is_told_with_what_came_of_it(
 ) -> None:
     membership = tried(a_membership(Status.ABSENT), Action.CREATE, verdict, text=text)
 
-    assert f"; last tried: {told}" in waiting_for(membership, NOW).text
+    assert f"; last tried: {told}" in waiting_for(membership).text
 
 
 def test_what_only_an_earlier_run_tried_is_not_told() -> None:
@@ -223,7 +252,7 @@ def test_what_only_an_earlier_run_tried_is_not_told() -> None:
         Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW
     )
 
-    assert "last tried" not in waiting_for(membership, NOW).text
+    assert "last tried" not in waiting_for(membership).text
 
 
 def test_an_answer_that_ends_a_membership_is_told_once() -> None:
@@ -231,10 +260,10 @@ def test_an_answer_that_ends_a_membership_is_told_once() -> None:
     membership = a_membership(Status.ABSENT).begun(Action.CREATE, NOW)
     membership = membership.answered(Action.CREATE, answer, NOW)
 
-    assert refused(membership, answer, NOW) == Reason(
+    assert refused(membership, answer) == Reason(
         ReasonCode.MEMBER_LIMIT,
         "the administrator has reached the limit of GuardDuty on members or data volume: the quota"
-        " is 5000; Absent since 2027-01-15T08:00:00Z (0 s);"
+        " is 5000; Absent since 2027-01-15T08:00:00Z;"
         " last tried: create at 2027-01-15T08:00:00Z;"
         " to do: raise the quota or delete members, and start again",
     )
@@ -258,19 +287,19 @@ def test_whatever_ends_a_membership_the_words_of_the_service_are_told_once(
     membership = a_membership(Status.ABSENT).begun(Action.CREATE, NOW)
     membership = membership.answered(Action.CREATE, answer, NOW)
 
-    text = f" {refused(membership, answer, NOW)}"
+    text = f" {refused(membership, answer)}"
 
     assert text.count("The words.") == 1
 
 
 def test_an_answer_that_ends_a_membership_without_a_code_is_a_refusal() -> None:
-    assert refused(a_membership(), Answer(Verdict.PERMANENT, "no"), NOW).code == "refused"
+    assert refused(a_membership(), Answer(Verdict.PERMANENT, "no")).code == "refused"
 
 
 def test_what_does_not_last_says_neither_since_when_nor_what_was_tried() -> None:
     membership = tried(a_membership(Status.ABSENT), Action.CREATE)
 
-    reason = explain(ReasonCode.OUT_OF_SCOPE, membership, NOW, "the configuration excludes it")
+    reason = explain(ReasonCode.OUT_OF_SCOPE, membership, "the configuration excludes it")
 
     assert reason.text == (
         "out of scope: the configuration excludes it; to do: change the configuration's scope if"
@@ -284,12 +313,12 @@ def test_no_reason_tells_an_address(code: ReasonCode, email: str, text: str) -> 
     membership = a_membership(Status.ABSENT, detail=said)
     membership = tried(membership, Action.CREATE, Verdict.UNKNOWN, text=f"for {email}")
 
-    assert email not in explain(code, membership, NOW, said).text
-    assert email not in waiting_for(membership, NOW, membership).text
+    assert email not in explain(code, membership, said).text
+    assert email not in waiting_for(membership, membership).text
 
 
 def test_an_address_is_left_out_and_the_rest_stays() -> None:
-    reason = explain(ReasonCode.REFUSED, a_membership(), NOW, f"<{EMAIL}> is not right")
+    reason = explain(ReasonCode.REFUSED, a_membership(), f"<{EMAIL}> is not right")
 
     assert reason.text.startswith("the service refused the request: <(e-mail)> is not right; ")
 

@@ -61,6 +61,7 @@ CODES = {
 }
 NAMES = {
     *("service", "name", "prerequisite", "region", "status", "said", "also", "take_out", "fix"),
+    *("again", "and_again"),
 }
 # There is nothing to be done, or it is said with the rest.
 WITHOUT_REMEDY = {

@@ -193,7 +193,7 @@ def test_only_what_this_run_did_is_told_and_how_many_transitions_are_not() -> No
 
 def test_no_address_is_told_that_a_reason_quotes() -> None:
     said = "the configuration excludes the tag owner=a@b.example"
-    quoting = explain(ReasonCode.OUT_OF_SCOPE, SKIPPED, NOW, said)
+    quoting = explain(ReasonCode.OUT_OF_SCOPE, SKIPPED, said)
     told = a_result(replace(SKIPPED, reason=quoting))
 
     assert "the tag owner=(e-mail)" in result_text(told)

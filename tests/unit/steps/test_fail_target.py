@@ -35,7 +35,7 @@ def test_what_is_open_ends_with_the_reason_and_the_loop_stops() -> None:
     reason = Reason(
         ReasonCode.STEP_FAILED,
         "a step of Rollcall failed: Lambda.Unknown: out of memory; Absent since"
-        " 2027-01-15T08:00:00Z (30 s); to do: start again",
+        " 2027-01-15T08:00:00Z; to do: start again",
     )
     failed = replace(ABSENT, revision=1).settled(Outcome.FAILED, reason, LATER)
     assert rows(wiring) == {ACCOUNT: replace(failed, revision=2), OTHER: replace(ended, revision=1)}

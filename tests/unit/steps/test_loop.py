@@ -129,7 +129,7 @@ def test_an_account_that_the_service_refuses_does_not_spoil_the_batch() -> None:
         Outcome.FAILED,
         Reason(
             ReasonCode.REFUSED,
-            f"the service refused the request: {REFUSAL}; Absent since 2027-01-15T08:00:00Z (30 s);"
+            f"the service refused the request: {REFUSAL}; Absent since 2027-01-15T08:00:00Z;"
             " last tried: create at 2027-01-15T08:00:30Z;"
             " to do: fix the cause it names, and start again",
         ),

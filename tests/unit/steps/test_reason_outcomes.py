@@ -182,7 +182,7 @@ def while_waiting() -> Iterator[Seen]:
             if membership.automation and membership.automation.kind in ended_at_once:
                 continue
             if is_slow(membership) and membership.detail != "VOLUME_TOO_HIGH":
-                yield waiting_for(membership, NOW, awaited).code, WAITING
+                yield waiting_for(membership, awaited).code, WAITING
 
 
 def by_another_run() -> Iterator[Seen]:
