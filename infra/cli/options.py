@@ -13,6 +13,7 @@ from functions.enrolment.account import is_account_id
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.text import one_line
 from functions.intake.reconciled import is_name
+from infra.cli.words import check_word
 from infra.names import DEFAULT, a_deployment_name
 
 if TYPE_CHECKING:
@@ -35,6 +36,14 @@ def _checked_accounts(ids: list[str] | None) -> list[str] | None:
     for account in ids or ():
         checked_account(account)
     return ids
+
+
+def _lower(word: str | None) -> str | None:
+    return word if word is None else word.lower()
+
+
+def _all_lower(words: list[str] | None) -> list[str] | None:
+    return words if words is None else [word.lower() for word in words]
 
 
 def checked_account(account: str) -> str:
@@ -82,6 +91,7 @@ HomeRegion = Annotated[
     Option(
         "--home-region",
         metavar="REGION",
+        callback=_lower,
         help="The Region that Rollcall is deployed to. Default: that of your AWS settings.",
     ),
 ]
@@ -103,10 +113,12 @@ Accounts = Annotated[
     ),
 ]
 Services = Annotated[
-    list[str] | None, Option("--service", metavar="NAME", help="Only this service. Repeatable.")
+    list[str] | None,
+    Option("--service", metavar="NAME", callback=_all_lower, help="Only this service. Repeatable."),
 ]
 Regions = Annotated[
-    list[str] | None, Option("--region", metavar="REGION", help="Only this Region. Repeatable.")
+    list[str] | None,
+    Option("--region", metavar="REGION", callback=_all_lower, help="Only this Region. Repeatable."),
 ]
 Units = Annotated[
     list[str] | None,
@@ -122,7 +134,8 @@ ConfigFile = Annotated[
     Option(
         "--config",
         metavar="FILE",
-        help="Take the configuration of this cdk.json, whether it is deployed or not.",
+        help="Take the configuration of this cdk.json, whether it is deployed or not. Not with"
+        " --name and --home-region.",
     ),
 ]
 PageFile = Annotated[
@@ -155,8 +168,7 @@ class Wanted:
             ("--region", self.regions, {target.region for target in known}),
         ):
             for word in words:
-                if word not in takes:
-                    raise InvalidInput(option, f"takes one of {', '.join(sorted(takes))}")
+                check_word(option, word, takes)
         chosen = [
             target
             for target in known

@@ -12,6 +12,7 @@ from functions.enrolment.coverage import State, cells, coverage, strangers
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.reconcile import Disposition, Settings, decide_reconcile
 from functions.enrolment.text import one_line, redact
+from infra.cli.words import but_not
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -158,7 +159,7 @@ def selected(
             raise InvalidInput(
                 "--ou",
                 "takes the id of an organisational unit with accounts, or the beginning of a path,"
-                f" not {one_line(unit, _LONGEST_NAME)}",
+                f" {but_not(unit, units_of(directory.values()))}",
             )
     return tuple(
         account
@@ -166,6 +167,12 @@ def selected(
         if (not wanted or account.id in wanted)
         and (not below or any(account.is_in(unit) for unit in below))
     )
+
+
+def units_of(accounts: Iterable[OrganizationAccount]) -> set[str]:
+    """The ids of the roots and organisational units above the accounts."""
+    parts = {part for account in accounts for part in account.unit.split("/")}
+    return {part for part in parts if part.startswith(("r-", "ou-"))}
 
 
 def make_report(

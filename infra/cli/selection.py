@@ -22,8 +22,10 @@ from functions.enrolment.request import RequestedAccount
 from functions.enrolment.text import one_line
 from functions.intake.manual import an_account
 from functions.services.survey import Chosen
+from infra.cli.report import units_of
 from infra.cli.report_documents import COLUMNS as REPORT_COLUMNS
 from infra.cli.survey import number
+from infra.cli.words import but_not
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -175,7 +177,10 @@ def select(selection: Selection, directory: Directory) -> Selected:
         wanted = is_below(selection.unit)
         found = [account for account in directory.accounts() if wanted(account)]
         if not found:
-            raise InvalidInput("--ou", f"takes a unit with accounts; {selection.unit} has none")
+            units = units_of(directory.accounts())
+            raise InvalidInput(
+                "--ou", f"takes a unit with accounts, {but_not(selection.unit, units)}"
+            )
         accounts = tuple(RequestedAccount(account.id) for account in found)
         return Selected(accounts, Chosen({account.id: account for account in found}))
     ids = [account.id for account in selection.accounts]
@@ -221,7 +226,9 @@ def _named(ids: Iterable[str]) -> tuple[RequestedAccount, ...]:
 def _checked_unit(unit: str) -> str:
     if not _UNIT.fullmatch(unit) and not _PATH.fullmatch(unit):
         raise InvalidInput(
-            "--ou", "takes an id such as ou-ab12-cdefgh34, or a path that begins with o-"
+            "--ou",
+            "takes an id such as ou-ab12-cdefgh34, or a path that begins with o-,"
+            f" not {one_line(unit, 80)}",
         )
     return unit
 

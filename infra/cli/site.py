@@ -8,24 +8,26 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
 from functions.aws.calls import CLIENT_CONFIG, calling
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId
-from functions.enrolment.errors import InvalidInput
+from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.services.registry import SERVICES
 from functions.steps.wiring import Wiring
 from infra.cli.stack import NotDeployed, stack_outputs
+from infra.cli.words import but_not, nearest
 from infra.config import read_config
-from infra.names import Names
+from infra.names import DEFAULT, Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from functions.enrolment.configuration import Configuration
+    from infra.config import DeploymentConfig
 
 # What reading a deployment calls.
 ACTIONS = ("cloudformation:DescribeStacks", "lambda:GetFunctionConfiguration")
@@ -71,7 +73,10 @@ def site_of(
     """
     session = boto3.Session(profile_name=profile, region_name=region)
     if cdk_json is not None:
-        return configured_site(session, Names(name), cdk_json)
+        for option, is_given in (("--name", name != DEFAULT), ("--home-region", bool(region))):
+            if is_given:
+                raise InvalidInput(option, "is not taken with --config: the file has it")
+        return configured_site(session, cdk_json)
     return deployed_site(session, Names(name))
 
 
@@ -91,22 +96,40 @@ def deployed_site(session: boto3.Session, names: Names) -> Site:
     return Site(names, _wiring(session, settings, session.region_name), outputs)
 
 
-def configured_site(session: boto3.Session, names: Names, cdk_json: Path) -> Site:
+def configured_site(session: boto3.Session, cdk_json: Path) -> Site:
     """What a file configures, whether it is deployed or not.
 
     Raises:
-        InvalidInput: there is no such file, or its configuration is invalid.
+        InvalidInput: there is no such file, its configuration is invalid, or the credentials are
+            not those of its administrator account.
         RollcallError: STS refused the call.
         BotoCoreError: there are no credentials or no connection.
     """
-    configuration = _configuration_in(cdk_json)
+    config = config_in(cdk_json)
+    configuration, organization = config.configuration, config.organization
     region = configuration.regions[0]
+    caller = _caller(session, region)
+    if organization is not None and caller != organization.administrator_account:
+        raise InvalidInput(
+            "--profile",
+            f"takes credentials of {organization.administrator_account}, the administrator account"
+            f" in {cdk_json}, not of {caller}",
+        )
+    partition = session.get_partition_for_region(region)
+    settings = Settings(caller, partition, configuration)
+    return Site(config.names, _wiring(session, settings, region))
+
+
+def _caller(session: boto3.Session, region: str) -> AccountId:
+    """The account of the credentials.
+
+    Raises:
+        RollcallError: STS refused the call.
+        BotoCoreError: there are no credentials or no connection.
+    """
     sts: Any = session.client("sts", region_name=region, config=CLIENT_CONFIG)
     with calling("STS", "GetCallerIdentity"):
-        caller = sts.get_caller_identity()
-    partition = session.get_partition_for_region(region)
-    settings = Settings(AccountId(caller["Account"]), partition, configuration)
-    return Site(names, _wiring(session, settings, region))
+        return AccountId(sts.get_caller_identity()["Account"])
 
 
 def _wiring(session: boto3.Session, settings: Settings, home_region: str) -> Wiring:
@@ -117,21 +140,61 @@ def _outputs(session: boto3.Session, names: Names) -> dict[str, str]:
     cloudformation: Any = session.client("cloudformation", config=CLIENT_CONFIG)
     try:
         return stack_outputs(cloudformation, names.stack, *_WANTED)
+    except EndpointConnectionError:
+        if _is_known(session):
+            raise
+        known = _regions(session)
+        raise InvalidInput(
+            "--home-region", f"takes a Region of AWS, {but_not(session.region_name, known)}"
+        ) from None
     except ClientError as error:
         if "does not exist" not in str(error):
             raise
+        guess = "" if _is_known(session) else nearest(session.region_name, _regions(session))
         raise NotDeployed(
-            f"there is no stack {names.stack} in {session.region_name} with these credentials; to"
-            " do: give --profile and --home-region of the deployment (and --name, if it has one),"
-            " or deploy it"
+            f"there is no stack {names.stack} in {session.region_name}{guess} of"
+            f" {_whose(session)}; to do: give --profile and --home-region of the deployment (and"
+            " --name, if it has one), or deploy it"
         ) from error
 
 
-def _configuration_in(path: Path) -> Configuration:
+def _whose(session: boto3.Session) -> str:
     try:
-        context = json.loads(path.read_text())["context"]["rollcall"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return f"account {_caller(session, session.region_name)}"
+    except (RollcallError, BotoCoreError):
+        return "the account of these credentials"
+
+
+def _is_known(session: boto3.Session) -> bool:
+    """Whether botocore knows the Region; it does not know those that are newer than it."""
+    return session.region_name in _regions(session)
+
+
+def _regions(session: boto3.Session) -> list[str]:
+    return [
+        region
+        for partition in session.get_available_partitions()
+        for region in session.get_available_regions("cloudformation", partition)
+    ]
+
+
+def config_in(path: Path) -> DeploymentConfig:
+    """The configuration in a cdk.json, for the option ``--config``.
+
+    Raises:
+        InvalidInput: there is no such file, it has no configuration, or an invalid one.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        beside = [each.name for each in path.parent.glob("*.json")]
         raise InvalidInput(
-            "--config", f"takes a cdk.json with context.rollcall, not {path} ({error!r})"
+            "--config",
+            f"takes a file that can be read: {path}: {error.strerror}{nearest(path.name, beside)}",
         ) from None
-    return read_config(context).configuration
+    except ValueError as error:
+        raise InvalidInput("--config", f"takes a file of JSON, not {path}: {error}") from None
+    context = document.get("context") if isinstance(document, dict) else None
+    if not isinstance(context, dict) or "rollcall" not in context:
+        raise InvalidInput("--config", f"takes a cdk.json with context.rollcall; {path} has none")
+    return read_config(context["rollcall"])

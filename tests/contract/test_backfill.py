@@ -32,7 +32,6 @@ from infra.cli.local.scenarios import (
 )
 from infra.cli.site import configured_site
 from infra.local.process import local_aws
-from infra.names import Names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +53,7 @@ def before(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list
         cdk_json = folder / "cdk.json"
         context = {"rollcall": scenario.configuration(organization)}
         cdk_json.write_text(json.dumps({"context": context}))
-        site = configured_site(aws.session(ADMINISTRATOR, HOME_REGION), Names(), cdk_json)
+        site = configured_site(aws.session(ADMINISTRATOR, HOME_REGION), cdk_json)
         printed = io.StringIO()
         nowhere = Deployment("", "", "", "", Path())
         console = Console(file=printed, soft_wrap=True)

@@ -33,12 +33,17 @@ class User:
         }
         self._config = config
 
-    def status(self, *arguments: str) -> tuple[int, str, str]:
-        command = [sys.executable, "-m", "infra.cli", "status", "--config", str(self._config)]
+    def status(
+        self, *arguments: str, config: str | None = None, account: str | None = None
+    ) -> tuple[int, str, str]:
+        """``status`` with a configuration, by default the user's, and with an account's key."""
+        command = [sys.executable, "-m", "infra.cli", "status"]
+        file = str(self._config) if config is None else config
+        own = {"AWS_ACCESS_KEY_ID": account} if account else {}
         done = subprocess.run(  # noqa: S603  # our own command
-            [*command, *arguments],
+            [*command, *(["--config", file] if file else []), *arguments],
             cwd=ROOT,
-            env=self._environment,
+            env=self._environment | own,
             capture_output=True,
             text=True,
             check=False,
@@ -142,9 +147,10 @@ def test_policy_types_that_stop_auto_enable_are_noted(
     [
         (("--account", "4"), "takes an account id of 12 digits"),
         (("--account", "999999999998"), "--account: takes accounts of the organisation"),
-        (("--service", "macie2"), "--service: takes one of detective, guardduty, securityhub"),
-        (("--region", "eu-west-9"), "--region: takes one of eu-west-1, us-east-1"),
-        (("--config", "nowhere.json"), "--config: takes a cdk.json with context.rollcall"),
+        (("--service", "macie2"), "takes one of detective, guardduty, securityhub, not macie2"),
+        (("--region", "us-esat-1"), "us-east-1, not us-esat-1 (did you mean us-east-1?)"),
+        (("--name", "Trial"), "--name: is not taken with --config"),
+        (("--home-region", "us-east-1"), "--home-region: is not taken with --config"),
         (("--profile", "nobody"), "nobody"),
     ],
 )
@@ -156,3 +162,62 @@ def test_what_is_not_valid_is_refused_in_one_line(
     assert (status, output) == (2, "")
     assert len(errors.splitlines()) == 1
     assert message in errors
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (
+            "cdk.jsn",
+            "that can be read: cdk.jsn: No such file or directory (did you mean cdk.json?)",
+        ),
+        ("package.json", "takes a cdk.json with context.rollcall; package.json has none"),
+        ("README.md", "takes a file of JSON, not README.md: Expecting value: line 1 column 1"),
+    ],
+    ids=["no file", "another file", "no JSON"],
+)
+def test_a_file_that_configures_nothing_is_told_in_plain_words(
+    user: User, config: str, message: str
+) -> None:
+    status, output, errors = user.status(config=config)
+
+    assert (status, output) == (2, "")
+    assert len(errors.splitlines()) == 1
+    assert "--config: takes a " in errors
+    assert message in errors
+
+
+def test_a_region_is_taken_in_any_case(user: User, accounts: dict[str, str]) -> None:
+    _, output, _ = user.status("--account", accounts["enabled"], "--region", "US-EAST-1")
+
+    assert {line.split()[-4] for line in output.splitlines()[3:6]} == {"us-east-1"}
+
+
+def test_where_there_is_no_stack_the_account_is_told_and_a_region_that_may_be_meant(
+    user: User, accounts: dict[str, str]
+) -> None:
+    _, _, errors = user.status("--home-region", "eu-wset-1", config="")
+
+    administrator = accounts["administrator"]
+    assert (
+        f"no stack Rollcall in eu-wset-1 (did you mean eu-west-1?) of account {administrator}; to"
+        " do: give --profile"
+    ) in errors
+
+
+def test_another_account_than_the_configured_administrator_is_refused_before_anything_is_read(
+    user: User, accounts: dict[str, str], tmp_path: Path
+) -> None:
+    management, administrator = accounts["management"], accounts["administrator"]
+    organization = {"management_account": management, "administrator_account": administrator}
+    rollcall = {"regions": REGIONS, "organization": organization | {"home_region": REGIONS[0]}}
+    file = tmp_path / "cdk.json"
+    file.write_text(json.dumps({"context": {"rollcall": rollcall}}))
+
+    status, output, errors = user.status(config=str(file), account=management)
+    _, read, _ = user.status("--service", "guardduty", config=str(file))
+
+    assert (status, output) == (2, "")
+    assert f"--profile: takes credentials of {administrator}, the administrator account" in errors
+    assert errors.endswith(f", not of {management}\n")
+    assert read.startswith("4 accounts")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from dataclasses import replace
 from functools import cached_property
@@ -43,7 +42,7 @@ from infra.cli.doctor.samples import samples_of
 from infra.cli.doctor.services import judge_services, read_services
 from infra.cli.doctor.standing import read_standings
 from infra.cli.doctor.trails import judge_trails, read_trails
-from infra.config import read_config
+from infra.cli.site import config_in
 from infra.organization import OrganizationConfig, organizations_region, wanted_patterns
 
 if TYPE_CHECKING:
@@ -285,8 +284,6 @@ def _recorded(
 
 def _config(path: Path) -> DeploymentConfig | InvalidInput:
     try:
-        return read_config(json.loads(path.read_text())["context"]["rollcall"])
+        return config_in(path)
     except InvalidInput as error:
         return error
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        return InvalidInput("--config", f"takes a cdk.json with context.rollcall ({error!r})")

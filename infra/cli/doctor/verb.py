@@ -95,14 +95,14 @@ def run(
         ),
     ] = False,
     days: Annotated[
-        int,
+        int | None,
         Option(
             metavar="NUMBER",
             min=1,
             max=MOST_DAYS,
-            help="Rehearse the events of so many days, 1 to 90.",
+            help=f"Rehearse the events of so many days. Default: {MOST_DAYS}, the most.",
         ),
-    ] = MOST_DAYS,
+    ] = None,
     save: Annotated[
         Path | None,
         Option(
@@ -142,8 +142,10 @@ def run(
     Exit status 0: nothing failed; 1: a finding is fail; 2: nothing was checked, because an argument
     is invalid, Rollcall is not deployed there, or AWS refused a call.
     """
-    if save is not None and not rehearse:
-        raise InvalidInput("--save", "takes a file only with --rehearse")
+    for option, given in (("--save", save), ("--days", days)):
+        if given is not None and not rehearse:
+            raise InvalidInput(option, "is taken only with --rehearse")
+    days = days or MOST_DAYS
     site = site_of(profile, home_region, name)
     wanted = Wanted(tuple(service or ()), tuple(region or ()))
     targets = wanted.among(site.configuration.targets)

@@ -246,7 +246,8 @@ def test_without_a_terminal_a_finding_is_one_line_with_its_command(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--save", "x.json"), "--save: takes a file only with --rehearse"),
+        (("--save", "x.json"), "--save: is taken only with --rehearse"),
+        (("--days", "7"), "--days: is taken only with --rehearse"),
         (("--rehearse",), f"a profile of {MANAGEMENT}, the management account, that may call"),
         (("--rehearse", "--days", "91"), "--days"),
         ((*MANAGER, "--rehearse", "--save", "/nowhere/x"), "--save: takes a file that can"),
