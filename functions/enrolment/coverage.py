@@ -59,8 +59,9 @@ class Listing:
     An account that is not listed is no member. ``automations`` are what the service does by itself
     about accounts that are not Enabled, as far as it was read. ``resource`` is the administrator's
     (``SecurityService``), None if unknown. ``problem`` says why the target could not be read, and
-    nothing else is known of it then. ``read_at`` (epoch seconds) is when reading it began: what has
-    changed since may be missing. It is None in documents of earlier versions.
+    nothing else is known of accounts of the organisation then. ``read_at`` (epoch seconds) is when
+    reading it began: what has changed since may be missing. It is None in documents of earlier
+    versions.
     """
 
     target: Target
@@ -238,7 +239,8 @@ def _cell(account: Account, target: Target, basis: _Basis) -> Cell:
     listing, circumstances = basis.listings[target], basis.circumstances
     now, seen = circumstances.now, listing.observation(account.id)
     excluded = not_enrolled(account, target, basis.facts, basis.configuration)
-    if excluded is not None:
+    unread = listing.problem is not None
+    if excluded is not None and not (unread and excluded[0] is Outcome.FAILED):
         outcome, code, said = excluded
         why = explain(code, Membership(account.id, target, account.mode), said)
         return Cell(account.id, target, state_after(outcome), seen.raw, Action.STOP, why)

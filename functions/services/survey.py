@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from functions.enrolment.account import MOST_ACCOUNTS, AccountId, AccountState, Mode
-from functions.enrolment.automation import unreadable, without_auto_enable
+from functions.enrolment.automation import Automatic, unreadable, without_auto_enable
 from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.errors import Permanent, Retryable
 from functions.enrolment.explain import explain, reason_code_of
@@ -66,9 +66,10 @@ def make_survey(
 
     Of ``chosen`` accounts, if given, only their own memberships are read.
 
-    A target that cannot be read has its ``problem`` in its listing. Enabled Regions are looked up
-    for ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has
-    tags. Both take one call for each account, which is most of a large survey. So they come before
+    A target that cannot be read has its ``problem`` in its listing, and in a survey of the whole
+    organisation also one at which another account administers it. Enabled Regions are looked up for
+    ACTIVE accounts that lack a membership in an opt-in Region, and tags where the scope has tags.
+    Both take one call for each account, which is most of a large survey. So they come before
     what ages sooner: after them the other targets are listed, and those once more that were listed
     over ``FRESH_SECONDS`` before.
 
@@ -135,6 +136,8 @@ def make_survey(
         tags=tags,
     )
     listings = tuple(listed[target] for target in targets if target in listed)
+    if chosen is None:
+        listings = tuple(_as_delegated(listing, facts) for listing in listings)
     return Survey(facts, listings, tuple(_policy_notes(asked, types)), finished)
 
 
@@ -173,6 +176,25 @@ def _accounts(
     if chosen is None:
         return {account.id: account for account in directory.accounts()}, None
     return chosen.inside, (*chosen.inside, *chosen.outside)
+
+
+def _as_delegated(listing: Listing, facts: Facts) -> Listing:
+    """The listing; with a problem if another account administers the organisation there.
+
+    What accounts of the organisation are there is known to that account only. Of others, the
+    members of this one are known.
+    """
+    target = listing.target
+    said = "" if facts.delegated.get(target.service, True) else facts.administrator_id
+    for automation in listing.automations.values():
+        if automation.kind is Automatic.NOT_DELEGATED:
+            said = automation.said
+    if not said or listing.problem is not None:
+        return listing
+    outsiders = {a: seen for a, seen in listing.members.items() if a not in facts.directory}
+    nobody = Membership(AccountId(""), target, Mode.ORGANIZATION)
+    problem = explain(ReasonCode.NOT_DELEGATED, nobody, said)
+    return replace(listing, members=outsiders, automations={}, problem=problem)
 
 
 def _named(

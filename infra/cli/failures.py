@@ -69,3 +69,9 @@ def _to_do(error: Exception) -> str:
         return "check the credentials, and that the account has enabled the Region"
     action = denied_action(error)
     return allow(action) if action else ""
+
+
+def to_allow(text: str) -> str:
+    """What the operator is to do about a call that was denied to them, according to AWS's text."""
+    denied = _DENIED.search(text)
+    return allow(denied[1] if denied else "your credentials to make the call")

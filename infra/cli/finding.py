@@ -32,7 +32,7 @@ _WOULD = {
     Action.RESTART: "start monitoring the member again",
     Action.WAIT: "wait for the service",
 }
-_NEW_RUN = "start a run"
+_NEW_RUN, _AGAIN = "start a run", "start again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def to_do(finding: Finding) -> str:
         run = f"run {run_id} is working on it (rollcall watch {run_id})"
         for when_over in ("; start again if this run is over", ", and start again"):
             remedy = remedy.removesuffix(when_over)
-        waits = not remedy or remedy.startswith("start again")
+        waits = not remedy or remedy.startswith(_AGAIN)
         return f"nothing: {run}" if waits else f"{remedy}; {run}"
     if state is State.LEFT_OUT:
         return f"nothing, unless it is to be enabled: {remedy}" if remedy else "nothing"
@@ -128,6 +128,8 @@ def commands(finding: Finding, targets: Iterable[Target]) -> Iterator[str]:
     says_again = "start again" in to_do(finding) or _NEW_RUN in to_do(finding)
     if finding.at_work or finding.cell.state is State.UNREAD or not says_again:
         return
+    if finding.cell.action is Action.STOP and remedy_of(str(finding.reason)).startswith(_AGAIN):
+        return  # a run would end it again: there is nothing to do first
     services: dict[str, list[str]] = {}
     for target in sorted(targets):
         services.setdefault(target.region, []).append(str(target.service))

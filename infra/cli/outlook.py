@@ -22,12 +22,13 @@ from infra.cli.planning import (
     outlook_of_named,
 )
 from infra.cli.selection import select
-from infra.cli.story import what_of
+from infra.cli.story import beneath, what_of
 from infra.cli.survey import (
     CHOSEN_ACTIONS,
     ORGANIZATION_ACTIONS,
     number,
     offered_targets,
+    remedies,
     survey,
 )
 
@@ -133,13 +134,15 @@ def shown(
         yield ""
         for each in sorted(told, key=lambda each: each.account_id):
             name = f"{each.account_id}  {_name(each.target, outlook)}"
-            yield from _hanging(name + _said(each), width, len(name))
+            yield from _record(name, _said(each), width)
     yield ""
     yield from _hanging(summary(outlook), width)
     if left := _left_alone(outlook):
         yield from _hanging(left, width)
     if outlook.runs:
         yield from _hanging(_estimated(outlook, configuration), width)
+    for text in remedies(outlook.unread):
+        yield from _hanging(text, width)
     for note in outlook.notes:
         yield from _hanging(f"Note: {note}.", width)
 
@@ -238,7 +241,7 @@ def _by_target(outlook: Outlook, width: int) -> Iterator[str]:
     for listing in outlook.listings:
         name = _name(listing.target, outlook)
         said = _counted(listing, by_target.get(listing.target, []), outlook)
-        yield from _hanging(name + said, width, len(name))
+        yield from _record(name, said, width)
 
 
 def _name(target: Target, outlook: Outlook) -> str:
@@ -316,14 +319,21 @@ def _estimated(outlook: Outlook, configuration: Configuration) -> str:
     )
 
 
-def _hanging(text: str, width: int, indent: int = _HANGING) -> list[str]:
+def _record(name: str, said: str, width: int) -> list[str]:
+    """What is said of a place in columns: beside it if it fits, else below."""
+    if len(name + said) <= width:
+        return [name + said]
+    return [name.rstrip(), *beneath(said, width)]
+
+
+def _hanging(text: str, width: int) -> list[str]:
     """Text wrapped with a hanging indent."""
     if width >= sys.maxsize:
         return [text]
     return textwrap.wrap(
         text,
-        max(width, indent + 20),
-        subsequent_indent=" " * indent,
+        max(width, 40),
+        subsequent_indent=" " * _HANGING,
         break_long_words=False,
         break_on_hyphens=False,
         drop_whitespace=True,

@@ -40,12 +40,12 @@ def report_document(report: Report) -> dict[str, Any]:
     }
 
 
-def write_csv(report: Report, stream: TextIO) -> None:
-    """A head, and a row for every account at every target."""
+def write_csv(report: Report, stream: TextIO, *, gaps: bool = False) -> None:
+    """A head, and a row for every account at every target, or for every gap only."""
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(COLUMNS)
     accounts = {account.id: account for account in report.accounts}
-    for line in report.lines:
+    for line in report.gaps if gaps else report.lines:
         cell, row, reason = line.cell, line.row, line.reason
         account = accounts[cell.account_id]
         writer.writerow(

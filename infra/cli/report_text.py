@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,8 @@ from functions.enrolment.membership import ENABLED, Action
 from functions.enrolment.reconcile import Disposition
 from functions.enrolment.times import iso
 from infra.cli.report import Condition
-from infra.cli.survey import number, table
+from infra.cli.story import beneath, paragraph
+from infra.cli.survey import number, remedies, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from functions.enrolment.target import Target
     from infra.cli.report import Line, Report
 
-_INDENT = 14
 _OUTSIDE = "a member that is no account of the organisation"
 _COLOURS = {
     Condition.GAP: "yellow",
@@ -34,7 +33,7 @@ _COLOURS = {
 }
 _OF_GAPS = {
     Condition.IN_PROGRESS: "in progress",
-    Condition.DRIFT: "enabled before",
+    Condition.DRIFT: "drift",
     Condition.FAILED: "that no run would close",
 }
 _INSTEAD = {
@@ -54,7 +53,7 @@ def print_report(console: Console, report: Report, *, gaps: bool) -> None:
     def show(text: str | Text = "") -> None:
         console.print(text, soft_wrap=True, markup=False, highlight=False, emoji=False)
 
-    show(f"{len(report.survey.facts.directory)} accounts, as of {iso(report.at, 'seconds')}\n")
+    show(f"{_accounts(report)}, as of {iso(report.at, 'seconds')}\n")
     for line in table(report.survey.listings, report.counted):
         show(line)
     if gaps and report.gaps:
@@ -68,6 +67,9 @@ def print_report(console: Console, report: Report, *, gaps: bool) -> None:
         show(text)
     for text in _left_out(report) if gaps else ():
         show(text)
+    width = console.width if console.is_terminal else None
+    for text in remedies(report.survey.listings):
+        show(paragraph(text, width, ""))
     for note in report.survey.notes:
         show(f"Note: {note}.")
 
@@ -102,11 +104,15 @@ def _record(console: Console, line: Line) -> Text:
         return Text(f"{head}  {said}")
     text = Text(f"{head}  ")
     text.append(line.condition, _COLOURS[line.condition])
-    for part in textwrap.wrap(
-        said, max(console.width, 40) - _INDENT, break_long_words=False, break_on_hyphens=False
-    ):
-        text.append(f"\n{' ' * _INDENT}{part}")
+    for part in beneath(said, console.width):
+        text.append(f"\n{part}")
     return text
+
+
+def _accounts(report: Report) -> str:
+    known = number(len(report.survey.facts.directory), "account")
+    chosen = len(report.accounts)
+    return known if chosen == len(report.survey.facts.directory) else f"{chosen} of {known}"
 
 
 def _by_itself(cell: Cell) -> str:

@@ -74,7 +74,10 @@ def run(
     ] = False,
     as_json: AsJson = False,
     as_csv: Annotated[
-        bool, Option("--csv", help="Print a line for every account at every target.")
+        bool,
+        Option(
+            "--csv", help="Print a line for every account at every target; with --gaps, every gap."
+        ),
     ] = False,
     html: PageFile = None,
     profile: Profile = None,
@@ -88,9 +91,10 @@ def run(
     configured Region, and what the table remembers of earlier runs, with credentials of the
     administrator account. Nothing is changed. With --config there is no table, and only the
     services are read. A gap is a membership that is to be enabled and is not; what is out of scope,
-    suspended, left out by a policy or skipped by a run for a reason that still holds is not one.
-    The page of --html needs no network; it also has the totals of the reconciles of the last 90
-    days.
+    suspended, left out by a policy or skipped by a run for a reason that still holds is not one. A
+    target at which another account administers the organisation is not read: only that account
+    knows its members. The page of --html needs no network; it also has the totals of the
+    reconciles of the last 90 days.
 
     Exit status 0: no gaps; 1: gaps, or targets that could not be read; 2: nothing was read, because
     an argument is invalid, Rollcall is not deployed there, or AWS refused a call.
@@ -108,7 +112,7 @@ def run(
     if as_json:
         print(json.dumps(report_document(report)))
     elif as_csv:
-        write_csv(report, sys.stdout)
+        write_csv(report, sys.stdout, gaps=gaps)
     else:
         print_report(Console(), report, gaps=gaps)
     unread = any(listing.problem for listing in report.survey.listings)
@@ -147,3 +151,5 @@ def _write(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InvalidInput("--html", f"takes a file that can be written: {error}") from None
+    size = max(1, round(len(text.encode()) / 1000))
+    print(f"Wrote {path} ({size:,} kB)", file=sys.stderr)

@@ -20,6 +20,7 @@ _TIMES = re.compile(r"[0-9T:-]{19}(\.\d+)?Z( \([^)]*\))?")
 # The parts of a reason after what is the case (functions.enrolment.explain).
 _LATER_PART = re.compile(r"; (?:\S+ since [0-9T:-]{19}Z|last tried: |to do: )")
 _TO_DO = "; to do: "
+_BENEATH = " " * 14
 
 
 def without_place_and_time(text: str, target: Target) -> str:
@@ -104,6 +105,18 @@ def told_attempts(document: Mapping[str, Any]) -> Iterator[str]:
         else:
             times = f"{each['action']} {each['count']} times"
             yield f"{times}, last at {seconds(each['at'])}: {each['answer']}"
+
+
+def beneath(text: str, width: int) -> list[str]:
+    """Text in lines of ``width``, indented so that they stand out from a line above."""
+    return textwrap.wrap(
+        text,
+        max(width, 40),
+        initial_indent=_BENEATH,
+        subsequent_indent=_BENEATH,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def paragraph(text: str, width: int | None, indent: str = "  ") -> str:

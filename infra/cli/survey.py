@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 from functions.aws import directory
 from functions.enrolment.coverage import State
+from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.regions import is_opt_in
 from functions.services.registry import SERVICES
 from functions.services.survey import make_survey
 from functions.steps.needs import actions_of
+from infra.cli.failures import to_allow
+from infra.cli.story import of_all, places, remedy_of, what_of, without_place_and_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -54,7 +57,7 @@ def survey(
         BotoCoreError: there are no credentials, or a service cannot be reached.
     """
     paced = wiring.paced
-    found = make_survey(
+    read = make_survey(
         targets,
         wiring.configuration,
         wiring.services,
@@ -64,7 +67,11 @@ def survey(
         clock=lambda: now,
         chosen=chosen,
     )
-    return replace(found, notes=(*found.notes, *_refused(found)))
+    return replace(
+        read,
+        listings=tuple(map(_as_the_operators, read.listings)),
+        notes=(*read.notes, *_refused(read)),
+    )
 
 
 def _refused(found: Survey) -> Iterator[str]:
@@ -85,6 +92,30 @@ def _refused(found: Survey) -> Iterator[str]:
         )
 
 
+def _as_the_operators(listing: Listing) -> Listing:
+    """The listing; a call that was denied here was denied to the operator, and to no step."""
+    problem = listing.problem
+    if problem is None or problem.code is not ReasonCode.ACCESS_DENIED:
+        return listing
+    what = what_of(str(problem))
+    text = f"{what}; to do: {to_allow(what)}, and read again"
+    return replace(listing, problem=Reason(problem.code, text))
+
+
+def remedies(listings: Sequence[Listing]) -> Iterator[str]:
+    """What to do about the targets that were not read, each thing once."""
+    groups: dict[tuple[str, str], list[tuple[str, Target]]] = {}
+    for listing in listings:
+        target = listing.target
+        remedy = remedy_of(str(listing.problem or "")).replace("start again", "read again")
+        if remedy:
+            key = target.service.name, without_place_and_time(remedy, target)
+            groups.setdefault(key, []).append((remedy, target))
+    for group in groups.values():
+        targets = [target for _, target in group]
+        yield f"To do for {places(targets)}: {of_all(group[0][0], targets)}"
+
+
 def table(listings: Sequence[Listing], counted: Coverage) -> Iterator[str]:
     """A head, and a line for each target: how many accounts are in which state."""
     label = max((len(one.target.service.label) for one in listings), default=7)
@@ -103,7 +134,7 @@ def _line(row: str, listing: Listing, counted: Coverage) -> str:
     target = listing.target
     if listing.problem is not None:
         numbers = row.format(target.service.label, target.region, "-", "-", "-")
-        return f"{numbers}  not read: {str(listing.problem).split('; ')[0]}"
+        return f"{numbers}  not read: {what_of(str(listing.problem))}"
     states = counted.states.get(target, {})
     counts = (states.get(state, 0) for state in (State.ENABLED, State.LEFT_OUT, State.GAP))
     return row.format(target.service.label, target.region, *counts)

@@ -161,12 +161,8 @@ def _print(
         text.stylize(_COLOURS[State.ENABLED], 0, len("Enabled"))
         console.print(text)
     others = [each for each in findings if each.cell.state is not State.ENABLED]
-    if width is None:
-        for each in others:
-            console.print(_line(each))
-    else:
-        for group in _same(others):
-            console.print(_group(group, width))
+    for group in _same(others):
+        console.print(_group(group, width))
     for note in read.notes:
         console.print(Text(paragraph(f"Note: {note}.", width, "")))
 
@@ -198,7 +194,7 @@ def _same(findings: Iterable[Finding]) -> list[list[Finding]]:
     return sorted(groups.values(), key=lambda group: list(_TITLES).index(group[0].cell.state))
 
 
-def _group(group: Sequence[Finding], width: int) -> Text:
+def _group(group: Sequence[Finding], width: int | None) -> Text:
     first = group[0]
     title = _TITLES[first.cell.state]
     targets = [each.cell.target for each in group]
@@ -211,14 +207,6 @@ def _group(group: Sequence[Finding], width: int) -> Text:
         for line in commands(first, targets):
             text.append(f"\n    {line}", "bold")
     return text
-
-
-def _line(finding: Finding) -> Text:
-    cell = finding.cell
-    place_of = f"{cell.account_id}  {cell.target.service.label}  {cell.target.region}"
-    said = "  ".join(f"{label}: {text}" for label, text in sentences(finding).items())
-    text = f"{place_of}  {_TITLES[cell.state].lower()}  {said}"
-    return Text("  ".join(filter(None, (text, command(finding)))))
 
 
 def _document(

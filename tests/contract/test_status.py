@@ -221,3 +221,18 @@ def test_another_account_than_the_configured_administrator_is_refused_before_any
     assert f"--profile: takes credentials of {administrator}, the administrator account" in errors
     assert errors.endswith(f", not of {management}\n")
     assert read.startswith("4 accounts")
+
+
+def test_an_account_that_is_not_the_administrator_reads_nothing_of_the_others(
+    user: User, aws: LocalAws, accounts: dict[str, str]
+) -> None:
+    """The file does not name the administrator account."""
+    management = accounts["management"]
+    aws.world(do="enable", service="guardduty", account_id=management, regions=REGIONS)
+
+    status, output, _ = user.status("--service", "guardduty", account=management)
+
+    assert status == 1
+    targets = output.splitlines()[3:5]
+    assert all("-  not read: the administrator account is not the del" in line for line in targets)
+    assert "0 gaps, 2 targets not read" in output

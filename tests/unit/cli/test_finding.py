@@ -9,6 +9,7 @@ import pytest
 
 from functions.enrolment.account import Mode
 from functions.enrolment.coverage import Cell, State
+from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Outcome, Status, Verdict
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import Target
@@ -125,6 +126,14 @@ def test_what_to_do_goes_by_the_reason(
 
     assert to_do(finding) == expected
     assert bool(list(commands(finding, [TARGET]))) is runs
+
+
+def test_no_command_is_given_for_a_run_that_would_end_it_again() -> None:
+    """There is nothing that people can do first."""
+    reason = explain(ReasonCode.ACCOUNT_NOT_ACTIVE, a_membership(), "SUSPENDED")
+    cell = replace(GAP, state=State.LEFT_OUT, action=Action.STOP, reason=reason)
+
+    assert list(commands(a_finding(cell=cell), [TARGET])) == []
 
 
 def test_the_history_is_told_with_every_attempt_and_how_it_ended() -> None:

@@ -61,7 +61,7 @@ def test_targets_are_counted_by_what_is_to_be_expected() -> None:
         " 1 no: a member of 121212121212, 1 in progress",
         "GuardDuty  us-east-1  not read: GuardDuty ListMembers: AccessDenied",
     ]
-    assert lines[-3] == (
+    assert lines[-4] == (
         "Plan: 1 run for 4 accounts, 4 of them to create or invite; 4 accounts need no run;"
         " 1 target not read."
     )
@@ -85,6 +85,23 @@ def test_lines_fit_the_terminal() -> None:
     lines = list(shown(an_outlook(), CONFIGURATION, 80, accounts=True))
 
     assert max(map(len, lines)) <= 80
+
+
+def test_on_a_narrow_terminal_reasons_have_the_width_below_the_place() -> None:
+    lines = list(shown(an_outlook(), CONFIGURATION, 60, accounts=True))
+
+    place = lines.index(f"{account(101)}  GuardDuty  eu-west-1")
+    assert lines[place + 1 : place + 3] == [
+        "              Absent: no: a member of 121212121212; to do:",
+        "              remove it there",
+    ]
+    assert max(map(len, lines)) <= 60
+
+
+def test_what_is_to_be_done_about_targets_that_were_not_read_is_told() -> None:
+    lines = list(shown(an_outlook(), CONFIGURATION, sys.maxsize, accounts=False))
+
+    assert lines[-2] == "To do for GuardDuty us-east-1: allow it"
 
 
 def test_an_estimate_counts_each_call_of_a_run_once() -> None:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
-from functions.enrolment.automation import Automatic, auto_enable
-from functions.enrolment.coverage import cells
+from functions.enrolment.automation import Automatic, Automation, auto_enable
+from functions.enrolment.coverage import State, cells
 from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
 from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from functions.aws.directory import Directory
-    from functions.enrolment.automation import Automation
     from functions.enrolment.coverage import Survey
     from functions.services.protocol import SecurityService
     from functions.services.record import ServiceRecord
@@ -121,8 +120,9 @@ def test_automation_that_cannot_be_read_is_unknown_and_the_members_are_kept() ->
 class Organizations:
     """The directory; what it was asked about single accounts."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, delegated: bool = True) -> None:
         self.looked_up: list[tuple[str, AccountId]] = []
+        self.delegated = delegated
 
     def accounts(self) -> Iterator[OrganizationAccount]:
         yield from DIRECTORY.values()
@@ -141,7 +141,7 @@ class Organizations:
         return Found()
 
     def is_delegated(self, principal: str, account_id: AccountId) -> bool:
-        return True
+        return self.delegated
 
     def enabled_regions(self, account_id: AccountId) -> frozenset[str]:
         self.looked_up.append(("regions", account_id))
@@ -210,6 +210,47 @@ class Answers(Lists):
 
 _ENABLED = (Status.ENABLED, "Enabled")
 OUTSIDE = AccountId("777788889999")
+
+
+class NotDelegated(Lists):
+    """A service whose organisation another account administers."""
+
+    def automation(
+        self, resource: str, accounts: Sequence[AccountId]
+    ) -> Mapping[AccountId, Automation]:
+        return dict.fromkeys(accounts, Automation(Automatic.NOT_DELEGATED, "of 1"))
+
+
+@pytest.mark.parametrize(
+    ("service", "delegated", "said"),
+    [
+        (NotDelegated(OUTSIDE), True, "(of 1)"),
+        (Lists(OUTSIDE), False, f"({ADMINISTRATOR})"),
+    ],
+    ids=["in the Region", "for the service"],
+)
+def test_where_another_account_administers_the_organisation_its_accounts_are_not_known(
+    service: Lists, delegated: bool, said: str
+) -> None:
+    """The members outside the organisation are those of the administrator account."""
+    configuration = a_configuration(regions=("eu-west-1",))
+
+    survey = make_survey(
+        [HERE],
+        configuration,
+        SERVICES,
+        cast("Directory", Organizations(delegated=delegated)),
+        ADMINISTRATOR,
+        lambda _: cast("SecurityService", service),
+    )
+
+    (listing,) = survey.listings
+    assert listing.problem is not None
+    assert listing.problem.code is ReasonCode.NOT_DELEGATED
+    assert said in listing.problem.text
+    found = cells(survey.facts, survey.listings, configuration, NOW)
+    assert {cell.state for cell in found} == {State.UNREAD}
+    assert list(listing.members) == [OUTSIDE]
 
 
 def test_of_chosen_accounts_only_their_own_memberships_are_read() -> None:

@@ -462,7 +462,7 @@ def test_an_account_outside_the_organisation_is_known_by_its_runs(
     rollcall.run(outside(ACCOUNT, **at("guardduty")))
 
     status, document = operator.reads("why", ACCOUNT)
-    _, (about, line) = operator.sees("why", ACCOUNT)
+    _, (about, *lines) = operator.sees("why", ACCOUNT)
 
     (target,) = document["targets"]
     assert (status, document["organization"]) == (1, None)
@@ -471,7 +471,7 @@ def test_an_account_outside_the_organisation_is_known_by_its_runs(
     assert target["to_do"].startswith("remove the member (guardduty DisassociateMembers")
     command = f"rollcall start --file FILE --service guardduty --region {HERE}"
     assert target["command"] == command
-    assert line.endswith(command)
+    assert lines[-1] == f"    {command}"
 
 
 @pytest.mark.parametrize("service", ["securityhub", "guardduty", "detective"])
@@ -482,13 +482,15 @@ def test_a_service_that_cannot_be_read_is_told(
     enrol(rollcall, ACCOUNT)
     rollcall.fail(kind="access_denied", service=service, region=HERE)
 
-    status, (_, enabled, line) = operator.sees("why", ACCOUNT)
+    status, (_, enabled, _, place, now, *lines) = operator.sees("why", ACCOUNT)
 
     assert status == 1
     assert enabled.count("us-east-1") == 3
-    assert f"  {HERE}  not read  Now: not known: " in line
-    assert "To do: allow Rollcall's role to make the call" in line
-    assert "rollcall start" not in line
+    assert place.startswith("Not read: ")
+    assert place.endswith(f" {HERE}")
+    assert now.startswith("  Now: not known: ")
+    assert lines[-1].startswith(f"  To do: allow {service}:")
+    assert lines[-1].endswith(" (README.md, The operator's permissions), and read again")
 
 
 @pytest.mark.configured(scope=Scope(exclude_accounts=(OTHER,)))
@@ -504,15 +506,45 @@ def test_what_is_not_to_be_enabled_needs_nothing(rollcall: Rollcall, operator: O
     administrator, about = operator.reads("why", ADMINISTRATOR)
 
     assert left_out == 0
-    assert (
-        "Should be: not enabled: out of scope: the configuration excludes the account" in lines[1]
-    )
-    assert (
-        "To do: nothing, unless it is to be enabled: change the configuration's scope" in lines[1]
-    )
+    assert lines[2:] == [
+        "Not to be enabled: Security Hub CSPM eu-west-1, us-east-1; GuardDuty eu-west-1, us-east-1;"
+        " Detective eu-west-1, us-east-1",
+        "  Now: the service does not have the account as a member",
+        "  Should be: not enabled: out of scope: the configuration excludes the account",
+        "  To do: nothing, unless it is to be enabled: change the configuration's scope if the"
+        " account is to be enrolled",
+    ]
     assert {each["state"] for each in document["targets"]} == {"left out"}
     assert {each["reason_code"] for each in document["targets"]} == {"left-out-by-policy"}
     assert (administrator, {each["to_do"] for each in about["targets"]}) == (0, {"nothing"})
+
+
+def test_what_holds_for_an_account_everywhere_is_told_once_without_a_command_that_cannot_help(
+    rollcall: Rollcall, operator: Operator
+) -> None:
+    rollcall.found_organization()
+    rollcall.add_account(ACCOUNT, email=email(ACCOUNT), state="SUSPENDED")
+
+    _, lines = operator.sees("why", ACCOUNT)
+
+    assert sum("Organizations reports the account as SUSPENDED" in line for line in lines) == 1
+    assert lines[-1] == (
+        "  To do: nothing, unless it is to be enabled: start again if it becomes ACTIVE"
+    )
+
+
+def test_redirected_it_has_the_sentences_of_a_terminal_each_in_one_line(
+    rollcall: Rollcall, operator: Operator
+) -> None:
+    organization(rollcall, ACCOUNT, OTHER)
+    enrol(rollcall, ACCOUNT)
+    disable(rollcall, ACCOUNT)
+
+    _, wide = operator.sees("why", ACCOUNT, width=1000)
+    _, redirected = operator.sees("why", ACCOUNT)
+
+    assert redirected == wide
+    assert "  A new run would: start monitoring the member again" in redirected
 
 
 def test_why_goes_by_the_same_rules_as_the_survey(rollcall: Rollcall, operator: Operator) -> None:

@@ -12,9 +12,9 @@ from infra.cli import status
 from infra.cli.__main__ import main
 from infra.cli.site import Site
 from infra.names import Names
-from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER
+from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER
 from tests.support.schemas import schema_of
-from tests.workflow.hands import HERE, disassociate, email, reconcile, say
+from tests.workflow.hands import HERE, call, disassociate, email, reconcile, say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def test_drift_is_told_with_the_run_that_had_enabled_it(
     assert ended == 1
     assert gap.startswith(f"{ACCOUNT}  Security Hub CSPM  {HERE}  Removed  was Enabled at ")
     assert gap.endswith("Z (run first-0); a run would create")
-    assert "Of the gaps: 1 enabled before" in output
+    assert "Of the gaps: 1 drift" in output
 
 
 def test_what_a_run_has_skipped_is_counted_as_left_out_with_its_reason(
@@ -125,17 +125,79 @@ def test_csv_has_a_line_for_each_account_and_target(
     assert {line.split(",")[5] for line in lines} == {"drift", "enabled"}
 
 
+def test_of_gaps_csv_has_those_lines_only(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, output = run(enrolled, capsys, "--csv", "--gaps")
+
+    _, line = output.splitlines()
+    assert line.split(",")[3:6] == ["securityhub", HERE, "drift"]
+
+
+def test_the_title_counts_the_accounts_that_are_selected(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, one = run(enrolled, capsys, "--account", ACCOUNT, *ONLY)
+    _, all_of_them = run(enrolled, capsys, *ONLY)
+
+    assert one.startswith("1 of 3 accounts, as of ")
+    assert all_of_them.startswith("3 accounts, as of ")
+
+
+def test_a_call_that_was_denied_is_the_operators_to_be_allowed(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    enrolled.fail(kind="access_denied", service="guardduty")
+
+    ended, output = run(enrolled, capsys, "--service", "guardduty")
+
+    *_, summary, to_do = output.splitlines()
+    assert (ended, summary) == (1, "0 gaps, 2 targets not read")
+    assert to_do == (
+        "To do for GuardDuty eu-west-1, us-east-1: allow guardduty:ListDetectors"
+        " (README.md, The operator's permissions), and read again"
+    )
+
+
+def test_where_another_account_administers_the_organisation_nothing_is_a_gap(
+    enrolled: Rollcall, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What the accounts are there is known to that account only."""
+    request = {"AdminAccountId": ADMINISTRATOR}
+    disable = "DisableOrganizationAdminAccount"
+    call(enrolled, MANAGEMENT, "securityhub", disable, "us-east-1", **request)
+    enrolled.pass_seconds(60)
+    place = {"account_id": ADMINISTRATOR, "regions": ["us-east-1"]}
+    enrolled.world.apply({"do": "enable", "service": "securityhub", **place})
+
+    told = document(enrolled, capsys, *ONLY)
+    _, output = run(enrolled, capsys, *ONLY)
+
+    here, there = told["targets"]
+    assert (here["problem"], there["problem_code"]) == (None, "not-delegated")
+    assert there["states"] == {"left out": 1, "unread": 2}
+    assert {gap["region"] for gap in told["gaps"]} == {HERE}
+    assert "us-east-1 - - - not read: the administrator account" in " ".join(output.split())
+    assert output.splitlines()[-1] == (
+        "To do for Security Hub CSPM us-east-1: call securityhub EnableOrganizationAdminAccount in"
+        " us-east-1 from the management account, and read again"
+    )
+
+
 def test_the_page_has_the_totals_of_the_reconciles(
     enrolled: Rollcall, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     assert reconcile(enrolled, {"report_only": True}, "second")["complete"]
     page = tmp_path / "status.html"
 
-    ended, _ = run(enrolled, capsys, "--html", str(page))
+    with enrolled.used.of("status"):
+        ended = main(["status", "--html", str(page)])
 
     _, _, rest = page.read_text().partition('<script type="application/json" id="data">')
     data = json.loads(rest.partition("</script>")[0])
     assert ended == 1
+    size = round(page.stat().st_size / 1000)
+    assert capsys.readouterr().err == f"Wrote {page} ({size} kB)\n"
     assert "Payments" in [account[1] for account in data["accounts"]]
     # Both were in one day: the later one counts.
     ((_, enabled, gaps),) = data["history"]["securityhub"]
