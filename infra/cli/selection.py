@@ -4,7 +4,6 @@ that have gaps."""
 from __future__ import annotations
 
 import csv
-import difflib
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -285,9 +284,7 @@ def _header(row: Sequence[str]) -> tuple[str, ...]:
     if not any(header) or is_account_id(header[0]):
         problem = "there is no header"
     elif unknown:
-        near = difflib.get_close_matches(unknown[0], _COLUMNS, 1)
-        problem = f"{one_line(unknown[0], 40)} is none of them"
-        problem += f"; did you mean {near[0]}?" if near else ""
+        problem = but_not(unknown[0], _COLUMNS)
     elif "id" not in header:
         problem = "none has the account's id"
     elif len(set(header)) < len(header):

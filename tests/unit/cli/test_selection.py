@@ -74,9 +74,9 @@ def test_a_line_may_say_address_and_mode(tmp_path: Path, text: str) -> None:
         (
             "a.csv",
             f"id,emial\n{ACCOUNT},{EMAIL}\n",
-            f"a.csv: {HEADER} emial is none of them; did you mean email?",
+            f"a.csv: {HEADER} not emial (did you mean email?)",
         ),
-        ("a.csv", f"id,name\n{ACCOUNT},x\n", f"a.csv: {HEADER} name is none of them"),
+        ("a.csv", f"id,name\n{ACCOUNT},x\n", f"a.csv: {HEADER} not name"),
         ("a.csv", f"email\n{EMAIL}\n", f"a.csv: {HEADER} none has the account's id"),
         ("a.csv", f"id,account\n{ACCOUNT},x\n", f"a.csv: {HEADER} a column is repeated"),
         ("a.csv", "id\n", "a.csv: accounts: takes 1 to 50000 below the header, not 0"),
