@@ -123,7 +123,7 @@ def run(
     if not _is_allowed(outlook, to_watch, dry_run=dry_run, yes=yes):
         if as_json:
             print(json.dumps(document([], outlook, dry_run=dry_run)))
-        return 2 if outlook.runs or outlook.unread else 0
+        return 2 if outlook.runs or outlook.unread or outlook.at_work else 0
     planned = executions_of(
         outlook,
         wanted,

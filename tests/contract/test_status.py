@@ -95,7 +95,8 @@ def test_each_target_has_a_line_and_each_gap_with_what_a_run_would_do(
     missing = [line for line in lines if line.startswith(accounts["missing"])]
     assert len(missing) == 6
     assert all(line.endswith("Absent  a run would create") for line in missing)
-    assert lines[-1] == "6 gaps, 0 targets not read, 1 member outside the organisation"
+    assert lines[-2] == "6 gaps, 0 targets not read, 1 member outside the organisation"
+    assert lines[-1].startswith("Left out: ")
     assert max(map(len, lines[:9])) <= 80
 
 

@@ -65,6 +65,7 @@ GUARDDUTY = (
     a_membership(Status.INVITED),
     a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW),
     a_membership(Status.RESIGNED).settled(Outcome.FAILED, None, NOW),
+    a_membership().settled(Outcome.SKIPPED, None, NOW),
 )
 
 
