@@ -1,9 +1,7 @@
-"""State machines in virtual time: every execution, children included, in one heap of events.
+"""State machines in virtual time: every execution, children included, on one agenda.
 
-One thread runs the event with the earliest time, and of those of one time the one that was added
-first. An execution is a generator: it yields the moment at which it goes on, or None while its
-children run. A step runs as a whole at the moment at which its state is entered; the time that it
-lets pass meanwhile delays what comes after it, and other executions do not wait for it.
+An execution is a generator: it yields the moment at which it goes on, or None while its children
+or its step run.
 
 Transitions are counted as Step Functions bills them: every state that is entered, those of children
 included, and every retry.
@@ -11,11 +9,10 @@ included, and every retry.
 
 from __future__ import annotations
 
-import heapq
 import json
-import math
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from infra.local.wire.paging import iso
@@ -34,17 +31,22 @@ from tests.simulation.paths import NoSuchPath, Path
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
-    from tests.simulation.clock import VirtualClock
+    from tests.simulation.agenda import Agenda
     from tests.simulation.definition import Machine, Retrier
 
-    # The next moment at which an execution goes on, None while its children run; at last its
-    # output.
+    # The next moment at which an execution goes on, None while its children or its step run; at
+    # last its output.
     Thread = Generator[float | None, None, Any]
+    # Takes a step's result, or how it failed.
+    Done = Callable[[Any, "StateError | None"], None]
 
 MOST_BYTES = 256 * 1024
+# "Service quotas" of the Step Functions guide.
+MOST_HISTORY = 25_000
 RUNNING, SUCCEEDED, FAILED, TIMED_OUT = "RUNNING", "SUCCEEDED", "FAILED", "TIMED_OUT"
+ABORTED = "ABORTED"
 TOO_LARGE = "States.DataLimitExceeded"
 RUNTIME = "States.Runtime"
 TOO_MANY_FAILED = "States.ExceedToleratedFailureThreshold"
@@ -63,7 +65,10 @@ class StateError(Exception):
 
 @dataclass(eq=False)
 class Execution:
-    """An execution; times are epoch seconds, ``states`` the names of those it entered."""
+    """An execution; times are epoch seconds, ``states`` the names of those it entered.
+
+    ``resumes_at`` is the state that it is in, with its input; ``history`` the number of its events.
+    """
 
     arn: str
     name: str
@@ -79,6 +84,13 @@ class Execution:
     cause: str | None = None
     thread: Thread | None = None
     children: _Children | None = None
+    resumes_at: tuple[str, Any] | None = None
+    history: int = 0
+
+    @property
+    def root(self) -> Execution:
+        """The execution itself or, of a map's child, that to which the map belongs."""
+        return self if self.parent is None else self.parent.root
 
     @property
     def context(self) -> dict[str, Any]:
@@ -94,39 +106,42 @@ class Execution:
 
 @dataclass
 class _Children:
-    """The children of a map that runs: the inputs of those to come, and what became of others."""
+    """The children of a map: those to come, those that run, and those that did not succeed."""
 
-    waiting: deque[Any]
-    machine: Machine
-    running: set[Execution] = field(default_factory=set)
-    begun: int = 0
-    failed: int = 0
+    waiting: deque[Execution]
+    running: dict[Execution, None] = field(default_factory=dict)
+    count: int = 0
+    unsuccessful: list[Execution] = field(default_factory=list)
 
 
 class StateMachines:
     """State machines by ARN, and their executions.
 
-    ``invoke`` runs a step by its name: it returns its result, and raises StateError. It may let
-    time pass on ``clock``.
+    ``invoke`` begins a step by its name, and calls ``Done`` when it has ended. ``on_end`` is told
+    every execution that ends, children included.
     """
 
     def __init__(
         self,
-        clock: VirtualClock,
-        invoke: Callable[[str, Any], Any],
+        agenda: Agenda,
+        invoke: Callable[[str, Any, Done], object],
         randomness: random.Random,
+        on_end: Callable[[Execution], object] = lambda _: None,
     ) -> None:
-        self._clock = clock
+        self._agenda = agenda
         self._invoke = invoke
         self._random = randomness
+        self._on_end = on_end
         self._machines: dict[str, Machine] = {}
-        self._events: list[tuple[float, int, Execution, Callable[[Execution], None]]] = []
-        self._count = 0
         self.executions: dict[str, Execution] = {}
         self.transitions = 0
 
     def create(self, arn: str, definition: Mapping[str, Any]) -> None:
-        """Raises Unsupported: the definition has something that is not simulated."""
+        """Create a machine, or replace its definition for executions to come.
+
+        Raises:
+            Unsupported: the definition has something that is not simulated.
+        """
         self._machines[arn] = read_machine(definition)
 
     def start(self, machine_arn: str, name: str, document: Any) -> Execution | None:
@@ -134,31 +149,42 @@ class StateMachines:
         arn = f"{machine_arn.replace(':stateMachine:', ':execution:')}:{name}"
         if arn in self.executions:
             return None
-        started = self._begin(Execution(arn, name, *self._of(machine_arn, document)))
+        machine, now = self._machines[machine_arn], self._agenda.now()
+        started = Execution(arn, name, machine, copied(document), now)
         self.executions[arn] = started
-        if started.machine.timeout is not None:
-            self._at(started.started_at + started.machine.timeout, started, self._time_out)
+        self._begin(started)
         return started
 
-    def run(self, until: float = math.inf) -> None:
-        """Run until every execution has ended, or what is due by ``until`` has happened."""
-        while self._events and self._events[0][0] <= until:
-            moment, _, execution, happen = heapq.heappop(self._events)
-            if execution.ended_at is None:
-                self._clock.at(moment)
-                happen(execution)
+    def stop(self, execution: Execution) -> None:
+        """StopExecution: its steps that run come to their end, and nothing comes of it."""
+        self._stop(execution, ABORTED)
 
-    def _of(self, machine_arn: str, document: Any) -> tuple[Machine, Any, float]:
-        return self._machines[machine_arn], copied(document), self._clock.now()
+    def redrive(self, execution: Execution) -> None:
+        """RedriveExecution: it goes on at the state in which it ended without success; of a map, so
+        do the children that did not succeed.
+        """
+        assert execution.status in (FAILED, TIMED_OUT, ABORTED)
+        execution.status, execution.ended_at = RUNNING, None
+        execution.error = execution.cause = None
+        self._begin(execution)
 
     def _begin(self, execution: Execution) -> Execution:
         execution.thread = self._states(execution)
-        self._at(execution.started_at, execution, self._go_on)
+        self._at(self._agenda.now(), execution, self._go_on)
+        if execution.machine.timeout is not None:
+            end = self._agenda.now() + execution.machine.timeout
+            self._at(end, execution, partial(self._stop, status=TIMED_OUT))
         return execution
 
     def _at(self, moment: float, execution: Execution, happen: Callable[[Execution], None]) -> None:
-        self._count += 1
-        heapq.heappush(self._events, (moment, self._count, execution, happen))
+        """Do something with an execution at a moment, unless it has ended or begun again."""
+        thread = execution.thread
+
+        def do() -> None:
+            if execution.thread is thread and execution.ended_at is None:
+                happen(execution)
+
+        self._agenda.at(moment, do)
 
     def _go_on(self, execution: Execution) -> None:
         assert execution.thread is not None
@@ -174,35 +200,46 @@ class StateMachines:
             if moment is not None:
                 self._at(moment, execution, self._go_on)
 
-    def _time_out(self, execution: Execution) -> None:
+    def _stop(self, execution: Execution, status: str) -> None:
+        if execution.ended_at is not None:
+            return
         if execution.thread is not None:
             execution.thread.close()
-        for child in execution.children.running if execution.children else ():
-            child.ended_at, child.status = self._clock.now(), TIMED_OUT
-        self._end(execution, TIMED_OUT)
+        children = execution.children
+        if children is not None:
+            for child in tuple(children.running):
+                children.unsuccessful.append(child)
+                del children.running[child]
+                self._stop(child, status)
+        self._end(execution, status)
 
     def _end(self, execution: Execution, status: str) -> None:
-        execution.status, execution.ended_at = status, self._clock.now()
-        execution.thread = execution.children = None
+        execution.status, execution.ended_at = status, self._agenda.now()
+        execution.thread = None
+        self._on_end(execution)
         parent = execution.parent
-        if parent is None or parent.children is None:
+        children = parent.children if parent else None
+        if parent is None or children is None or execution not in children.running:
             return
-        children = parent.children
-        children.running.remove(execution)
-        children.failed += status != SUCCEEDED
+        del children.running[execution]
+        if status != SUCCEEDED:
+            children.unsuccessful.append(execution)
         if children.waiting:
-            self._begin_child(parent, children)
+            self._begin_child(children)
         elif not children.running:
-            self._at(self._clock.now(), parent, self._go_on)
+            self._at(self._agenda.now(), parent, self._go_on)
 
     def _states(self, execution: Execution) -> Thread:
         """Runs the states of an execution; returns its output."""
-        machine, context, data = execution.machine, execution.context, execution.input
-        name: str | None = machine.start
+        machine, context = execution.machine, execution.context
+        name: str | None
+        name, data = execution.resumes_at or (machine.start, execution.input)
         while name is not None:
             state = machine.states[name]
             self.transitions += 1
             execution.states.append(name)
+            execution.resumes_at = (name, data)
+            _lengthen(execution, 2)
             try:
                 match state:
                     case Task() | DistributedMap():
@@ -210,7 +247,7 @@ class StateMachines:
                     case Choice():
                         name = _chosen(state, data, context)
                     case Wait():
-                        yield self._clock.now() + float(state.seconds.get(data, context))
+                        yield self._agenda.now() + float(state.seconds.get(data, context))
                         name = state.following
                     case Pass():
                         filled = state.template.fill(data, context) if state.template else None
@@ -250,7 +287,8 @@ class StateMachines:
                 wait = min(wait, retrier.longest_wait)
                 tries[retrier] += 1
                 self.transitions += 1
-                yield self._clock.now() + (
+                _lengthen(execution, 1)
+                yield self._agenda.now() + (
                     self._random.uniform(0, wait) if retrier.jitter else wait
                 )
 
@@ -258,39 +296,78 @@ class StateMachines:
         self, state: Task, data: Any, execution: Execution
     ) -> Generator[float | None, None, Any]:
         payload = state.payload.fill(data, execution.context) if state.payload else data
-        failure = result = None
-        try:
-            result = copied(self._invoke(state.step, copied(payload)))
-        except StateError as error:
-            failure = error
-        yield self._clock.now()
+        ended: list[tuple[Any, StateError | None]] = []
+        thread = execution.thread
+
+        def done(result: Any, failure: StateError | None) -> None:
+            if execution.thread is thread:
+                ended.append((result, failure))
+                self._at(self._agenda.now(), execution, self._go_on)
+
+        _lengthen(execution, 3)
+        self._invoke(state.step, copied(payload), done)
+        yield None
+        ((result, failure),) = ended
         if failure is not None:
             raise failure
-        return result
+        return copied(result)
 
     def _map(
         self, state: DistributedMap, data: Any, execution: Execution
     ) -> Generator[float | None, None, None]:
-        inputs = []
-        for index, item in enumerate(state.items.get(data, execution.context)):
-            context = execution.context | {"Map": {"Item": {"Index": index, "Value": item}}}
-            inputs.append(copied(state.selector.fill(data, context)))
-        children = execution.children = _Children(deque(inputs), state.machine)
-        for _ in range(min(len(inputs), state.most_at_once or len(inputs))):
-            self._begin_child(execution, children)
-        if inputs:
+        children = execution.children
+        if children is None:
+            coming = deque(self._children_of(state, data, execution))
+            children = execution.children = _Children(coming, count=len(coming))
+        else:
+            children.waiting.extendleft(reversed(children.unsuccessful))
+            children.unsuccessful.clear()
+        for _ in range(min(len(children.waiting), state.most_at_once or children.count)):
+            self._begin_child(children)
+        if children.running:
             yield None
+        failed = len(children.unsuccessful)
+        if failed > state.tolerated:
+            raise StateError(TOO_MANY_FAILED, f"{failed} of {children.count} items failed")
         execution.children = None
-        if children.failed > state.tolerated:
-            raise StateError(TOO_MANY_FAILED, f"{children.failed} of {len(inputs)} items failed")
 
-    def _begin_child(self, parent: Execution, children: _Children) -> None:
-        name = f"{parent.name}-{children.begun}"
-        given, now = children.waiting.popleft(), self._clock.now()
-        arn = f"{parent.arn}/{name}"
-        child = Execution(arn, name, children.machine, given, now, parent)
-        children.begun += 1
-        children.running.add(self._begin(child))
+    def _children_of(
+        self, state: DistributedMap, data: Any, parent: Execution
+    ) -> Iterator[Execution]:
+        context = parent.context
+        for index, item in enumerate(state.items.get(data, context)):
+            item_context = context | {"Map": {"Item": {"Index": index, "Value": item}}}
+            given = copied(state.selector.fill(data, item_context))
+            name = f"{parent.name}-{index}"
+            yield Execution(f"{parent.arn}/{name}", name, state.machine, given, 0, parent)
+
+    def _begin_child(self, children: _Children) -> None:
+        child = children.waiting.popleft()
+        if child.ended_at is None:
+            child.started_at = self._agenda.now()
+        child.status, child.ended_at = RUNNING, None
+        children.running[child] = None
+        self._begin(child)
+
+
+def at_once(invoke: Callable[[str, Any], Any]) -> Callable[[str, Any, Done], None]:
+    """Steps that have ended when they have begun; ``invoke`` raises StateError."""
+
+    def begin(step: str, event: Any, done: Done) -> None:
+        try:
+            result = invoke(step, event)
+        except StateError as error:
+            done(None, error)
+        else:
+            done(result, None)
+
+    return begin
+
+
+def _lengthen(execution: Execution, events: int) -> None:
+    execution.history += events
+    if execution.history > MOST_HISTORY:
+        raise StateError(RUNTIME, f"the history has more than {MOST_HISTORY} events")
 
 
 def copied(document: Any) -> Any:

@@ -98,7 +98,7 @@ def _watched(running: SimulatedRollcall, until: float, patch: pytest.MonkeyPatch
             frame = _MOVES.split(terminal.getvalue())[-1]
             raise KeyboardInterrupt
         with redirect_stdout(steps):
-            running.machines.run(later)
+            running.agenda.run(later)
         running.clock.at(later)
 
     patch.setattr(watch, "follow", partial(follow, now=running.clock.now, sleep=pass_seconds))

@@ -26,9 +26,10 @@ from infra.local.gateway.endpoint import Endpoint
 from infra.local.gateway.faults import Faults
 from infra.local.world import World
 from tests.conftest import definition_of, reconcile_definition_of
+from tests.simulation.agenda import Agenda
 from tests.simulation.around import Channels, MemoryArchive, SimulatedWiring
 from tests.simulation.clock import VirtualClock, VirtualPool
-from tests.simulation.machine import StateError, StateMachines
+from tests.simulation.machine import StateError, StateMachines, at_once
 from tests.support.builders import ADMINISTRATOR
 from tests.support.in_process import local_session
 from tests.support.lambda_context import CONTEXT
@@ -56,6 +57,7 @@ class SimulatedRollcall:
 
     configuration: Configuration
     clock: VirtualClock
+    agenda: Agenda
     world: World
     faults: Faults
     calls: CallLog
@@ -69,7 +71,7 @@ class SimulatedRollcall:
         """Run an execution, and all that it starts, to the end."""
         started = self.machines.start(machine, name, document)
         assert started is not None
-        self.machines.run()
+        self.agenda.run()
         return started
 
 
@@ -128,6 +130,7 @@ def simulated(
     ``seed`` decides about every wait that is drawn, of Step Functions and of boto3.
     """
     clock, rows = VirtualClock(), rows or MemoryRows()
+    agenda = Agenda(clock)
     world, faults, calls = World(clock, seed=seed), Faults(seed), CallLog()
     endpoint = Endpoint(world, clock, faults, calls)
     session = local_session(endpoint, ADMINISTRATOR, REGION)
@@ -137,7 +140,7 @@ def simulated(
         ADMINISTRATOR, "aws", configuration, "table", "bus", "topic", "results", ONBOARDING
     )
     functions, randomness = Functions(clock), random.Random(seed)  # noqa: S311  # no secret
-    machines = StateMachines(clock, functions.invoke, randomness)
+    machines = StateMachines(agenda, at_once(functions.invoke), randomness)
     archive, channels = MemoryArchive(), Channels()
     machines.create(ONBOARDING, definition_of(template))
     machines.create(RECONCILE, reconcile_definition_of(template))
@@ -159,6 +162,5 @@ def simulated(
     patch.setattr(standard, "ExponentialBackoff", backoff)
     for module in _WITH_POOLS:
         patch.setattr(module, "ThreadPoolExecutor", partial(VirtualPool, clock))
-    yield SimulatedRollcall(
-        configuration, clock, world, faults, calls, machines, rows, archive, channels, functions
-    )
+    around = (machines, rows, archive, channels, functions)
+    yield SimulatedRollcall(configuration, clock, agenda, world, faults, calls, *around)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.simulation.agenda import Agenda
 from tests.simulation.clock import VirtualClock, VirtualPool
 from tests.simulation.definition import read_machine
-from tests.simulation.machine import MOST_BYTES, StateError, StateMachines
+from tests.simulation.machine import MOST_BYTES, StateError, StateMachines, at_once
 from tests.simulation.paths import Unsupported
 
 if TYPE_CHECKING:
@@ -55,13 +56,15 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.clock = VirtualClock(START)
-        self.machines = StateMachines(self.clock, self._invoke, random.Random(7))  # noqa: S311  # no secret
+        self.agenda = Agenda(self.clock)
+        invoke = at_once(self._invoke)
+        self.machines = StateMachines(self.agenda, invoke, random.Random(7))  # noqa: S311  # no secret
 
     def run(self, states: dict[str, Any], document: Any = None) -> Execution:
         self.machines.create(MACHINE, states)
         execution = self.machines.start(MACHINE, "one", {} if document is None else document)
         assert execution is not None
-        self.machines.run()
+        self.agenda.run()
         return execution
 
     @property

@@ -59,7 +59,7 @@ class Weeks:
 
     def run_all(self) -> None:
         with redirect_stdout(self._metrics):
-            self.rollcall.machines.run()
+            self.rollcall.agenda.run()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import parse_qs, urlsplit
 from xml.sax.saxutils import escape
@@ -61,7 +62,7 @@ def local_first(
     ours = _sender(endpoint, may_assume)
 
     def send(request: AWSPreparedRequest, **_: Any) -> Any:
-        received = _received(request)
+        received = as_received(request)
         scope = credential_scope(received)
         mine = endpoint.owns(received) or (scope is not None and scope.service == "sts")
         return ours(request) if mine else None
@@ -82,13 +83,13 @@ def everything_local(endpoint: Endpoint, *, may_assume: MayAssume | None = None)
 
 def _sender(endpoint: Endpoint, may_assume: MayAssume | None) -> Callable[..., Any]:
     def send(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
-        received = _received(request)
+        received = as_received(request)
         ours = endpoint.owns(received)
         response = endpoint.handle(received) if ours else _assume_role(received, may_assume)
         if response.delay > READ_TIMEOUT:
             raise ReadTimeoutError(endpoint_url=request.url)
         headers: Any = HeadersDict(response.headers)
-        return AWSResponse(request.url, response.status, headers, _Raw(response.body))
+        return AWSResponse(request.url, response.status, headers, Raw(response.body))
 
     return send
 
@@ -107,17 +108,15 @@ def local_client(
     return session.client(service, config=Config(**options))  # type: ignore[call-overload]  # any name
 
 
-class _Raw:
-    """As much of urllib3's response as AWSResponse reads."""
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+class Raw(BytesIO):
+    """As much of urllib3's response as AWSResponse, and a streaming body, read."""
 
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
-        yield self._body
+        yield self.read()
 
 
-def _received(request: AWSPreparedRequest) -> Request:
+def as_received(request: AWSPreparedRequest) -> Request:
+    """A request that botocore is about to send, as a server gets it."""
     url = urlsplit(request.url)
     # botocore has signed and encoded by now: header values and body are text or bytes.
     headers: dict[str, Any] = {name.lower(): value for name, value in request.headers.items()}

@@ -8,7 +8,6 @@ and a query are not units: they read item by item, a batch in no order.
 from __future__ import annotations
 
 import json
-import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
@@ -18,6 +17,7 @@ from functions.aws.reconciles import Reconciles
 from functions.aws.rows import MOST_READ, Rows
 from functions.enrolment.errors import ServiceRefused
 from functions.services import registry
+from tests.support.expressions import holds, updated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -65,7 +65,7 @@ class MemoryRows(Rows):
 
     def put_if(self, item: Item, condition: str, values: Mapping[str, Any] | None) -> bool:
         def do(items: Items) -> bool:
-            held = _holds(condition, _item(items.get(_key(item))) or {}, values or {})
+            held = holds(condition, _item(items.get(_key(item))) or {}, values or {})
             if held:
                 _put(items, item)
             return held
@@ -96,9 +96,9 @@ class MemoryRows(Rows):
     ) -> tuple[bool, Item]:
         def do(items: Items) -> tuple[bool, str | None]:
             before = _item(items.get(_key(key)))
-            held = _holds(condition, before or {}, values)
+            held = holds(condition, before or {}, values)
             if held:
-                _put(items, _updated(before or key, expression, values))
+                _put(items, updated(before or key, expression, values))
             return held, items.get(_key(key))
 
         held, after = self.access(do)
@@ -189,32 +189,3 @@ def _next(pk: str, begins_with: str, after: str) -> Callable[[Items], tuple[Key,
         return (min(meeting), items[min(meeting)]) if meeting else None
 
     return do
-
-
-def _holds(condition: str, item: Item, values: Mapping[str, Any]) -> bool:
-    """Whether a condition expression holds: AND before OR, no parentheses."""
-    return any(
-        all(_is_true(term.strip(), item, values) for term in each.split(" AND "))
-        for each in condition.split(" OR ")
-    )
-
-
-def _is_true(term: str, item: Item, values: Mapping[str, Any]) -> bool:
-    if there := re.fullmatch(r"attribute_(not_)?exists\((\w+)\)", term):
-        return (there[2] in item) is not bool(there[1])
-    if less := re.fullmatch(r"(\w+) < (:\w+)", term):
-        return less[1] in item and bool(item[less[1]] < values[less[2]])
-    if same := re.fullmatch(r"(\w+) = (:\w+)", term):
-        return same[1] in item and bool(item[same[1]] == values[same[2]])
-    raise NotImplementedError(term)
-
-
-def _updated(item: Item, expression: str, values: Mapping[str, Any]) -> Item:
-    after = dict(item)
-    for term in re.split(r", (?=\w+ =)", expression.removeprefix("SET ")):
-        assignment = re.fullmatch(r"(\w+) = (?:if_not_exists\((\w+), )?(:\w+)\)?", term)
-        if assignment is None:
-            raise NotImplementedError(expression)
-        name, unless, value = assignment.groups()
-        after[name] = item[unless] if unless in item else values[value]
-    return after

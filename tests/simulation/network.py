@@ -1,0 +1,266 @@
+"""Every request that boto3 sends: how long it takes, what becomes of it, and who may make it.
+
+While a request is on its way, and while its answer is, other processes go on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+import boto3
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
+from botocore.retries import quota, standard
+
+from infra.local.gateway.faults import FaultEffect, FaultKind
+from tests.simulation.services.reply import Refusal
+from tests.simulation.troubles import OF_REQUESTS, Kind
+from tests.support.builders import ADMINISTRATOR
+from tests.support.in_process import Raw, as_received
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Mapping, Sequence
+
+    from botocore.awsrequest import AWSPreparedRequest
+
+    from infra.local.gateway.endpoint import Endpoint
+    from infra.local.gateway.faults import CallTarget
+    from infra.local.wire.http import Request, Response
+    from tests.simulation.agenda import Agenda
+    from tests.simulation.processes import Process, Processes
+    from tests.simulation.services.reply import AroundService
+    from tests.simulation.troubles import Trouble, Troubles
+
+REGION = "eu-west-1"
+# How long boto3 waits for an answer (functions.aws.calls).
+READ_TIMEOUT = 20.0
+_BEFORE = {
+    Kind.THROTTLED: FaultKind.THROTTLING,
+    Kind.FAILED: FaultKind.SERVER_ERROR,
+    Kind.DENIED: FaultKind.ACCESS_DENIED,
+}
+
+
+class Verdict:
+    """In the place of the local services' faults: what becomes of the request that is handled."""
+
+    def __init__(self) -> None:
+        self.now = FaultEffect()
+
+    def judge(self, _: CallTarget) -> FaultEffect:
+        return self.now
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """One request, and what was answered. ``process`` is the name of the invocation."""
+
+    at: float
+    process: str
+    step: str
+    service: str
+    region: str
+    operation: str
+    outcome: str
+
+
+class Network:
+    """``services`` are those around the steps, by the name of their signature; all others are
+    behind ``endpoint``, whose faults are ``verdict``.
+
+    ``may`` is asked before each request: the step, IAM's actions and the resources.
+    """
+
+    def __init__(
+        self,
+        agenda: Agenda,
+        processes: Processes,
+        endpoint: Endpoint,
+        verdict: Verdict,
+        services: Mapping[str, AroundService],
+        troubles: Troubles,
+        randomness: random.Random,
+        may: Callable[[str, frozenset[str], Sequence[str]], bool] = lambda *_: True,
+    ) -> None:
+        self._agenda = agenda
+        self._processes = processes
+        self._endpoint = endpoint
+        self._verdict = verdict
+        self._services = services
+        self._troubles = troubles
+        self._random = randomness
+        self._may = may
+        self.calls: list[Called] = []
+
+    def send(self, sent: AWSPreparedRequest, service: str, operation: str) -> AWSResponse:
+        """The answer to a request of the process that runs now.
+
+        Raises:
+            ConnectionClosedError, ReadTimeoutError: there is none.
+        """
+        process, request = self._processes.current, as_received(sent)
+        region = request.headers["authorization"].split("/")[2]
+        name, step = (process.name, process.step) if process else ("", "")
+        where = f"{service}:{operation}"
+        if process is not None and process.pacing is not None:
+            process.pacing.wait(service, operation, region)
+        self._processes.sleep(self._latency())
+        trouble = None
+        if process is not None:
+            trouble = self._troubles.of(where, self._agenda.now(), OF_REQUESTS)
+        kind = None if trouble is None else trouble.kind
+        outcome = str(kind or "")
+        if kind is Kind.KILLED and process is not None:
+            self._note(name, step, service, region, operation, outcome)
+            self._processes.kill(process)
+        if kind is Kind.DROPPED:
+            self._note(name, step, service, region, operation, outcome)
+            raise ConnectionClosedError(endpoint_url=sent.url)
+        response = self._done(service, operation, request, kind, step)
+        if response.status >= 400 and not outcome:
+            outcome = str(response.status)
+        self._note(name, step, service, region, operation, outcome)
+        if kind is Kind.KILLED_AFTER and process is not None:
+            self._processes.kill(process)
+        self._processes.sleep(self._latency() + _delay(trouble))
+        if kind is Kind.LOST:
+            raise ConnectionClosedError(endpoint_url=sent.url)
+        if kind is Kind.TIMED_OUT:
+            raise ReadTimeoutError(endpoint_url=sent.url)
+        headers: Any = HeadersDict(response.headers)
+        return AWSResponse(sent.url, response.status, headers, Raw(response.body))
+
+    @property
+    def process(self) -> Process | None:
+        """The process that runs now."""
+        return self._processes.current
+
+    def _note(self, *what: str) -> None:
+        self.calls.append(Called(self._agenda.now(), *what))
+
+    def _latency(self) -> float:
+        """Mostly milliseconds, at times seconds."""
+        draw = self._random.random()
+        return 0.005 + 0.05 * draw if draw < 0.97 else (draw - 0.97) * 100
+
+    def _done(
+        self, service: str, operation: str, request: Request, kind: Kind | None, step: str
+    ) -> Response:
+        around = self._services.get(service)
+        if around is None:
+            after = FaultKind.EFFECT_THEN_ERROR if kind is Kind.FAILED_AFTER else None
+            self._verdict.now = FaultEffect(_BEFORE.get(kind) if kind else None, after)
+            return self._endpoint.handle(request)
+        return self._done_around(around, operation, request, kind, step)
+
+    def _done_around(
+        self,
+        around: AroundService,
+        operation: str,
+        request: Request,
+        kind: Kind | None,
+        step: str,
+    ) -> Response:
+        errors = around.errors
+        asked = around.ask(operation, request)
+        denied = Refusal(errors.denied[0], "not authorized", errors.denied[1])
+        if kind is Kind.DENIED or not self._may(step, asked.actions, asked.resources):
+            return around.refuse(denied)
+        if kind is Kind.THROTTLED:
+            return around.refuse(Refusal(errors.throttled[0], "Rate exceeded", errors.throttled[1]))
+        failed = Refusal(errors.failed[0], "Internal error", errors.failed[1])
+        if kind is Kind.FAILED:
+            return around.refuse(failed)
+        conflict = getattr(around, "conflict", None)
+        if kind is Kind.CONFLICT and conflict and operation == "TransactWriteItems":
+            return around.refuse(conflict(request))
+        do = asked.share if kind is Kind.PARTIAL and asked.share else asked.do
+        try:
+            result = do()
+        except Refusal as refusal:
+            return around.refuse(refusal)
+        if kind is Kind.FAILED_AFTER:
+            return around.refuse(failed)
+        return around.answer(operation, result)
+
+
+def _delay(trouble: Trouble | None) -> float:
+    if trouble is None:
+        return 0.0
+    if trouble.kind is Kind.TIMED_OUT:
+        return READ_TIMEOUT
+    return trouble.amount if trouble.kind is Kind.SLOW else 0.0
+
+
+class _Quota:
+    """What one client has to retry with: in every invocation as much as a new environment has."""
+
+    INITIAL_CAPACITY = quota.RetryQuota.INITIAL_CAPACITY
+
+    def acquire(self, amount: int) -> bool:
+        process = session().process
+        if process is None:
+            return True
+        left = process.retries.get(id(self), self.INITIAL_CAPACITY)
+        process.retries[id(self)] = left - amount if left >= amount else left
+        return left >= amount
+
+    def release(self, amount: int) -> None:
+        process = session().process
+        if process is not None and id(self) in process.retries:
+            most = self.INITIAL_CAPACITY
+            process.retries[id(self)] = min(most, process.retries[id(self)] + amount)
+
+
+class Session:
+    """The one boto3 session of all simulations of this process, whose clients are made once.
+
+    Making a client takes as long as ten requests. ``network`` is that of the simulation that runs,
+    ``draw`` decides how long is waited before a retry.
+    """
+
+    def __init__(self) -> None:
+        self.network: Network | None = None
+        self.draw: Callable[[], float] = lambda: 0.5
+        self._session = boto3.Session(
+            aws_access_key_id=ADMINISTRATOR,
+            aws_secret_access_key="local",  # noqa: S106  # signatures are not verified
+            region_name=REGION,
+        )
+        events: Any = self._session.events
+        events.register("before-send", self._send)
+        self._client = cache(self._make)
+
+    @property
+    def region_name(self) -> str:
+        return REGION
+
+    @property
+    def process(self) -> Process | None:
+        """The process that runs now."""
+        return None if self.network is None else self.network.process
+
+    def client(self, service: str, **options: Any) -> Any:
+        return self._client(service, **options)
+
+    def _make(self, service: str, **options: Any) -> Any:
+        backoff = partial(standard.ExponentialBackoff, random=lambda: self.draw())
+        with (
+            mock.patch.object(quota, "RetryQuota", _Quota),
+            mock.patch.object(standard, "ExponentialBackoff", backoff),
+        ):
+            return self._session.client(service, **options)  # type: ignore[call-overload]  # any name
+
+    def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
+        assert self.network is not None
+        service, operation = event_name.split(".")[1:]
+        return self.network.send(request, service, operation)
+
+
+@cache
+def session() -> Session:
+    return Session()

@@ -1,0 +1,191 @@
+"""S3, EventBridge, SNS, Step Functions and STS in memory: what Rollcall's requests need of them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from infra.local.wire.http import Response
+from tests.simulation.services.reply import Asked, Errors, Refusal
+from tests.simulation.services.wire import Json, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from infra.local.wire.http import Request
+    from tests.simulation.machine import StateMachines
+
+_XML = {"Content-Type": "application/xml"}
+
+
+class S3:
+    """One bucket; ``objects`` are their texts by key."""
+
+    errors = Errors(
+        throttled=("SlowDown", 503), failed=("InternalError", 500), denied=("AccessDenied", 403)
+    )
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        self.objects: dict[str, str] = {}
+
+    def ask(self, operation: str, request: Request) -> Asked:
+        path = unquote(request.path).removeprefix("/")
+        host = request.headers["host"]
+        if host.startswith(f"{self._bucket}."):
+            key = path
+        else:
+            _, _, key = path.partition("/")
+        body = request.body.decode()
+
+        def do() -> Mapping[str, Any]:
+            if operation == "PutObject":
+                self.objects[key] = body
+                return {}
+            if key not in self.objects:
+                raise Refusal("NoSuchKey", "The specified key does not exist.", 404)
+            return {"Body": self.objects[key]}
+
+        return Asked(frozenset({f"s3:{operation}"}), (f"arn:aws:s3:::{self._bucket}/{key}",), do)
+
+    def answer(self, _: str, result: Mapping[str, Any]) -> Response:
+        return Response(200, {"ETag": '"0"'}, str(result.get("Body", "")).encode())
+
+    def refuse(self, refusal: Refusal) -> Response:
+        text = f"<Error><Code>{refusal.code}</Code><Message>{refusal.message}</Message></Error>"
+        return Response(refusal.status, _XML, text.encode())
+
+
+class EventBridge(Json):
+    """``put`` is told every entry of PutEvents."""
+
+    errors = Errors(throttled=("ThrottlingException", 400), failed=("InternalException", 500))
+
+    def __init__(self, bus_arn: str, put: Callable[[Mapping[str, Any]], object]) -> None:
+        self._bus_arn = bus_arn
+        self._put = put
+        self._count = 0
+
+    def ask(self, operation: str, request: Request) -> Asked:
+        entries = json.loads(request.body)["Entries"]
+
+        def do() -> Mapping[str, Any]:
+            told = []
+            for entry in entries:
+                self._put(entry)
+                self._count += 1
+                told.append({"EventId": f"event-{self._count}"})
+            return {"FailedEntryCount": 0, "Entries": told}
+
+        def share() -> Mapping[str, Any]:
+            failed = {"ErrorCode": "ThrottlingException", "ErrorMessage": "Rate exceeded"}
+            return {"FailedEntryCount": len(entries), "Entries": [failed for _ in entries]}
+
+        return Asked(frozenset({f"events:{operation}"}), (self._bus_arn,), do, share)
+
+
+class Sns(Query):
+    """``sent`` is told every message."""
+
+    errors = Errors(
+        throttled=("Throttling", 400),
+        failed=("InternalError", 500),
+        denied=("AuthorizationError", 403),
+    )
+
+    def __init__(self, sent: Callable[[Mapping[str, Any]], object]) -> None:
+        self._sent = sent
+        self._count = 0
+
+    def ask(self, operation: str, request: Request) -> Asked:
+        form = _form(request)
+
+        def do() -> Mapping[str, Any]:
+            self._sent(form)
+            self._count += 1
+            return {"MessageId": f"message-{self._count}"}
+
+        return Asked(frozenset({f"sns:{operation}"}), (form["TopicArn"],), do)
+
+
+class StepFunctions(Json):
+    errors = Errors(throttled=("ThrottlingException", 400), failed=("InternalServerError", 500))
+
+    def __init__(self, machines: StateMachines) -> None:
+        self._machines = machines
+
+    def ask(self, operation: str, request: Request) -> Asked:
+        given = json.loads(request.body)
+        start = operation == "StartExecution"
+        resource = given["stateMachineArn" if start else "executionArn"]
+
+        def do() -> Mapping[str, Any]:
+            return self._start(given) if start else self._describe(resource)
+
+        return Asked(frozenset({f"states:{operation}"}), (resource,), do)
+
+    def _start(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        machine, name, document = given["stateMachineArn"], given["name"], given["input"]
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        before = self._machines.executions.get(arn)
+        if before is None:
+            self._machines.start(machine, name, json.loads(document))
+            before = self._machines.executions[arn]
+        elif before.ended_at is not None or before.input != json.loads(document):
+            raise Refusal("ExecutionAlreadyExists", f"Execution Already Exists: '{arn}'")
+        return {"executionArn": arn, "startDate": before.started_at}
+
+    def _describe(self, arn: str) -> Mapping[str, Any]:
+        found = self._machines.executions.get(arn)
+        if found is None:
+            raise Refusal("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
+        ended = {} if found.ended_at is None else {"stopDate": found.ended_at}
+        return {
+            "executionArn": arn,
+            "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
+            "status": found.status,
+            "startDate": found.started_at,
+            **ended,
+        }
+
+
+class Sts(Query):
+    """``may_assume`` is asked about an account, a role's ARN and an external id."""
+
+    errors = Errors(
+        throttled=("Throttling", 400), failed=("InternalFailure", 500), denied=("AccessDenied", 403)
+    )
+
+    def __init__(
+        self, now: Callable[[], float], may_assume: Callable[[str, str, str | None], bool]
+    ) -> None:
+        self._now = now
+        self._may_assume = may_assume
+
+    def ask(self, operation: str, request: Request) -> Asked:
+        form = _form(request)
+        arn = form["RoleArn"]
+        account_id = arn.split(":")[4]
+
+        def do() -> Mapping[str, Any]:
+            if not self._may_assume(account_id, arn, form.get("ExternalId")):
+                text = f"User is not authorized to perform: sts:AssumeRole on resource: {arn}"
+                raise Refusal("AccessDenied", text, 403)
+            until = datetime.fromtimestamp(self._now() + int(form["DurationSeconds"]), UTC)
+            return {
+                "Credentials": {
+                    "AccessKeyId": account_id,
+                    "SecretAccessKey": "local",
+                    "SessionToken": "local",
+                    "Expiration": until.isoformat(timespec="seconds"),
+                },
+                "AssumedRoleUser": {"AssumedRoleId": "A:rollcall", "Arn": arn},
+            }
+
+        return Asked(frozenset({f"sts:{operation}"}), (arn,), do)
+
+
+def _form(request: Request) -> dict[str, str]:
+    return {key: values[0] for key, values in parse_qs(request.body.decode()).items()}
