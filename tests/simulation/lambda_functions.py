@@ -83,7 +83,7 @@ class Functions:
             answered[:] = [(None, StateError("Sandbox.Timedout", f"{step} timed out"))]
             self._processes.kill(process)
 
-        process = Process(f"{step}-{self._count}", step, ended, skew)
+        process = Process(f"{step}-{self._count}", step, _run_of(event), ended, skew)
         start = 0.02 + 0.2 * self._random.random()
         self._agenda.after(start, lambda: self._processes.start(process, work))
         self._agenda.after(start + module.NEEDS.timeout, time_out)
@@ -100,3 +100,7 @@ class Functions:
             self.invoke(step, event, done)
 
         again()
+
+
+def _run_of(event: dict[str, Any]) -> str:
+    return str(event.get("onboarding_id", ""))

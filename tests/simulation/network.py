@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from tests.simulation.processes import Process, Processes
     from tests.simulation.services.reply import AroundService
     from tests.simulation.troubles import Trouble, Troubles
+    from tests.simulation.watch import Watch
 
 REGION = "eu-west-1"
 # How long boto3 waits for an answer (functions.aws.calls).
@@ -84,7 +85,8 @@ class Network:
         services: Mapping[str, AroundService],
         troubles: Troubles,
         randomness: random.Random,
-        may: Callable[[str, frozenset[str], Sequence[str]], bool] = lambda *_: True,
+        may: Callable[[str, frozenset[str], Sequence[str]], bool],
+        watch: Watch,
     ) -> None:
         self._agenda = agenda
         self._processes = processes
@@ -94,6 +96,7 @@ class Network:
         self._troubles = troubles
         self._random = randomness
         self._may = may
+        self._watch = watch
         self.calls: list[Called] = []
 
     def send(self, sent: AWSPreparedRequest, service: str, operation: str) -> AWSResponse:
@@ -154,7 +157,13 @@ class Network:
         if around is None:
             after = FaultKind.EFFECT_THEN_ERROR if kind is Kind.FAILED_AFTER else None
             self._verdict.now = FaultEffect(_BEFORE.get(kind) if kind else None, after)
-            return self._endpoint.handle(request)
+            region = request.headers["authorization"].split("/")[2]
+            process = self._processes.current
+            state = self._watch.before(process, service, region, operation, request)
+            response = self._endpoint.handle(request)
+            if state is not None and process is not None:
+                self._watch.after(state, process, service, region)
+            return response
         return self._done_around(around, operation, request, kind, step)
 
     def _done_around(

@@ -34,6 +34,7 @@ class Process:
 
     name: str
     step: str
+    onboarding_id: str
     ended: Callable[[], object]
     skew: float = 0.0
     dead: bool = False

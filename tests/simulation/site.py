@@ -40,6 +40,7 @@ from tests.simulation.processes import Pool, Processes
 from tests.simulation.services.around import S3, EventBridge, Sns, StepFunctions, Sts
 from tests.simulation.services.dynamodb import DynamoDb
 from tests.simulation.troubles import Kind, Troubles
+from tests.simulation.watch import Watch
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.organization import found_organization
 
@@ -126,6 +127,7 @@ class Site:
     table: DynamoDb
     bucket: S3
     randomness: random.Random
+    watch: Watch
     log: Log = field(default_factory=Log)
     published: list[Published] = field(default_factory=list)
     # What the schedule, people and events have started.
@@ -283,7 +285,10 @@ def site(
         "sfn": StepFunctions(machines),
         "sts": Sts(clock.now, lambda *asked: here.may_assume(*asked)),
     }
-    network = Network(agenda, processes, endpoint, verdict, services, strikes, randomness, may)
+    watch = Watch(world, table)
+    network = Network(
+        agenda, processes, endpoint, verdict, services, strikes, randomness, may, watch
+    )
     here = Site(
         configuration,
         clock,
@@ -297,6 +302,7 @@ def site(
         table,
         bucket,
         randomness,
+        watch,
     )
     with world.at_once():
         found_organization(world, configuration)

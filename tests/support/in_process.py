@@ -130,6 +130,8 @@ def as_received(request: AWSPreparedRequest) -> Request:
 
 
 def _text(value: Any) -> str:
+    if hasattr(value, "read"):  # what S3 is to store
+        value = value.read()
     return value.decode() if isinstance(value, bytes | bytearray) else str(value)
 
 

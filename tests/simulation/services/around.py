@@ -38,7 +38,8 @@ class S3:
             key = path
         else:
             _, _, key = path.partition("/")
-        body = request.body.decode()
+        chunked = request.headers.get("content-encoding") == "aws-chunked"
+        body = (_unchunked(request.body) if chunked else request.body).decode()
 
         def do() -> Mapping[str, Any]:
             if operation == "PutObject":
@@ -185,6 +186,17 @@ class Sts(Query):
             }
 
         return Asked(frozenset({f"sts:{operation}"}), (arn,), do)
+
+
+def _unchunked(body: bytes) -> bytes:
+    """A body in the encoding aws-chunked: the length of each chunk comes before it."""
+    whole = b""
+    while True:
+        size, _, rest = body.partition(b"\r\n")
+        length = int(size, 16)
+        if not length:
+            return whole
+        whole, body = whole + rest[:length], rest[length + 2 :]
 
 
 def _form(request: Request) -> dict[str, str]:
