@@ -15,7 +15,7 @@ from functions.enrolment.reconcile_result import ReconcileOutcome
 from functions.enrolment.regions import is_opt_in
 from infra.local.wire.paging import iso
 from tests.simulation.machine import RUNNING
-from tests.simulation.site import ONBOARDING, RECONCILE
+from tests.simulation.site import ONBOARDING
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Facts:
     @cached_property
     def organization(self) -> dict[str, Any]:
         (found,) = [o for o in self.snapshot["organizations"] if o["management"] == MANAGEMENT]
-        return found
+        organization: dict[str, Any] = found
+        return organization
 
     @cached_property
     def words(self) -> dict[Cell, Word]:

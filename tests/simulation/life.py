@@ -18,7 +18,7 @@ from tests.support.events import sample
 from tests.support.organization import add_account
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tests.simulation.machine import Execution
     from tests.simulation.site import Site
@@ -49,9 +49,8 @@ class Life:
                 place = {"service": service.name, "regions": regions}
                 usual = [region for region in regions if region != OPT_IN]
                 if weeks.management_enables:
-                    world.apply(
-                        {"do": "enable", **place, "regions": usual, "account_id": MANAGEMENT}
-                    )
+                    here = {"regions": usual, "account_id": MANAGEMENT}
+                    world.apply({"do": "enable", **place, **here})
                 if weeks.auto_enable != "NONE":
                     world.apply(
                         {
@@ -70,7 +69,7 @@ class Life:
                 BEGIN + happening.at, partial(self._happen, happening.do, happening.given)
             )
 
-    def _happen(self, do: str, given: dict[str, Any]) -> None:
+    def _happen(self, do: str, given: Mapping[str, Any]) -> None:
         try:
             getattr(self, f"_{do}")(**given)
         except (ServiceError, ValueError):
@@ -235,9 +234,9 @@ class Life:
                 other = ("eu-west-1", "us-east-1") if len(regions) == 1 else regions[:1]
                 configuration = replace(configuration, regions=other)
             case "services":
-                services = configuration.services
-                other = registry.SERVICES[:2] if len(services) == 3 else registry.SERVICES
-                configuration = replace(configuration, services=other)
+                whole = len(configuration.services) == len(registry.SERVICES)
+                services = registry.SERVICES[:2] if whole else registry.SERVICES
+                configuration = replace(configuration, services=services)
             case "timing":
                 timing = Timing(first_wait=30, longest_wait=900, invitation_deadline=3 * int(DAY))
                 configuration = replace(configuration, timing=timing)

@@ -6,6 +6,7 @@ import hashlib
 import math
 from collections import Counter
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tests.simulation.checker import Facts, check
@@ -57,7 +58,7 @@ def play(weeks: Weeks, definitions: Mapping[str, Mapping[str, Any]]) -> Played:
         text = "\n".join(
             f"{c.at:.3f} {c.process} {c.service} {c.operation} {c.outcome}" for c in calls
         )
-        pairs = zip(calls, calls[1:], strict=False)
+        pairs = pairwise(calls)
         return Played(
             weeks,
             broken,
