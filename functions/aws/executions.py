@@ -44,13 +44,15 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Execution:
     """An execution's status (``DescribeExecution``), and when it began and ended (epoch seconds);
-    ``ended_at`` is None while it runs.
+    ``ended_at`` is None while it runs, ``error`` and ``cause`` unless it failed.
     """
 
     arn: str
     status: str
     started_at: float
     ended_at: float | None = None
+    error: str | None = None
+    cause: str | None = None
 
 
 class Executions:
@@ -78,7 +80,14 @@ class Executions:
         if found is None:
             return None
         ended = found["stopDate"].timestamp() if "stopDate" in found else None
-        return Execution(execution_arn, found["status"], found["startDate"].timestamp(), ended)
+        return Execution(
+            execution_arn,
+            found["status"],
+            found["startDate"].timestamp(),
+            ended,
+            found.get("error"),
+            found.get("cause"),
+        )
 
     def _describe(self, execution_arn: str) -> DescribeExecutionOutputTypeDef | None:
         unknown = self._states.exceptions.ExecutionDoesNotExist

@@ -1,7 +1,9 @@
 """Close Run: whatever ended a run before its time, its result is published and its record closed.
 
 The state machine runs it where planning or publishing failed for good; a rule runs it with the
-event by which Step Functions says that an execution failed, timed out or was aborted.
+event by which Step Functions says that an execution failed, timed out or was aborted. Those events
+are best effort, and what they run may fail while AWS is unavailable: every reconcile runs it, too,
+for what was left open.
 """
 
 from __future__ import annotations
@@ -9,11 +11,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from functions.aws import ledger
+from functions.aws import executions, ledger
 from functions.enrolment.documents import Run, run_from_json
-from functions.enrolment.errors import InvalidInput
+from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord
+from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
 from functions.steps.ending import ENDING, Ending, finish
@@ -22,14 +25,23 @@ from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from functions.aws.executions import Execution
     from functions.enrolment.account import AccountId
     from functions.steps.wiring import Wiring
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
+LEFT_OPEN = "left_open"
+# The events about an execution have arrived this long after it ended, and were handled if they
+# could be.
+LATE_SECONDS = 3600
+# No further run is begun after so long: the next reconcile goes on.
+_CLOSING_SECONDS = 200
 
 NEEDS = Needs(
     timeout=300,
     table=(*ENDING, *FAILING, *actions_of(ledger.ACTIONS, "onboarding", "open")),
+    index=actions_of(ledger.ACTIONS, "recent"),
+    executions=actions_of(executions.ACTIONS, "execution"),
     publishes=True,
 )
 
@@ -38,10 +50,13 @@ NEEDS = Needs(
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """Takes the state machine's document or Step Functions' event; returns how the run ended.
 
-    ``{"error", "cause"}`` are what the execution is to fail with.
+    ``{"error", "cause"}`` are what the execution is to fail with. ``{"left_open": true}`` is about
+    no run in particular: it returns how many runs were ``closed`` and how many could not be.
     """
     if event.get("detail-type") == STATUS_CHANGE:
         return _execution_ended(event["detail"], wiring)
+    if event.get(LEFT_OPEN):
+        return _close_what_is_left_open(wiring)
     error, words = error_of(event.get("failure"))
     if error == InvalidInput.__name__:
         failure = f"refused: {words}"
@@ -69,6 +84,45 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     run = Run(detail["name"], started_at, given, execution_arn)
     _close(run, Ending(failure, failure, last=True), wiring)
     return {"error": status, "cause": failure}
+
+
+def _close_what_is_left_open(wiring: Wiring) -> dict[str, Any]:
+    """Close the runs whose execution ended and that nobody closed."""
+    began = wiring.now()
+    closed = failed = 0
+    for record in wiring.ledger.recent(since=began - LONGEST_RUN_DAYS * 86400):
+        if wiring.now() - began > _CLOSING_SECONDS:
+            break
+        if record.closed_at is not None or not record.execution_arn:
+            continue
+        try:
+            execution = wiring.executions.execution(record.execution_arn)
+            if not _ended_long_ago(record, execution, began):
+                continue
+            findings = wiring.ledger.findings(record.id)
+            if findings is not None and findings.onboarding.closed_at is None:
+                failure = _failure_of_ended(execution)
+                finish(findings, Ending(failure, failure, last=True), wiring)
+                closed += 1
+        except RollcallError:
+            failed += 1
+    return {"closed": closed, "failed": failed}
+
+
+def _ended_long_ago(record: OnboardingRecord, execution: Execution | None, now: float) -> bool:
+    if execution is None:
+        # Inferred: DescribeExecution, which is eventually consistent, may not know a new one.
+        return record.started_at < now - LATE_SECONDS
+    return execution.ended_at is not None and execution.ended_at < now - LATE_SECONDS
+
+
+def _failure_of_ended(execution: Execution | None) -> str:
+    if execution is None:
+        return "Step Functions does not know the execution any more"
+    if execution.status == "SUCCEEDED":
+        return "the execution ended without closing the run"
+    status = {"status": execution.status, "error": execution.error, "cause": execution.cause}
+    return failure_of(status)
 
 
 def _close(run: Run, ending: Ending, wiring: Wiring) -> None:

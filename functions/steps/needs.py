@@ -15,6 +15,7 @@ Verb = Literal["observe", "list", "automation", "create", "invite", "restart"]
 class Needs:
     """``timeout`` in seconds, ``memory`` in MB, and the IAM actions by what they are done on.
 
+    ``index`` are done on the table's index by time.
     ``executions`` are done on executions of the machine of onboardings, ``reconciles`` on those of
     the machine of reconciles; ``starts`` on the machine of onboardings itself. ``services`` are
     what the step does at every service, as its administrator. ``surveys`` are done on the bucket's
@@ -26,6 +27,7 @@ class Needs:
     timeout: int
     memory: int = 512
     table: tuple[str, ...] = ()
+    index: tuple[str, ...] = ()
     organization: tuple[str, ...] = ()
     executions: tuple[str, ...] = ()
     reconciles: tuple[str, ...] = ()

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from functions.aws import archive, ledger, reconciles
+from functions.aws import archive, executions, ledger, reconciles
 from functions.aws.archive import reconcile_key, survey_key
 from functions.aws.publisher import RECONCILED
+from functions.aws.reconciles import LONGEST_RECONCILE_DAYS
 from functions.enrolment.documents import Run, run_from_json
 from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.handover import onboarding_id
@@ -28,7 +29,7 @@ from functions.enrolment.reconcile_result import (
 )
 from functions.enrolment.results import MOST_BYTES
 from functions.intake.reconcile_input import reconcile_source_of
-from functions.steps.close_run import STATUS_CHANGE, failure_of, input_of
+from functions.steps.close_run import LATE_SECONDS, STATUS_CHANGE, failure_of, input_of
 from functions.steps.fail_target import error_of, reason_of
 from functions.steps.found_gaps import known_gaps, measure_reconcile, remember
 from functions.steps.needs import Needs, actions_of
@@ -54,10 +55,17 @@ NEEDS = Needs(
         *actions_of(reconciles.ACTIONS, "open", "reconcile", "mark_published", "close", "release"),
         *actions_of(ledger.ACTIONS, "onboardings", "read"),
     ),
+    index=actions_of(reconciles.ACTIONS, "recent"),
+    reconciles=actions_of(executions.ACTIONS, "ended"),
     surveys=actions_of(archive.ACTIONS, "read"),
     results=actions_of(archive.ACTIONS, "read"),
     publishes=True,
 )
+
+
+# A reconcile that could not be closed is closed by a later one within so many days.
+LEFT_OPEN_DAYS = 30
+_DAY = 86400
 
 
 @step
@@ -96,6 +104,9 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
     if record.closed_at is not None:
         wiring.reconciles.release(record.execution_arn, wiring.now())
         return _ended(error_of_outcome(record.outcome or ""), record.outcome or "")
+    if not last:
+        # First, so that what this one remembers is the newest.
+        _close_earlier(record, wiring)
     result = reconciled(record, failure, wiring, last=last)
     problems = _publish(result, wiring, last=last)
     remember(result, wiring, last=last)
@@ -106,6 +117,24 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
     error = ERRORS.get(result.outcome, "ReconcileIncomplete" if problems else "")
     cause = "; ".join((reconcile_line(result), *problems)) if error else ""
     return _ended(error, cause)
+
+
+def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
+    """Publish and close earlier reconciles whose execution ended and that nobody closed.
+
+    This one holds the lock: no other is at work.
+    """
+    since = wiring.now() - LONGEST_RECONCILE_DAYS * _DAY - LEFT_OPEN_DAYS * _DAY
+    for record in wiring.reconciles.recent(since=since):
+        if record.closed_at is not None or record.id == this.id:
+            continue
+        try:
+            ended = wiring.executions.ended(record.execution_arn)
+            if ended is not None and ended.at < wiring.now() - LATE_SECONDS:
+                run = Run(record.id, record.started_at, None, record.execution_arn)
+                _finish(run, failure_of({"status": ended.status}), wiring, last=True)
+        except RollcallError:
+            continue  # the next reconcile tries again
 
 
 def _ended(error: str, cause: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from constructs import Construct
 
 from functions.enrolment.documents import RUN
 from functions.enrolment.reconcile import Next
+from functions.steps.close_run import LEFT_OPEN
 from infra.constructs.machine import standard_machine
 from infra.constructs.retries import retry
 
@@ -26,8 +27,9 @@ LONGEST_RECONCILE = cdk.Duration.days(2)
 class ReconcileMachine(Construct):
     """One Standard state machine, in JSONPath. Whatever fails, Publish Reconcile reports it.
 
-    Every step gets what the execution's context says of it (``RUN``). The states pass on ``next``
-    and ``wait_seconds``; what is larger is in the bucket.
+    It begins with closing the runs that were left open; if that fails, the next reconcile does it.
+    Every other step gets what the execution's context says of it (``RUN``). The states pass on
+    ``next`` and ``wait_seconds``; what is larger is in the bucket.
     """
 
     def __init__(
@@ -35,6 +37,7 @@ class ReconcileMachine(Construct):
         scope: Construct,
         construct_id: str,
         *,
+        close: Step,
         survey: Step,
         start: Step,
         wait: Step,
@@ -70,9 +73,11 @@ class ReconcileMachine(Construct):
             .when(_next_is(Next.START), starting)
             .otherwise(ended)
         )
+        closing = self._closing(close)
+        closing.add_catch(surveying, result_path=sfn.JsonPath.DISCARD)
         self.machine = standard_machine(
             self,
-            surveying,
+            closing.next(surveying),
             comment="Rollcall: find the accounts of the organisation that are not Enabled, and"
             " start runs for them",
             timeout=LONGEST_RECONCILE,
@@ -80,6 +85,18 @@ class ReconcileMachine(Construct):
             log_name=f"{cdk.Stack.of(self).stack_name}/Reconcile",
             log_retention=log_retention,
         )
+
+    def _closing(self, close: Step) -> tasks.LambdaInvoke:
+        task = tasks.LambdaInvoke.json_path(
+            self,
+            "Close What Is Left Open",
+            lambda_function=close.alias,
+            payload=sfn.TaskInput.from_object({LEFT_OPEN: True}),
+            payload_response_only=True,
+            result_path=sfn.JsonPath.DISCARD,
+            retry_on_service_exceptions=False,
+        )
+        return retry(task, self._retry)
 
     def _publishing(self, publish: Step) -> sfn.Chain:
         """An error here fails the execution; the rule about ended ones runs the step once more."""

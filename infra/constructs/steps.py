@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING
 
 from functions.aws import archive, publisher
+from functions.aws.ledger import BY_TIME
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
 from infra.constructs.step import Step
@@ -112,6 +113,8 @@ class Steps:
         """What the step says beside its handler that it needs, and nothing else."""
         needs, configuration = step.needs, self._config.configuration
         step.allow(needs.table, self._table.table_arn)
+        if needs.index:
+            step.allow(needs.index, f"{self._table.table_arn}/index/{BY_TIME}")
         if needs.organization:
             step.allow_everywhere(
                 needs.organization,

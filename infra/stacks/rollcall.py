@@ -198,6 +198,7 @@ class RollcallStack(cdk.Stack):
         reconcile = ReconcileMachine(
             self,
             "Reconcile",
+            close=self.steps["close_run"],
             survey=self.reconcile_steps["survey_organization"],
             start=self.reconcile_steps["start_runs"],
             wait=self.reconcile_steps["await_runs"],

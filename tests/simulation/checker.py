@@ -176,6 +176,7 @@ class Facts:
         first = ("guardduty", region, account)
         if not self.is_enabled(first):
             yield ReasonCode.GUARDDUTY
+            yield ReasonCode.PREREQUISITE
             # A service's own enrolment may have made it a member before.
             yield ReasonCode.VOLUME_UNKNOWN
         if self.accounts[account]["volume"] in ("unknown", "measured"):
@@ -240,8 +241,9 @@ _STATED = frozenset({"AccessDenied", "Throttled", "ServiceUnavailable", "Conflic
 
 
 def _says_nothing(record: Mapping[str, Any]) -> bool:
-    """A run for an account that was just enrolled, or a reconcile that found another one running."""
-    return record.get("outcome", "").startswith(("duplicate of ", "already running"))
+    """A run for an account just enrolled, or a reconcile that found another one running."""
+    outcome: str = record.get("outcome", "")
+    return outcome.startswith(("duplicate of ", "already running"))
 
 
 def nothing_is_owned_for_ever(facts: Facts) -> Iterator[str]:

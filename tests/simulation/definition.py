@@ -30,20 +30,20 @@ class Retrier:
 
 @dataclass(frozen=True, slots=True)
 class Catcher:
-    """Where an error leads, and where its name and cause are put in the state's input."""
+    """Where an error leads, and where its name and cause are put in the input, if at all."""
 
     errors: frozenset[str]
-    place: Path
+    place: Path | None
     following: str
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """``step`` is the name of the function, ``place`` that of its result."""
+    """``step`` is the name of the function, ``place`` that of its result, None to discard it."""
 
     step: str
     payload: Template | None
-    place: Path
+    place: Path | None
     retriers: tuple[Retrier, ...]
     catchers: tuple[Catcher, ...]
     following: str | None
@@ -145,8 +145,9 @@ class _Fields:
         following: str | None = None if end else self.required("Next")
         return following
 
-    def place(self, name: str = "ResultPath") -> Path:
-        return Path.read(self.optional(name, "$"))
+    def place(self, name: str = "ResultPath") -> Path | None:
+        given = self.optional(name, "$")
+        return None if given is None else Path.read(given)
 
     def template(self, name: str) -> Template | None:
         given = self.optional(name)
@@ -274,7 +275,7 @@ def _pass(fields: _Fields) -> Pass:
 
 
 def _succeed(fields: _Fields) -> Succeed:
-    return Succeed(fields.place("OutputPath"))
+    return Succeed(Path.read(fields.optional("OutputPath", "$")))
 
 
 def _fail(fields: _Fields) -> Fail:

@@ -102,7 +102,7 @@ class Life:
         site.agenda.after(1, look)
 
     def _control_tower(self, number: int) -> None:
-        """Control Tower says that it has created the account, which Organizations has said before."""
+        """Control Tower says that it has created the account, as Organizations did before."""
         event = sample("controltower_create_managed_account_succeeded")
         status = event["detail"]["serviceEventDetails"]["createManagedAccountStatus"]
         status["account"]["accountId"] = self._known(number)

@@ -273,7 +273,7 @@ class StateMachines:
                     yield from self._map(state, data, execution)
                 else:
                     result = yield from self._task(state, data, execution)
-                    data = copied(state.place.put(data, result))
+                    data = _with(state.place, data, result)
                 return state.following, data
             except StateError as error:
                 retrier = _matching(state.retriers, error)
@@ -282,7 +282,7 @@ class StateMachines:
                     if catcher is None:
                         raise
                     caught = {"Error": error.name, "Cause": error.cause}
-                    return catcher.following, copied(catcher.place.put(data, caught))
+                    return catcher.following, _with(catcher.place, data, caught)
                 wait = retrier.first_wait * retrier.backoff ** tries[retrier]
                 wait = min(wait, retrier.longest_wait)
                 tries[retrier] += 1
@@ -362,6 +362,10 @@ def at_once(invoke: Callable[[str, Any], Any]) -> Callable[[str, Any, Done], Non
             done(result, None)
 
     return begin
+
+
+def _with(place: Path | None, data: Any, result: Any) -> Any:
+    return data if place is None else copied(place.put(data, result))
 
 
 def _lengthen(execution: Execution, events: int) -> None:

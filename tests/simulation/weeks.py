@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.configuration import Configuration, Invitation, Reconcile
+from functions.enrolment.configuration import Configuration, Invitation, Reconcile, Timing
 from functions.services import registry
 from tests.simulation.troubles import Kind, Trouble
 
@@ -21,7 +21,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 REGIONS = ("eu-west-1", "us-east-1")
 OPT_IN = "me-south-1"
 # How long troubles and happenings go on, at most, in days.
-_DAYS = (1, 2, 3, 4, 6)
+_DAYS = (1, 1, 2, 2, 4, 6)
 _ACCEPTING = Invitation(member_role="RollcallMember", external_id="rollcall-test")
 
 
@@ -104,7 +104,7 @@ class _Composer:
             (1, self._overridden),
         )
         weights, kinds = [weight for weight, _ in makers], [make for _, make in makers]
-        for _ in range(draws.randint(2, 7)):
+        for _ in range(draws.randint(2, 6)):
             draws.choices(kinds, weights)[0](draws.uniform(0, self._seconds * 0.8))
         happenings = sorted(self._happenings, key=lambda each: each.at)
         return Weeks(
@@ -134,6 +134,7 @@ class _Composer:
             regions,
             services,
             _ACCEPTING if draws.random() < 0.6 else Invitation(),
+            timing=draws.choice([Timing(), Timing(first_wait=60, longest_wait=1800)]),
             reconcile=Reconcile(most_changes=most),
         )
 
@@ -283,23 +284,23 @@ class _Composer:
 
     def _troubles(self) -> list[Trouble]:
         draws = self._draws
-        return [self._trouble() for _ in range(draws.choice([0, 1, 2, 3, 4, 6]))]
+        return [self._trouble() for _ in range(draws.choice([0, 2, 3, 4, 6, 9]))]
 
     def _trouble(self) -> Trouble:
         draws = self._draws
         kind = draws.choice(list(Kind))
         start = draws.uniform(0, self._seconds)
-        if self._happenings and draws.random() < 0.7:
-            start = max(0.0, draws.choice(self._happenings).at - draws.uniform(0, 300))
+        if draws.random() < 0.8:
+            start = max(0.0, draws.choice(self._happenings).at - draws.uniform(0, 120))
         seconds = draws.choice([20.0, 5 * MINUTE, HOUR, 12 * HOUR])
-        share = draws.choice([0.02, 0.1, 0.3, 1.0])
+        share = draws.choice([0.05, 0.2, 0.5, 1.0])
         where, amount = draws.choice(_PLACES), 0.0
         match kind:
             case Kind.DENIED:
                 seconds, share = HOUR, 1.0
                 where = draws.choice([place for place in _PLACES if place != "*"])
             case Kind.KILLED | Kind.KILLED_AFTER | Kind.REPLY_LOST:
-                share = draws.choice([0.01, 0.05, 0.2])
+                share = draws.choice([0.02, 0.1, 0.4])
             case Kind.SLOW:
                 amount = draws.choice([1.0, 15.0])
             case Kind.STALE:
@@ -319,6 +320,8 @@ class _Composer:
 _OF_FUNCTIONS = frozenset({Kind.REPLY_LOST, Kind.CLOCK})
 _OF_EVENTS = frozenset({Kind.EVENT_LOST, Kind.EVENT_TWICE, Kind.EVENT_LATE})
 _PLACES = (
+    "*",
+    "*",
     "*",
     "dynamodb:*",
     "dynamodb:TransactWriteItems",
