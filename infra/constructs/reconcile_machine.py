@@ -89,7 +89,7 @@ class ReconcileMachine(Construct):
     def _closing(self, close: Step) -> tasks.LambdaInvoke:
         task = tasks.LambdaInvoke.json_path(
             self,
-            "Close What Is Left Open",
+            close.node.id,
             lambda_function=close.alias,
             payload=sfn.TaskInput.from_object({LEFT_OPEN: True}),
             payload_response_only=True,

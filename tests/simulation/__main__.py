@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tests.simulation.seeds import Played
-    from tests.simulation.soak import Definitions
 
 _PROGRESS_SECONDS = 10.0
 # So many failing seeds are shrunk, which plays each some dozens of times.
@@ -107,7 +106,8 @@ def tell(played: Played) -> None:
 
 
 def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()
 
 
 if __name__ == "__main__":

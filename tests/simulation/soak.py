@@ -124,7 +124,7 @@ def prepared() -> Iterator[None]:
 
 
 def _begin(text: str) -> None:
-    global _definitions  # noqa: PLW0603  # the process has no other place for it
+    global _definitions
     _definitions = json.loads(text)
     prepared().__enter__()
 

@@ -130,8 +130,9 @@ def as_received(request: AWSPreparedRequest) -> Request:
 
 
 def _text(value: Any) -> str:
-    if hasattr(value, "read"):  # what S3 is to store
-        value = value.read()
+    if hasattr(value, "read"):  # what S3 is to store; whoever is next reads it again
+        stream, value = value, value.read()
+        stream.seek(0)
     return value.decode() if isinstance(value, bytes | bytearray) else str(value)
 
 

@@ -53,7 +53,7 @@ class Machine:
 
     def run(self, document: object = None, **answers: list[Any]) -> dict[str, Any]:
         """Run an execution named ``one`` to its end."""
-        self.answers = answers
+        self.answers = {"close_run": [{"closed": 0, "failed": 0}], **answers}
         execution = self.states.start_execution(
             stateMachineArn=self.arn, name="one", input=json.dumps(document or {})
         )["executionArn"]
@@ -127,6 +127,7 @@ def test_runs_are_started_and_awaited_and_the_reconcile_is_published(machine: Ma
 
     assert ended["status"] == "SUCCEEDED"
     assert machine.invoked == [
+        "close_run",
         "survey_organization",
         "start_runs",
         "await_runs",
@@ -135,7 +136,8 @@ def test_runs_are_started_and_awaited_and_the_reconcile_is_published(machine: Ma
     ]
     assert machine.waited == [20, 40]
     assert json.loads(ended["output"]) == COMPLETE
-    for _, event in machine.events:
+    assert machine.events[0][1] == {"left_open": True}
+    for _, event in machine.events[1:]:
         assert event.keys() == {"input", "onboarding_id", "started_at", "execution_arn"}
         assert (event["input"], event["onboarding_id"]) == (document, "one")
         assert event["execution_arn"] == ended["executionArn"]
@@ -145,7 +147,18 @@ def test_if_there_is_nothing_to_start_it_is_published_at_once(machine: Machine) 
     ended = machine.run(survey_organization=[PUBLISH], publish_reconcile=[COMPLETE])
 
     assert ended["status"] == "SUCCEEDED"
-    assert machine.invoked == ["survey_organization", "publish_reconcile"]
+    assert machine.invoked == ["close_run", "survey_organization", "publish_reconcile"]
+
+
+def test_a_survey_is_made_even_if_nothing_can_be_closed(machine: Machine) -> None:
+    ended = machine.run(
+        close_run=[Failed("AccessDenied")],
+        survey_organization=[PUBLISH],
+        publish_reconcile=[COMPLETE],
+    )
+
+    assert ended["status"] == "SUCCEEDED"
+    assert machine.invoked == ["close_run", "survey_organization", "publish_reconcile"]
 
 
 @pytest.mark.parametrize("failing", ["survey_organization", "start_runs", "await_runs"])
@@ -184,7 +197,7 @@ def test_what_heals_is_retried(machine: Machine) -> None:
     )
 
     assert ended["status"] == "SUCCEEDED"
-    assert machine.invoked == ["survey_organization"] * 3 + ["publish_reconcile"] * 2
+    assert machine.invoked[1:] == ["survey_organization"] * 3 + ["publish_reconcile"] * 2
 
 
 def test_a_reconcile_that_is_not_complete_fails_with_its_error(machine: Machine) -> None:
