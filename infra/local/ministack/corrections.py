@@ -26,7 +26,7 @@ from ministack.services import (
 )
 from ministack.services.cloudformation import provisioners
 
-from infra.local.ministack import bus_policies
+from infra.local.ministack import bus_policies, event_archives
 from infra.local.ministack.admission import KnowsAccounts, admit_bucket_hosts, admit_callers
 from infra.local.ministack.described_regions import describe_regions_of
 from infra.local.ministack.event_history import answer_in_pages
@@ -175,6 +175,7 @@ def deliver_events_as_aws_does() -> None:
     _replace(eventbridge, "_put_events", put_events_elsewhere)
     _replace(eventbridge, "_put_permission", bus_policies.keep_policies_as_written)
     provisioners._RESOURCE_HANDLERS["AWS::Events::EventBusPolicy"] = bus_policies.PROVISIONER
+    provisioners._RESOURCE_HANDLERS["AWS::Events::Archive"] = event_archives.PROVISIONER
 
 
 def check_targets_as_aws_does(facts: KnowsSwitches) -> None:
