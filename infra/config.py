@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn
 
-from functions.enrolment.configuration import Configuration, read_configuration
+from functions.enrolment.configuration import OFF, Configuration, read_configuration
 from functions.enrolment.document import (
     Document,
     a_duration,
@@ -43,6 +43,10 @@ RETENTION_DAYS = (
     3288, 3653,
 )  # fmt: skip
 
+# As long as the queues keep undelivered events.
+EVENT_RETENTION_DAYS = 14
+MOST_EVENT_RETENTION_DAYS = 3650
+
 # Lambda's limit is 4 KB for all environment variables; table, bus and topic need the rest.
 MOST_CONFIGURATION_BYTES = 3500
 # IAM's patterns (botocore, iam CreateRole and sts AssumeRole).
@@ -77,6 +81,8 @@ class DeploymentConfig:
 
     ``bus`` is ``own``, or ``default`` where the organisation's management account administers the
     services itself. Without ``organization`` no other account may put events on the bus.
+    ``event_retention_days`` is how long the bus's archive keeps events about accounts; 0 without
+    an archive.
     """
 
     configuration: Configuration
@@ -86,6 +92,7 @@ class DeploymentConfig:
     notifications: Notifications = field(default_factory=Notifications)
     retry: Retry = Retry()
     log_retention_days: int = 365
+    event_retention_days: int = EVENT_RETENTION_DAYS
     tags: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -110,6 +117,9 @@ def read_config(value: object) -> DeploymentConfig:
         notifications=document.optional("notifications", notifications, Notifications()),
         retry=document.optional("retry", _retry, Retry()),
         log_retention_days=document.optional("log_retention_days", _retention, 365),
+        event_retention_days=document.optional(
+            "event_retention_days", _event_retention, EVENT_RETENTION_DAYS
+        ),
         tags=document.optional("tags", _tags, {}),
     )
     document.close()
@@ -227,6 +237,15 @@ def _retention(value: object, path: str) -> int:
     if value not in RETENTION_DAYS or isinstance(value, bool) or not isinstance(value, int):
         raise InvalidInput(path, f"takes one of {', '.join(map(str, RETENTION_DAYS))}")
     return value
+
+
+def _event_retention(value: object, path: str) -> int:
+    if value == OFF:
+        return 0
+    try:
+        return a_whole_number(1, MOST_EVENT_RETENTION_DAYS)(value, path)
+    except InvalidInput as error:
+        raise InvalidInput(path, f"{error.takes}, or {OFF}") from None
 
 
 def _tags(value: object, path: str) -> dict[str, str]:

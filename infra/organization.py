@@ -46,6 +46,23 @@ def wanted_patterns(configuration: Configuration) -> dict[str, dict[str, Any]]:
     return wanted
 
 
+def archived_pattern(patterns: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """One event pattern for the events that several match, as an archive takes it.
+
+    Without what follows from source and event name, because an event pattern may have 2,048
+    characters (EventBridge user guide, "Quotas").
+    """
+    implied = ("detail-type", "eventSource")
+    alternatives = []
+    for pattern in patterns.values():
+        detail = {key: value for key, value in pattern["detail"].items() if key not in implied}
+        if "eventName" in detail:
+            alternatives.append({"source": pattern["source"], "detail": detail})
+        else:
+            alternatives.append(dict(pattern))
+    return {"$or": alternatives}
+
+
 def organizations_region(region: str) -> str:
     """The Region in which Organizations publishes events, in the partition of ``region``."""
     found = (home for prefix, home in _ORGANIZATIONS.items() if region.startswith(prefix))

@@ -36,6 +36,7 @@ from infra.config import RETENTION_DAYS
 from infra.constructs.alarms import Alarms
 from infra.constructs.bus_admission import admit_forwarders
 from infra.constructs.dashboard import Dashboard
+from infra.constructs.event_archive import EventArchive
 from infra.constructs.event_rules import (
     DAY,
     MOST_ATTEMPTS,
@@ -131,6 +132,7 @@ class RollcallStack(cdk.Stack):
         schedule = self._make_schedule()
         self.undelivered = UndeliveredEvents(self, "Undelivered").queue
         self._start_on_arrivals()
+        self._archive_arrivals()
         alarms = Alarms(self, "Alarms", subscribers=config.notifications.alarms or ())
         alarms.watch_queue(
             self.undelivered,
@@ -291,6 +293,14 @@ class RollcallStack(cdk.Stack):
                 target=target,
                 purpose="starts a run",
             )
+
+    def _archive_arrivals(self) -> None:
+        days = self._config.event_retention_days
+        if days == 0:
+            return
+        patterns = wanted_patterns(self._config.configuration)
+        archive = EventArchive(self, "EventArchive", bus=self.bus, patterns=patterns, days=days)
+        cdk.CfnOutput(self, "EventArchiveArn", value=archive.arn)
 
     def _add_outputs(self) -> None:
         for name, value in {

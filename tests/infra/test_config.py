@@ -53,6 +53,7 @@ def test_everything_can_be_said() -> None:
                 "account_attempts": 4,
             },
             log_retention_days=30,
+            event_retention_days=90,
             notifications={"results": [EMAIL, QUEUE], "alarms": []},
             tags={"team": "security"},
             invitation={"member_role": "RollcallMember", "external_id": "example"},
@@ -66,6 +67,7 @@ def test_everything_can_be_said() -> None:
     )
     assert deployment.bus == "default"
     assert (deployment.log_retention_days, deployment.tags) == (30, {"team": "security"})
+    assert deployment.event_retention_days == 90
     assert deployment.configuration.invitation.member_role == "RollcallMember"
 
 
@@ -107,6 +109,10 @@ def test_a_management_account_that_administers_the_services_is_at_home_where_eve
 
     account = AccountId("999988887777")
     assert deployment.organization == OrganizationConfig(account, account, "us-east-1")
+
+
+def test_off_is_no_archive_of_events() -> None:
+    assert read_config(config(event_retention_days="off")).event_retention_days == 0
 
 
 def test_the_command_line_gives_the_same_as_json() -> None:
@@ -181,6 +187,13 @@ REFUSED: dict[str, tuple[object, str]] = {
         config(log_retention_days=31),
         f"rollcall.log_retention_days: takes one of {', '.join(map(str, RETENTION_DAYS))}",
     ),
+    **{
+        f"event_retention_days {days!r}": (
+            config(event_retention_days=days),
+            "rollcall.event_retention_days: takes a whole number from 1 to 3650, or off",
+        )
+        for days in (0, 3651, "14d", True)
+    },
     "a tag": (
         config(tags={"team": 1}),
         "rollcall.tags.team: takes 1 to 256 letters, digits, spaces and _.:/=+-@",
@@ -331,9 +344,10 @@ REFUSED: dict[str, tuple[object, str]] = {
     },
     "an unknown key": (
         config(concurency=7),
-        "rollcall.concurency: is not known here; known are bus, invitation,"
-        " log_retention_days, name, notifications, organization, reconcile, record_retention_days,"
-        " regions, retry, scope, service_regions, services, tags, timing",
+        "rollcall.concurency: is not known here; known are bus,"
+        " event_retention_days, invitation, log_retention_days, name, notifications, organization,"
+        " reconcile, record_retention_days, regions, retry, scope, service_regions, services,"
+        " tags, timing",
     ),
 }
 

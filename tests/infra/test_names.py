@@ -28,6 +28,7 @@ NAMING = {
     "AWS::CloudWatch::Alarm": "AlarmName",
     "AWS::CloudWatch::Dashboard": "DashboardName",
     "AWS::DynamoDB::Table": "TableName",
+    "AWS::Events::Archive": "ArchiveName",
     "AWS::Events::EventBus": "Name",
     "AWS::Events::EventBusPolicy": "StatementId",
     "AWS::Events::Rule": "Name",

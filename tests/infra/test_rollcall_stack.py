@@ -379,6 +379,7 @@ def test_outputs_name_what_people_and_programs_ask_for(template: Mapping[str, An
             "ReconcileMachineArn": "AWS::StepFunctions::StateMachine",
             "BusName": "AWS::Events::EventBus",
             "BusArn": "AWS::Events::EventBus",
+            "EventArchiveArn": "AWS::Events::Archive",
             "TableName": "AWS::DynamoDB::Table",
             "TopicArn": "AWS::SNS::Topic",
             "ResultsBucketName": "AWS::S3::Bucket",

@@ -165,6 +165,7 @@ def test_on_the_default_bus_no_bus_is_made(small_template: Mapping[str, Any]) ->
     bus = "arn:aws:events:us-east-1:111122223333:event-bus/default"
     assert allowed[bus] == {"events:PutEvents"}
     assert text(small_template["Outputs"]["BusArn"]["Value"]) == bus
+    assert text(the(small_template, "AWS::Events::Archive")["SourceArn"]) == bus
 
 
 def test_only_the_configured_services_are_allowed(small_template: Mapping[str, Any]) -> None:
