@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import boto3
@@ -14,14 +16,14 @@ from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from typer import BadParameter, Option
 
 from functions.intake.arrivals import ARRIVALS
-from infra.cli.failures import allow, denied_action, explained
+from infra.cli.failures import allow, denied_action, explained, print_unread
 from infra.cli.options import AsJson, HomeRegion, Name, Profile
 from infra.cli.stack import NotDeployed, stack_outputs
 from infra.cli.survey import number
 from infra.names import DEFAULT, Names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
 # Longer than a redrive takes, so that every message is received once.
 VISIBILITY_TIMEOUT_SECONDS = 600
@@ -29,10 +31,14 @@ VISIBILITY_TIMEOUT_SECONDS = 600
 LONG_POLL_SECONDS = 5
 _EVENT_ID = re.compile(r"[0-9A-Za-z-]{1,64}", re.ASCII)
 _QUEUE_REGION = re.compile(r"https://sqs\.([a-z0-9-]+)\.")
+# The stack's output for the archive, if it has one.
+_ARCHIVE = "EventArchiveArn"
+_DAY = 86400
 _RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 5})
 
 ACTIONS = (
     "cloudformation:DescribeStacks",
+    "events:ListRuleNamesByTarget",
     "sqs:ChangeMessageVisibility",
     "sqs:DeleteMessage",
     "sqs:ReceiveMessage",
@@ -135,21 +141,28 @@ def run(
     specify its URL (output UndeliveredEventsUrl), and with --queue-profile a profile of its account
     if that is another one.
 
+    A queue has only events that started no execution. Where executions were started and lost,
+    because the state machine or the table was deleted, or steps that were deployed refused the
+    events, replay the archive of the bus (output EventArchiveArn): it has every event about an
+    account that arrived within event_retention_days. The command for that is printed at the end; it
+    replays the last day unless you change its times. A replayed event about an account that is
+    enrolled ends as a duplicate, or reads and changes nothing.
+
     Exit status 0: every event was redriven, or there was none; 1: some are left, or would be; 2:
     nothing was done, because an argument is invalid or the credentials, stack, queue or state
     machine do not exist; 130: stopped by Ctrl-C.
     """
     done: list[Redriven] = []
     failure = None
+    outputs: dict[str, str] = {}
     try:
-        place = _place(
-            boto3.Session(profile_name=profile, region_name=home_region),
-            boto3.Session(profile_name=queue_profile or profile, region_name=home_region),
-            Names(name).stack,
-            queue_url,
-            queue_region,
-            state_machine_arn,
+        session = boto3.Session(profile_name=profile, region_name=home_region)
+        if not queue_url or not state_machine_arn:
+            outputs = _outputs(session, Names(name).stack)
+        queue_session = boto3.Session(
+            profile_name=queue_profile or profile, region_name=home_region
         )
+        place = _place(session, queue_session, outputs, queue_url, queue_region, state_machine_arn)
         for one in redrive(*place, dry_run=dry_run, wait=LONG_POLL_SECONDS):
             done.append(one)
     except (NotDeployed, BotoCoreError, ClientError) as error:
@@ -159,6 +172,8 @@ def run(
     if failure:
         print(f"rollcall redrive: {failure}", file=sys.stderr)
         return 1 if done else 2
+    if _ARCHIVE in outputs and not as_json:
+        _print_replay(session, outputs, time.time())
     return 1 if any(one.left is not None for one in done) else 0
 
 
@@ -177,6 +192,43 @@ def _report(done: list[Redriven], *, dry_run: bool, as_json: bool) -> None:
         print("  ".join(filter(None, (one.event, one.name, one.cause, result))))
     left = sum(one.left is not None for one in done)
     print(f"{len(done) - left} {word}, {left} left in the queue")
+
+
+def _print_replay(session: boto3.Session, outputs: Mapping[str, str], now: float) -> None:
+    """Print how to replay the events of the last day from the archive."""
+    machine = outputs["StateMachineArn"]
+    events: Any = session.client("events", region_name=machine.split(":")[3], config=_RETRIES)
+    try:
+        rules = events.list_rule_names_by_target(
+            TargetArn=machine, EventBusName=outputs["BusName"], Limit=100
+        )["RuleNames"]
+    except (BotoCoreError, ClientError) as error:
+        print_unread("redrive", error)
+        return
+    print("\nTo replay the events of the last day whose runs were lost:")
+    print(replay_command(outputs[_ARCHIVE], outputs["BusArn"], rules, now))
+
+
+def replay_command(archive: str, bus: str, rules: Sequence[str], now: float) -> str:
+    """The command that replays an archive's events of the last day to these rules only.
+
+    Other rules of the bus, which may be of others on the default bus, get none of them again.
+    """
+    path = bus.partition(":event-bus/")[2]
+    folder = "" if path == "default" else f"{path}/"
+    prefix = bus.partition(":event-bus/")[0]
+    filters = ",".join(f"{prefix}:rule/{folder}{rule}" for rule in rules)
+    start, end = (datetime.fromtimestamp(at, UTC) for at in (now - _DAY, now))
+    return " \\\n  ".join(
+        (
+            f"aws events start-replay --region {bus.split(':')[3]}",
+            f"--replay-name rollcall-{end:%Y%m%dT%H%M%SZ}",
+            f"--event-source-arn {archive}",
+            f"--event-start-time {start:%Y-%m-%dT%H:%M:%SZ}",
+            f"--event-end-time {end:%Y-%m-%dT%H:%M:%SZ}",
+            f"--destination Arn={bus},FilterArns={filters}",
+        )
+    )
 
 
 def redrive(
@@ -220,10 +272,16 @@ def _show_again(queues: Any, queue_url: str, handles: list[str]) -> None:
         )
 
 
+def _outputs(session: boto3.Session, stack: str) -> dict[str, str]:
+    """The stack's outputs; raises as ``stack_outputs`` does."""
+    cloudformation: Any = session.client("cloudformation", config=_RETRIES)
+    return stack_outputs(cloudformation, stack, "StateMachineArn", "UndeliveredEventsUrl")
+
+
 def _place(
     session: boto3.Session,
     queue_session: boto3.Session,
-    stack: str,
+    outputs: Mapping[str, str],
     queue_url: str | None,
     region: str | None,
     machine_arn: str | None,
@@ -232,17 +290,14 @@ def _place(
 
     ``session`` is of the administrator account in the home Region, ``queue_session`` of the
     account with the queue.
+    ``outputs`` are the stack's, if queue or state machine is not given.
 
     Raises:
-        NotDeployed: the stack has no output for the queue or state machine that is not given.
         BotoCoreError: there is no Region, or no credentials.
-        ClientError: there is no such stack or state machine, or a call was refused.
+        ClientError: there is no such state machine, or a call was refused.
     """
-    if not queue_url or not machine_arn:
-        cloudformation: Any = session.client("cloudformation", config=_RETRIES)
-        outputs = stack_outputs(cloudformation, stack, "StateMachineArn", "UndeliveredEventsUrl")
-        machine_arn = machine_arn or outputs["StateMachineArn"]
-        queue_url = queue_url or outputs["UndeliveredEventsUrl"]
+    machine_arn = machine_arn or outputs["StateMachineArn"]
+    queue_url = queue_url or outputs["UndeliveredEventsUrl"]
     machine_region = machine_arn.split(":")[3]
     machines: Any = session.client("stepfunctions", region_name=machine_region, config=_RETRIES)
     in_url = _QUEUE_REGION.match(queue_url)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 REGION, ORIGIN = "eu-west-1", "us-east-1"
 EVENT = sample("create_account_result_succeeded")
-TEMPLATE = {
+TEMPLATE: dict[str, Any] = {
     "Resources": {
         "Queue": {"Type": "AWS::SQS::Queue"},
         "Role": {
@@ -88,9 +90,11 @@ def administrator(aws: LocalAws, account: str) -> Administrator:
     return deployed(aws, account, "Rollcall")
 
 
-def deployed(aws: LocalAws, account: str, name: str) -> Administrator:
+def deployed(
+    aws: LocalAws, account: str, name: str, template: dict[str, Any] = TEMPLATE
+) -> Administrator:
     stacks = aws.client("cloudformation", account, REGION)
-    stacks.create_stack(StackName=name, TemplateBody=json.dumps(TEMPLATE))
+    stacks.create_stack(StackName=name, TemplateBody=json.dumps(template))
     stacks.get_waiter("stack_create_complete").wait(
         StackName=name, WaiterConfig={"Delay": 0, "MaxAttempts": 200}
     )
@@ -127,6 +131,102 @@ def test_a_deployment_of_another_name_has_a_queue_and_a_machine_of_its_own(
     assert (by_default, by_name) == (0, 0)
     assert administrator.runs() == []
     assert other.runs() == [(f"redrive-{EVENT['id']}", EVENT)]
+
+
+ARCHIVED: dict[str, Any] = {
+    "Resources": {
+        **TEMPLATE["Resources"],
+        "Bus": {"Type": "AWS::Events::EventBus", "Properties": {"Name": "rollcall"}},
+        "Archive": {
+            "Type": "AWS::Events::Archive",
+            "Properties": {"SourceArn": {"Fn::GetAtt": ["Bus", "Arn"]}},
+        },
+        "Rule": {
+            "Type": "AWS::Events::Rule",
+            "Properties": {
+                "EventBusName": {"Ref": "Bus"},
+                "EventPattern": {"source": ["organizations"]},
+                "Targets": [
+                    {
+                        "Id": "machine",
+                        "Arn": {"Ref": "Machine"},
+                        "RoleArn": {"Fn::GetAtt": ["Starter", "Arn"]},
+                    }
+                ],
+            },
+        },
+        "Starter": {
+            "Type": "AWS::IAM::Role",
+            "Properties": {
+                "AssumeRolePolicyDocument": {
+                    "Statement": {
+                        "Effect": "Allow",
+                        "Principal": {"Service": "events.amazonaws.com"},
+                        "Action": "sts:AssumeRole",
+                    }
+                },
+                "Policies": [
+                    {
+                        "PolicyName": "start",
+                        "PolicyDocument": {
+                            "Statement": {
+                                "Effect": "Allow",
+                                "Action": "states:StartExecution",
+                                "Resource": {"Ref": "Machine"},
+                            }
+                        },
+                    }
+                ],
+            },
+        },
+    },
+    "Outputs": {
+        **TEMPLATE["Outputs"],
+        "BusName": {"Value": {"Ref": "Bus"}},
+        "BusArn": {"Value": {"Fn::GetAtt": ["Bus", "Arn"]}},
+        "EventArchiveArn": {"Value": {"Fn::GetAtt": ["Archive", "Arn"]}},
+    },
+}
+
+
+def test_the_command_that_it_prints_replays_the_archive_to_the_rules_of_the_machine(
+    aws: LocalAws, account: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    administrator = deployed(aws, account, "Rollcall", ARCHIVED)
+    events = aws.client("events", account, REGION)
+    arrived = {"EventBusName": "rollcall", "Source": "organizations", "DetailType": "arrived"}
+    events.put_events(Entries=[arrived | {"Detail": json.dumps({"is": "replayed"})}])
+
+    status = main(["redrive"])
+
+    report, _, command = capsys.readouterr().out.partition("\n\n")
+    assert (status, report) == (0, "0 redriven, 0 left in the queue")
+    said, _, words = command.partition("\n")
+    assert said == "To replay the events of the last day whose runs were lost:"
+    _, operation, verb, *options = shlex.split(words.replace("\\\n", " "))
+    given = dict(zip(options[::2], options[1::2], strict=True))
+    assert (operation, verb, given.pop("--region")) == ("events", "start-replay", REGION)
+    bus, _, filters = given["--destination"].removeprefix("Arn=").partition(",FilterArns=")
+    events.start_replay(
+        ReplayName=given["--replay-name"],
+        EventSourceArn=given["--event-source-arn"],
+        EventStartTime=given["--event-start-time"],
+        EventEndTime=datetime.fromisoformat(given["--event-end-time"]) + timedelta(seconds=1),
+        Destination={"Arn": bus, "FilterArns": filters.split(",")},
+    )
+    described = [
+        events.describe_rule(Name=arn.split("/")[2], EventBusName="rollcall")["Arn"]
+        for arn in filters.split(",")
+    ]
+    assert described == filters.split(",")
+    while (state := events.describe_replay(ReplayName=given["--replay-name"])["State"]) in (
+        "STARTING",
+        "RUNNING",
+    ):
+        pass
+    assert state == "COMPLETED"
+    live, replayed = sorted((event for _, event in administrator.runs()), key=len)
+    assert replayed == live | {"replay-name": given["--replay-name"]}
 
 
 def test_a_run_that_was_started_before_is_started_no_more(administrator: Administrator) -> None:

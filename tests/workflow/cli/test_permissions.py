@@ -71,6 +71,7 @@ SURVEYED = MEMBERS | {
 # What else a verb goes on without, and what it says then if that is not the action.
 NOT_NEEDED: dict[ModuleType, dict[str, str]] = {
     redrive: {
+        "events:ListRuleNamesByTarget": "",
         "sqs:ChangeMessageVisibility": "",
         "sqs:DeleteMessage": "",
         "states:StartExecution": "",
@@ -210,6 +211,9 @@ def deploy(rollcall: Rollcall) -> str:
         "ReconcileMachineArn": reconciles,
         "StartRunsFunctionArn": "StartRuns",
         "UndeliveredEventsUrl": queue,
+        "BusName": "default",
+        "BusArn": f"arn:aws:events:{REGION}:{ADMINISTRATOR}:event-bus/default",
+        "EventArchiveArn": f"arn:aws:events:{REGION}:{ADMINISTRATOR}:archive/arrivals",
     }
     stack = {"Outputs": [{"OutputKey": k, "OutputValue": v} for k, v in outputs.items()]}
     variables = {
