@@ -17,8 +17,9 @@ from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan, waits_for
-from functions.enrolment.records import epoch_seconds, reason_from
+from functions.enrolment.records import epoch_seconds, outcome_from, reason_from
 from functions.enrolment.regions import is_opt_in
+from functions.enrolment.service import find_service
 from functions.enrolment.target import Target, read_target
 
 if TYPE_CHECKING:
@@ -285,14 +286,19 @@ def plan_to_text(plan: Plan) -> str:
 def plan_from_text(
     text: str, services: Sequence[Service], onboarding_id: str, settled_at: float
 ) -> Plan:
-    """Read a plan from the text that :func:`plan_to_text` made.
+    """Read a plan from the text that :func:`plan_to_text` made, in this version or another.
 
-    Raises:
-        ValueError: a target's service is not one of ``services``.
+    Targets whose service is not one of ``services`` are left out, with a note: a later version may
+    have planned them.
     """
     document = json.loads(text)
     accounts = _accounts_from_json(document["accounts"])
-    targets = tuple(read_target(services, *key.split("#")) for key in document["targets"])
+    targets = {
+        number: read_target(services, *key.split("#"))
+        for number, key in enumerate(document["targets"])
+        if find_service(services, key.split("#")[0]) is not None
+    }
+    unknown = [key for n, key in enumerate(document["targets"]) if n not in targets]
     settled = tuple(
         Membership(
             accounts[account_number].id,
@@ -301,12 +307,20 @@ def plan_from_text(
             onboarding_id,
             taken_at=settled_at,
         ).settled(
-            Outcome(ended["outcome"]), reason_from(ended["reason"], ended.get("code")), settled_at
+            outcome_from(ended["outcome"]) or Outcome.FAILED,
+            reason_from(ended["reason"], ended.get("code")),
+            settled_at,
         )
         for ended in document.get("settled", ())
         for account_number, target_number in ended["memberships"]
+        if target_number in targets
     )
-    return Plan(accounts, targets, settled, tuple(document.get("notes", ())))
+    notes = tuple(document.get("notes", ()))
+    if unknown:
+        notes += (
+            f"left out, because this version does not know the service: {', '.join(unknown)}",
+        )
+    return Plan(accounts, tuple(targets.values()), settled, notes)
 
 
 def _name(service: Service | None) -> str | None:

@@ -120,7 +120,6 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
     transitions = tuple(
         Transition(str(t["status"]), float(t["at"])) for t in item.get("transitions", ())
     )
-    outcome = item.get("outcome")
     return Membership(
         account_id=AccountId(item["account_id"]),
         target=read_target(services, item["service"], item["region"]),
@@ -144,7 +143,7 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
         due=Action(item["due"]) if item.get("due") in set(Action) else None,
         automation=_current_automation(item),
         surveyed_at=_time(item.get("surveyed_at")),
-        outcome=_enum_member(Outcome, outcome, Outcome.FAILED),
+        outcome=outcome_from(item.get("outcome")),
         reason=reason_from(item.get("reason"), _current_code(item)),
         settled_at=_time(item.get("settled_at")),
         unknown=MappingProxyType(_unknown(item)),
@@ -178,6 +177,11 @@ def reason_from(text: Any, code: Any) -> Reason | None:
     return Reason(
         _enum_member(ReasonCode, code, ReasonCode.OTHER) or ReasonCode.OTHER, redact(text or "")
     )
+
+
+def outcome_from(value: Any) -> Outcome | None:
+    """Read an outcome; one that only a later version knows is a failure."""
+    return _enum_member(Outcome, value, Outcome.FAILED)
 
 
 def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:

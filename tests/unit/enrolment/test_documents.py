@@ -364,6 +364,25 @@ def test_a_plan_that_another_version_kept_is_understood(reason: dict[str, str]) 
     assert settled.reason == Reason(ReasonCode.OTHER, "why not")
 
 
+def test_of_a_later_versions_plan_the_services_that_are_unknown_are_left_out_with_a_note() -> None:
+    later = {"outcome": "adjourned", "reason": "why", "memberships": [[0, 0], [0, 1]]}
+    document = {
+        "accounts": [{"id": ACCOUNT, "mode": "organization", "later": 1}],
+        "targets": ["later#eu-west-1", GUARDDUTY.key],
+        "settled": [later],
+        "notes": ["a note"],
+    }
+
+    plan = plan_from_text(json.dumps(document), registry.SERVICES, RUN, NOW)
+
+    assert plan.targets == (GUARDDUTY,)
+    assert [(m.target, m.outcome) for m in plan.settled] == [(GUARDDUTY, Outcome.FAILED)]
+    assert plan.notes == (
+        "a note",
+        "left out, because this version does not know the service: later#eu-west-1",
+    )
+
+
 @given(plans(), st.data(), st.booleans())
 def test_the_map_gets_a_loop_for_every_target_of_what_is_enrolled_and_nothing_else(
     plan: Plan, data: st.DataObject, dry_run: bool
