@@ -55,6 +55,11 @@ class Execution:
     cause: str | None = None
 
 
+def of_same_machine(one: str, other: str) -> bool:
+    """Whether two executions, by their ARNs, are of one state machine."""
+    return one.rpartition(":")[0] == other.rpartition(":")[0]
+
+
 class Executions:
     """Executions by ARN. Raises ``Throttled``, ``ServiceUnavailable``, ``AccessDenied`` and
     ``ServiceRefused``."""

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from functions.aws.executions import of_same_machine
 from functions.aws.ledger import BY_TIME, EXPIRES_AT, MOST_DAYS
 from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.errors import Conflict
@@ -155,7 +156,9 @@ class Reconciles:
     def lock(self, wanted: Lock, is_over: Callable[[str], bool]) -> Lock | None:
         """Take the lock; return that of another reconcile if that still runs.
 
-        ``is_over`` says of an execution's ARN whether it has ended or does not exist.
+        ``is_over`` says of an execution's ARN whether it has ended or does not exist. It is not
+        asked about those of another machine: the machine was replaced, and a step may describe the
+        executions of its own only.
 
         Raises:
             Conflict: other reconciles took it in each of ``MOST_ROUNDS`` rounds.
@@ -166,6 +169,10 @@ class Reconciles:
             "execution_arn": wanted.execution_arn,
             "taken_at": wanted.taken_at,
         }
+
+        def is_gone(arn: str) -> bool:
+            return not of_same_machine(arn, wanted.execution_arn) or is_over(arn)
+
         for _ in range(MOST_ROUNDS):
             held = self._rows.get(_LOCK)
             if held is None:
@@ -173,7 +180,7 @@ class Reconciles:
             else:
                 arn = held["execution_arn"]
                 own = arn == wanted.execution_arn
-                other = None if own else _running(held, wanted.taken_at, is_over)
+                other = None if own else _running(held, wanted.taken_at, is_gone)
                 if other is not None:
                     return other
                 taken = self._rows.put_if(item, "execution_arn = :seen", {":seen": arn})

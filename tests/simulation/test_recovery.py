@@ -52,6 +52,8 @@ NEW, INVITED = (1, 2, 3), (11, 12)
 ACCEPTS = INVITED[0]
 # When most memberships wait for a service, and the invited accounts for their owners.
 IN_FLIGHT = 15 * MINUTE
+# In ARNs of executions: of the machines that are deployed now, and of those of a deleted stack.
+PRESENT, FORMER = ":execution:Rollcall", ":execution:Former"
 STARTED: dict[str, Any] = {"numbers": INVITED, "mode": "invitation", "email": "right"}
 BEGINNING = (
     *(Happening(60.0 * number, "create", {"number": number}) for number in NEW),
@@ -122,6 +124,12 @@ class Recovery:
         self.life._start(**STARTED)
 
 
+def is_allowed(step: str, actions: frozenset[str], resources: Sequence[str]) -> bool:
+    """A step may describe executions of the machines that are deployed now, and no others."""
+    del step, actions
+    return not any(FORMER in resource for resource in resources)
+
+
 @contextmanager
 def recovery(
     definitions: Definitions,
@@ -139,7 +147,7 @@ def recovery(
         troubles=list(enumerate(troubles)),
         seconds=DAY,
     )
-    with site(definitions, CONFIGURATION, weeks.seed, weeks.troubles) as here:
+    with site(definitions, CONFIGURATION, weeks.seed, weeks.troubles, is_allowed) as here:
         life = Life(here, weeks)
         life.begin()
         yield Recovery(here, life, weeks)
@@ -197,8 +205,15 @@ def test_a_redriven_execution_ends_what_it_began(
         check_all_enabled(world)
 
 
+def of_former_machine(item: dict[str, Any]) -> dict[str, Any]:
+    arn = item.get("execution_arn")
+    return item | {"execution_arn": arn.replace(PRESENT, FORMER)} if arn else item
+
+
 def delete_stack(world: Recovery) -> None:
-    """Executions end, Step Functions forgets them, and what is not retained is gone."""
+    """Executions end, Step Functions forgets them, and what is not retained is gone. The machines
+    of the next stack have other names.
+    """
     here = world.here
     for execution in world.begun():
         if execution.status == RUNNING:
@@ -206,6 +221,7 @@ def delete_stack(world: Recovery) -> None:
     here.machines.executions.clear()
     # The new stack has a bucket of its own.
     here.bucket.objects.clear()
+    rewrite_table(world, of_former_machine)
 
 
 def test_a_stack_that_is_deployed_again_over_the_kept_table_ends_what_was_in_flight(
@@ -219,6 +235,27 @@ def test_a_stack_that_is_deployed_again_over_the_kept_table_ends_what_was_in_fli
         world.rest(forgotten=forgotten)
 
         check_all_enabled(world, (*NEW, 4, ACCEPTS))
+
+
+def test_a_reconcile_in_flight_when_the_stack_was_deleted_keeps_no_other_from_running(
+    definitions: Definitions,
+) -> None:
+    reconcile = Happening(HOUR, "reconcile", {})
+    with recovery(definitions, [no_event(0, 3 * HOUR)], [reconcile]) as world:
+        at = HOUR + 2 * MINUTE
+        forgotten = names_at(world, at)
+        reconciling: list[bool] = []
+
+        def delete() -> None:
+            reconciling.append(any(each.name.startswith("reconcile-") for each in world.running()))
+            delete_stack(world)
+
+        world.at(at, delete)
+        world.at(at + HOUR, world.start_again)
+        world.rest(forgotten=forgotten)
+
+        assert reconciling == [True]
+        check_all_enabled(world)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 from functions.aws.ledger import EXPIRES_AT
 from functions.aws.reconciles import RECENT_SECONDS, Lock, Reconciles
 from functions.enrolment.account import AccountId
+from functions.enrolment.errors import AccessDenied
 from functions.enrolment.reconcile_record import ReconcileRecord
 from functions.services import registry
 from tests.support.builders import NOW, OTHER, a_membership
@@ -124,6 +125,23 @@ def test_the_lock_is_taken_unless_another_reconcile_runs(
     assert reconciles.lock(wanted, is_over) == holder
     # Whoever has it now keeps it.
     assert reconciles.lock(Lock("three", "arn:three", NOW + DAY), running) == (holder or wanted)
+
+
+def test_the_lock_of_a_machine_that_was_replaced_is_taken_without_asking_about_its_execution(
+    reconciles: Reconciles,
+) -> None:
+    """No step is allowed to describe the executions of another machine."""
+
+    def denied(_: str) -> bool:
+        raise AccessDenied("states:DescribeExecution")
+
+    machine = "arn:aws:states:eu-west-1:111122223333:execution:Reconciles"
+    reconciles.lock(Lock("one", f"{machine}-old:one", NOW), running)
+    two = Lock("two", f"{machine}-new:two", NOW + DAY)
+
+    assert reconciles.lock(two, denied) is None
+    with pytest.raises(AccessDenied):
+        reconciles.lock(Lock("three", f"{machine}-new:three", NOW + 2 * DAY), denied)
 
 
 def test_only_the_holder_releases_the_lock(reconciles: Reconciles) -> None:
