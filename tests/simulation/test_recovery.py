@@ -470,10 +470,17 @@ def test_replaying_the_archive_after_an_outage_brings_what_was_missed_and_repeat
         enabled: list[dict[int, Counter[str]]] = []
         world.at(IN_FLIGHT + outage + MINUTE, replay)
         world.at(IN_FLIGHT + outage + 2 * HOUR, lambda: enabled.append(world.statuses()))
+        before = names_at(world, IN_FLIGHT + outage + 3 * HOUR)
+        world.at(IN_FLIGHT + outage + 3 * HOUR, replay)
+        after = names_at(world, IN_FLIGHT + outage + 4 * HOUR)
         world.at(IN_FLIGHT + outage + HOUR, world.start_again)
         world.rest(forgotten=forgotten)
 
         assert len(archive) >= 2 * len(NEW)
+        records = [item for item in here.table.plain() if item["sk"] == "onboarding"]
+        again = [each["outcome"] for each in records if each["onboarding_id"] in after - before]
+        assert len(again) == len(archive)
+        assert all(outcome.startswith("duplicate of ") for outcome in again)
         assert [enabled[0][number] for number in (*NEW, 4, 5)] == [{"ENABLED": 3}] * 5
         check_all_enabled(world, (*NEW, 4, 5, ACCEPTS))
 
