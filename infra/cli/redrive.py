@@ -205,6 +205,8 @@ def _print_replay(session: boto3.Session, outputs: Mapping[str, str], now: float
     except (BotoCoreError, ClientError) as error:
         print_unread("redrive", error)
         return
+    if not rules:
+        return  # Without a filter, a replay is for every rule of the bus.
     print("\nTo replay the events of the last day whose runs were lost:")
     print(replay_command(outputs[_ARCHIVE], outputs["BusArn"], rules, now))
 
@@ -214,9 +216,8 @@ def replay_command(archive: str, bus: str, rules: Sequence[str], now: float) -> 
 
     Other rules of the bus, which may be of others on the default bus, get none of them again.
     """
-    path = bus.partition(":event-bus/")[2]
-    folder = "" if path == "default" else f"{path}/"
-    prefix = bus.partition(":event-bus/")[0]
+    prefix, _, name = bus.partition(":event-bus/")
+    folder = "" if name == "default" else f"{name}/"
     filters = ",".join(f"{prefix}:rule/{folder}{rule}" for rule in rules)
     start, end = (datetime.fromtimestamp(at, UTC) for at in (now - _DAY, now))
     return " \\\n  ".join(

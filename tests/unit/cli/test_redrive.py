@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from infra.cli import redrive as verb
 from infra.cli.__main__ import main
-from infra.cli.redrive import Redriven, redrive
+from infra.cli.redrive import Redriven, redrive, replay_command
 from tests.support.events import sample
 from tests.support.schemas import schema_of
 
@@ -317,3 +317,26 @@ def test_the_status_is_2_if_nothing_could_be_tried(
     assert status == 2
     assert printed.out == ""
     assert message in printed.err
+
+
+@pytest.mark.parametrize(
+    ("bus", "rule"),
+    [
+        ("rollcall", "rule/rollcall/Created"),
+        # The default bus has rules of others, too.
+        ("default", "rule/Created"),
+    ],
+)
+def test_a_replay_is_of_the_last_day_and_to_the_rules_given(bus: str, rule: str) -> None:
+    here = "arn:aws:events:eu-west-1:111122223333"
+
+    command = replay_command(f"{here}:archive/A", f"{here}:event-bus/{bus}", ["Created"], 1.8e9)
+
+    assert command.replace("\\\n ", "").split() == [
+        *("aws", "events", "start-replay", "--region", "eu-west-1"),
+        *("--replay-name", "rollcall-20270115T080000Z"),
+        *("--event-source-arn", f"{here}:archive/A"),
+        *("--event-start-time", "2027-01-14T08:00:00Z"),
+        *("--event-end-time", "2027-01-15T08:00:00Z"),
+        *("--destination", f"Arn={here}:event-bus/{bus},FilterArns={here}:{rule}"),
+    ]
