@@ -118,7 +118,8 @@ class StateMachines:
     """State machines by ARN, and their executions.
 
     ``invoke`` begins a step by its name, and calls ``Done`` when it has ended. ``on_end`` is told
-    every execution that ends, children included.
+    every execution that ends, children included; ``on_map`` every map before its children begin,
+    which may raise StateError.
     """
 
     def __init__(
@@ -127,11 +128,13 @@ class StateMachines:
         invoke: Callable[[str, Any, Done], object],
         randomness: random.Random,
         on_end: Callable[[Execution], object] = lambda _: None,
+        on_map: Callable[[Execution], object] = lambda _: None,
     ) -> None:
         self._agenda = agenda
         self._invoke = invoke
         self._random = randomness
         self._on_end = on_end
+        self._on_map = on_map
         self._machines: dict[str, Machine] = {}
         self.executions: dict[str, Execution] = {}
         self.transitions = 0
@@ -315,6 +318,7 @@ class StateMachines:
     def _map(
         self, state: DistributedMap, data: Any, execution: Execution
     ) -> Generator[float | None, None, None]:
+        self._on_map(execution)
         children = execution.children
         if children is None:
             coming = deque(self._children_of(state, data, execution))

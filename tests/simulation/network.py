@@ -18,6 +18,7 @@ from botocore.exceptions import ConnectionClosedError, ReadTimeoutError
 from botocore.retries import quota, standard
 
 from infra.local.gateway.faults import FaultEffect, FaultKind
+from tests.simulation.permissions import Wanted, caller_of, wanted_of
 from tests.simulation.services.reply import Refusal
 from tests.simulation.troubles import OF_REQUESTS, Kind
 from tests.support.builders import ADMINISTRATOR
@@ -25,7 +26,7 @@ from tests.support.in_process import Raw, as_received
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping
 
     from botocore.awsrequest import AWSPreparedRequest
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from infra.local.gateway.faults import CallTarget
     from infra.local.wire.http import Request, Response
     from tests.simulation.agenda import Agenda
+    from tests.simulation.permissions import Permissions
     from tests.simulation.processes import Process, Processes
     from tests.simulation.services.reply import AroundService
     from tests.simulation.troubles import Trouble, Troubles
@@ -76,7 +78,7 @@ class Network:
     """``services`` are those around the steps, by the name of their signature; all others are
     behind ``endpoint``, whose faults are ``verdict``.
 
-    ``may`` is asked before each request: the step, IAM's actions and the resources.
+    Each request of a step is made with the step's role, or with the member role.
     """
 
     def __init__(
@@ -88,7 +90,7 @@ class Network:
         services: Mapping[str, AroundService],
         troubles: Troubles,
         randomness: random.Random,
-        may: Callable[[str, frozenset[str], Sequence[str]], bool],
+        permissions: Permissions,
         watch: Watch,
     ) -> None:
         self._agenda = agenda
@@ -98,7 +100,7 @@ class Network:
         self._services = services
         self._troubles = troubles
         self._random = randomness
-        self._may = may
+        self._permissions = permissions
         self._watch = watch
         self.calls: list[Called] = []
 
@@ -159,7 +161,10 @@ class Network:
         around = self._services.get(service)
         if around is None:
             after = FaultKind.EFFECT_THEN_ERROR if kind is Kind.FAILED_AFTER else None
-            self._verdict.now = FaultEffect(_BEFORE.get(kind) if kind else None, after)
+            error = _BEFORE.get(kind) if kind else None
+            if self._denial(request, step, wanted_of(service, operation, request)):
+                error = FaultKind.ACCESS_DENIED
+            self._verdict.now = FaultEffect(error, after)
             region = request.headers["authorization"].split("/")[2]
             process = self._processes.current
             state = self._watch.before(process, service, region, operation, request)
@@ -179,9 +184,11 @@ class Network:
     ) -> Response:
         errors = around.errors
         asked = around.ask(operation, request)
-        denied = Refusal(errors.denied[0], "not authorized", errors.denied[1])
-        if kind is Kind.DENIED or not self._may(step, asked.actions, asked.resources):
-            return around.refuse(denied)
+        wanted = (Wanted(a, r) for a in sorted(asked.actions) for r in asked.resources)
+        denial = self._denial(request, step, wanted)
+        if kind is Kind.DENIED or denial:
+            code, status = errors.denied
+            return around.refuse(Refusal(code, denial or "not authorized", status))
         if kind is Kind.THROTTLED:
             return around.refuse(Refusal(errors.throttled[0], "Rate exceeded", errors.throttled[1]))
         failed = Refusal(errors.failed[0], "Internal error", errors.failed[1])
@@ -198,6 +205,10 @@ class Network:
         if kind is Kind.FAILED_AFTER:
             return around.refuse(failed)
         return around.answer(operation, result)
+
+    def _denial(self, request: Request, step: str, wanted: Iterable[Wanted]) -> str | None:
+        """What the role says against a request of a step; None: nothing."""
+        return self._permissions.refusal(caller_of(request, step), wanted) if step else None
 
 
 def _delay(trouble: Trouble | None) -> float:

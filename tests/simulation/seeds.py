@@ -16,9 +16,9 @@ from tests.simulation.weeks import DAY, compose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
 
     from tests.simulation.checker import Broken
+    from tests.simulation.deployed import Deployed
     from tests.simulation.weeks import Weeks
 
 # How many days reconciles go on when nothing goes wrong any more: a gap that was tried lately is
@@ -44,9 +44,9 @@ class Played:
     trace: str
 
 
-def play(weeks: Weeks, definitions: Mapping[str, Mapping[str, Any]]) -> Played:
+def play(weeks: Weeks, deployed: Deployed) -> Played:
     """Play weeks to their end. The same weeks give the same trace."""
-    with site(definitions, weeks.configuration, weeks.seed, weeks.troubles) as here:
+    with site(deployed, weeks.configuration, weeks.seed, weeks.troubles) as here:
         life = Life(here, weeks)
         life.begin()
         quiet = BEGIN + weeks.seconds
@@ -70,18 +70,18 @@ def play(weeks: Weeks, definitions: Mapping[str, Mapping[str, Any]]) -> Played:
         )
 
 
-def play_seed(seed: int, definitions: Mapping[str, Mapping[str, Any]]) -> Played:
-    return play(compose(seed), definitions)
+def play_seed(seed: int, deployed: Deployed) -> Played:
+    return play(compose(seed), deployed)
 
 
-def shrunk(played: Played, definitions: Mapping[str, Mapping[str, Any]]) -> Played:
+def shrunk(played: Played, deployed: Deployed) -> Played:
     """The same weeks with as few happenings and troubles as still break one of its invariants."""
     wanted = {each.invariant for each in played.broken}
     best = played
 
     def fails(weeks: Weeks) -> bool:
         nonlocal best
-        found = play(weeks, definitions)
+        found = play(weeks, deployed)
         if wanted & {each.invariant for each in found.broken}:
             best = found
             return True

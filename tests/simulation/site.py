@@ -35,7 +35,9 @@ from tests.simulation.agenda import Agenda
 from tests.simulation.clock import VirtualClock
 from tests.simulation.lambda_functions import Functions
 from tests.simulation.machine import SUCCEEDED, StateMachines
+from tests.simulation.machine_roles import MachineRoles
 from tests.simulation.network import REGION, Network, Verdict, session
+from tests.simulation.permissions import Permissions, Wanted
 from tests.simulation.processes import Pool, Processes
 from tests.simulation.services.around import S3, EventBridge, Sns, StepFunctions, Sts
 from tests.simulation.services.dynamodb import DynamoDb
@@ -45,11 +47,12 @@ from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.organization import found_organization
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     import boto3
 
     from functions.enrolment.configuration import Configuration
+    from tests.simulation.deployed import Deployed
     from tests.simulation.machine import Execution
     from tests.simulation.troubles import Trouble
 
@@ -61,6 +64,8 @@ ONBOARDING, RECONCILE = f"{_MACHINES}:Rollcall", f"{_MACHINES}:RollcallReconcile
 TABLE = f"arn:aws:dynamodb:{_HERE}:table/Rollcall"
 BUS = f"arn:aws:events:{_HERE}:event-bus/Rollcall"
 TOPIC, BUCKET = f"arn:aws:sns:{_HERE}:Rollcall", "rollcall-results"
+# Who has the roles that start executions.
+RULES, SCHEDULE = "rules", "schedule"
 # 04:23 UTC, and the window in which the schedule starts a reconcile.
 _DAILY, _WINDOW = 4 * 3600 + 23 * 60, 900
 _WITH_POOLS = (survey, survey_organization, reconciles)
@@ -113,7 +118,7 @@ class Log:
 
 @dataclass
 class Site:
-    """Everything there is in one simulation. ``may`` is the network's."""
+    """Everything there is in one simulation."""
 
     configuration: Configuration
     clock: VirtualClock
@@ -128,6 +133,7 @@ class Site:
     bucket: S3
     randomness: random.Random
     watch: Watch
+    permissions: Permissions
     log: Log = field(default_factory=Log)
     published: list[Published] = field(default_factory=list)
     # What the schedule, people and events have started.
@@ -171,7 +177,12 @@ class Site:
     def _forward(self, event: dict[str, Any]) -> None:
         for name, pattern in wanted_patterns(self.configuration).items():
             if _matches(pattern, event):
-                self.start(ONBOARDING, event, name.replace(" ", "-"))
+                self.start_as(RULES, ONBOARDING, event, name.replace(" ", "-"))
+
+    def start_as(self, who: str, machine: str, document: object, kind: str) -> None:
+        """Start an execution with the role of the rules or of the schedule, if it may."""
+        if self.permissions.refusal(who, (Wanted("states:StartExecution", machine),)) is None:
+            self.start(machine, document, kind)
 
     def start(self, machine: str, document: object, kind: str) -> Execution:
         """Start an execution with a name of its own."""
@@ -187,7 +198,8 @@ class Site:
         while (moment := day * DAY + _DAILY) < until:
             if moment > self.now():
                 late = _WINDOW * self.randomness.random()
-                start = partial(self.start, RECONCILE, {"source": "schedule"}, "daily")
+                given = (RECONCILE, {"source": "schedule"}, "daily")
+                start = partial(self.start_as, SCHEDULE, *given)
                 self.agenda.at(moment + late, start)
             day += 1
 
@@ -233,9 +245,11 @@ class Site:
 
     def may_assume(self, account: str, arn: str, external_id: str | None) -> bool:
         invitation = self.configuration.invitation
+        process = self.processes.current
+        assert process is not None
         right = arn == f"arn:aws:iam::{account}:role/{invitation.member_role}"
-        known = account in self.member_roles and external_id == invitation.external_id
-        return right and known and self.world.is_open(account)
+        there = account in self.member_roles and self.world.is_open(account)
+        return right and there and self.permissions.trusts_step(process.step, external_id)
 
     def configure(self, configuration: Configuration) -> None:
         """Deploy another configuration: invocations from now on have it."""
@@ -244,17 +258,16 @@ class Site:
 
 @contextmanager
 def site(
-    definitions: Mapping[str, Mapping[str, Any]],
+    deployed: Deployed,
     configuration: Configuration,
     seed: int = 0,
     troubles: Sequence[tuple[int, Trouble]] = (),
-    may: Callable[[str, frozenset[str], Sequence[str]], bool] = lambda *_: True,
     page: int = 7,
 ) -> Iterator[Site]:
     """Everything in place: an organisation with its administrator, and no other account.
 
-    ``definitions`` are those of both machines by ARN. ``seed`` decides about everything that is
-    drawn while it runs.
+    Everything is done with the roles that are ``deployed``. ``seed`` decides about everything that
+    is drawn while it runs.
     """
     randomness = random.Random(f"site {seed}")  # noqa: S311  # no secret
     clock = VirtualClock(BEGIN)
@@ -268,8 +281,10 @@ def site(
     def ended(execution: Execution) -> None:
         here.ended(execution)
 
-    machines = StateMachines(agenda, functions.invoke, randomness, ended)
-    for arn, definition in definitions.items():
+    permissions = Permissions(deployed.roles)
+    roles = MachineRoles(deployed.definitions, permissions, functions, agenda)
+    machines = StateMachines(agenda, roles.invoke, randomness, ended, roles.begin_map)
+    for arn, definition in deployed.definitions.items():
         machines.create(arn, definition)
 
     def lag() -> float:
@@ -287,7 +302,7 @@ def site(
     }
     watch = Watch(world, table)
     network = Network(
-        agenda, processes, endpoint, verdict, services, strikes, randomness, may, watch
+        agenda, processes, endpoint, verdict, services, strikes, randomness, permissions, watch
     )
     here = Site(
         configuration,
@@ -303,6 +318,7 @@ def site(
         bucket,
         randomness,
         watch,
+        permissions,
     )
     with world.at_once():
         found_organization(world, configuration)

@@ -46,7 +46,8 @@ class S3:
                 self.objects[key] = body
                 return {}
             if key not in self.objects:
-                raise Refusal("NoSuchKey", "The specified key does not exist.", 404)
+                # As to every caller without s3:ListBucket (S3 API reference, GetObject).
+                raise Refusal("AccessDenied", "Access Denied", 403)
             return {"Body": self.objects[key]}
 
         return Asked(frozenset({f"s3:{operation}"}), (f"arn:aws:s3:::{self._bucket}/{key}",), do)
