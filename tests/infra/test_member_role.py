@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import ACCEPTING, member_role_for
 from tests.infra.support import a_list, granted, resources, statements, steps, text, the
+from tests.support.iam import roles_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,6 +30,45 @@ def test_it_trusts_only_the_role_that_accepts_and_only_with_the_external_id(
     assert {key: text(value) for key, value in condition["ArnEquals"].items()} == {
         "aws:PrincipalArn": f"arn:aws:iam::AdministratorId:role/{name}"
     }
+
+
+ACCEPTS = "arn:aws:iam::111122223333:role/RollcallAcceptInvitations"
+
+
+@pytest.mark.parametrize(
+    ("principal", "external_id", "may"),
+    [
+        (("AWS", ACCEPTS), "rollcall-test", True),
+        (("AWS", ACCEPTS), "another", False),
+        (("AWS", ACCEPTS), None, False),
+        (("AWS", "arn:aws:iam::111122223333:role/RollcallGetMembers"), "rollcall-test", False),
+        (("AWS", "arn:aws:iam::111122223333:role/path/RollcallAcceptInvitations"), None, False),
+        (
+            ("AWS", "arn:aws:iam::111122223333:user/RollcallAcceptInvitations"),
+            "rollcall-test",
+            False,
+        ),
+        (("AWS", "arn:aws:iam::111122223333:root"), "rollcall-test", False),
+        (("AWS", ACCEPTS.replace("1111", "9999")), "rollcall-test", False),
+        (("Service", "lambda.amazonaws.com"), "rollcall-test", False),
+    ],
+)
+def test_nobody_else_may_assume_it(
+    member_role: Mapping[str, Any],
+    principal: tuple[str, str],
+    external_id: str | None,
+    may: bool,
+) -> None:
+    (role,) = roles_in(member_role, in_place).values()
+    context = {"aws:PrincipalArn": principal[1]}
+    if external_id is not None:
+        context["sts:ExternalId"] = external_id
+
+    assert role.trusts(principal, context) is may
+
+
+def in_place(_: str, name: str) -> str:
+    return {"AdministratorId": "111122223333", "AWS::Partition": "aws"}.get(name, name)
 
 
 def test_it_may_accept_invitations_and_what_that_takes(member_role: Mapping[str, Any]) -> None:
