@@ -30,6 +30,12 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "enabled_regions": ("account:ListRegions",),
 }
 
+# As a service's record has them.
+RESOURCES: Mapping[str, str] = dict.fromkeys(
+    ("organizations:DescribeAccount", "organizations:ListTagsForResource"),
+    "arn:{partition}:organizations::*:account/*",
+)
+
 # Of one account: Organizations user guide, "orgs_reference_limits"; Account Management reference
 # guide, "quotas", which gives no burst. All accounts of an organisation share a slightly larger
 # bucket of Organizations.

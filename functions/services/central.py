@@ -39,6 +39,11 @@ PERMISSIONS = (
     "securityhub:BatchGetConfigurationPolicyAssociations",
     "securityhub:GetConfigurationPolicy",
 )
+RESOURCES: Mapping[str, str] = {
+    "securityhub:GetConfigurationPolicy": (
+        "arn:{partition}:securityhub:*:{account}:configuration-policy/*"
+    ),
+}
 
 
 def central_automation(

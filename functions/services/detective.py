@@ -277,5 +277,17 @@ DETECTIVE = ServiceRecord(
         "invite": (),
         "restart": ("detective:StartMonitoringMember",),
     },
+    # The graph is the administrator's for members, too.
+    resources=dict.fromkeys(
+        (
+            "detective:AcceptInvitation",
+            "detective:CreateMembers",
+            "detective:DescribeOrganizationConfiguration",
+            "detective:GetMembers",
+            "detective:ListMembers",
+            "detective:StartMonitoringMember",
+        ),
+        "arn:{partition}:detective:*:{administrator}:graph:*",
+    ),
     accepting=lambda _: MemberNeeds(("detective:ListInvitations", "detective:AcceptInvitation")),
 )

@@ -44,7 +44,10 @@ class ServiceRecord(Service):
     most specific first. ``permissions`` are the IAM actions of ``observe`` and ``list`` (both
     including ``administrator_resource``), ``automation``, ``create``, ``invite`` and ``restart``;
     ``list`` is for the adapter's ``members``. ``accepting`` is what the member's ``accept`` needs
-    with these settings. ``rate`` is how many requests AWS accepts in an account and Region.
+    with these settings. ``resources`` are what its actions are done on, as ARNs in which
+    ``{partition}``, ``{account}`` and ``{administrator}`` stand for the caller's partition and
+    account, and the administrator's account; an action without has no resource of its own (service
+    authorization reference). ``rate`` is how many requests AWS accepts in an account and Region.
     ``policy_type`` is the type of the Organizations policies that enable the service in accounts,
     "" if there is none; ``policy_stops_auto_enable`` says whether the service makes no account a
     member by auto-enable while the organisation has that type enabled.
@@ -59,6 +62,7 @@ class ServiceRecord(Service):
     texts: tuple[tuple[str, Answer], ...] = field(compare=False, repr=False)
     permissions: Mapping[str, tuple[str, ...]] = field(compare=False, repr=False)
     accepting: Callable[[Invitation], MemberNeeds] = field(compare=False, repr=False)
+    resources: Mapping[str, str] = field(default_factory=dict, compare=False, repr=False)
     rate: Rate = field(default=UNDOCUMENTED_RATE, compare=False, repr=False)
     policy_type: str = field(default="", compare=False, repr=False)
     policy_stops_auto_enable: bool = field(default=False, compare=False, repr=False)

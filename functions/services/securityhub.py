@@ -20,6 +20,7 @@ from functions.enrolment.rate import Rate
 from functions.services.answers import HUB_AND_DETECTOR, RETRY
 from functions.services.batches import answers, check_size, observation, observations
 from functions.services.central import PERMISSIONS as CENTRAL_PERMISSIONS
+from functions.services.central import RESOURCES as CENTRAL_RESOURCES
 from functions.services.central import central_automation
 from functions.services.invitations import (
     NO_INVITATION,
@@ -319,6 +320,25 @@ SECURITYHUB = ServiceRecord(
         "create": ("securityhub:CreateMembers",),
         "invite": ("securityhub:InviteMembers",),
         "restart": (),
+    },
+    resources={
+        **dict.fromkeys(
+            (
+                "securityhub:AcceptAdministratorInvitation",
+                "securityhub:BatchEnableStandards",
+                "securityhub:CreateMembers",
+                "securityhub:DescribeOrganizationConfiguration",
+                "securityhub:EnableSecurityHub",
+                "securityhub:GetAdministratorAccount",
+                "securityhub:GetEnabledStandards",
+                "securityhub:GetMembers",
+                "securityhub:InviteMembers",
+                "securityhub:ListInvitations",
+                "securityhub:ListMembers",
+            ),
+            "arn:{partition}:securityhub:*:{account}:hub/default",
+        ),
+        **CENTRAL_RESOURCES,
     },
     accepting=_needs_of_accepting,
     # botocore, documentation of the service: "all other operations".

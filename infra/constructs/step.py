@@ -10,7 +10,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from infra.constructs.findings import acknowledge
+from infra.constructs.grants import allow_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -79,15 +79,16 @@ class Step(Construct):
         self.alias = lambda_.Alias(
             self, "Alias", alias_name=ALIAS, version=self.function.current_version
         )
-        self.allow_everywhere(
+        self.allow_on(
             ["xray:PutTraceSegments", "xray:PutTelemetryRecords"],
+            {},
             "X-Ray has no resources to name (service authorization reference)",
         )
 
-    def allow_everywhere(self, actions: Sequence[str], reason: str) -> None:
-        """Let the step do actions that cannot be limited to resources, for this reason."""
-        self.allow(actions, "*")
-        acknowledge(self, "AwsSolutions-IAM5[Resource::*]", reason)
+    def allow_on(self, actions: Sequence[str], resources: Mapping[str, str], reason: str) -> None:
+        """Let the step do actions on ``resources`` by action, or on any: see ``grants``."""
+        account = cdk.Stack.of(self).account
+        allow_on(self, self.role, actions, resources, administrator=account, reason=reason)
 
     def allow(self, actions: Sequence[str], *resources: str) -> None:
         """Let the step do these actions on these resources."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from functions.aws import archive, publisher
+from functions.aws import archive, directory, publisher
 from functions.aws.ledger import BY_TIME
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
@@ -116,21 +116,23 @@ class Steps:
         if needs.index:
             step.allow(needs.index, f"{self._table.table_arn}/index/{BY_TIME}")
         if needs.organization:
-            step.allow_everywhere(
+            step.allow_on(
                 needs.organization,
-                "Reads of Organizations and Account Management, whatever the account",
+                directory.RESOURCES,
+                "Reads about the organisation and every account of it, whatever its id",
             )
+        services = [service for service in SERVICES if service in configuration.services]
         if needs.services:
-            step.allow_everywhere(
+            step.allow_on(
                 [
                     action
-                    for service in SERVICES
-                    if service in configuration.services
+                    for service in services
                     for verb in needs.services
                     for action in service.permissions[verb]
                 ],
-                "Not every member operation can be limited to a hub, detector or graph, and those"
-                " of every configured Region are meant",
+                {action: arn for each in services for action, arn in each.resources.items()},
+                "GuardDuty has no resource for operations on members, and of the others' hubs,"
+                " policies and graphs those of every configured Region are meant",
             )
         if needs.surveys:
             self._allow_documents(step, needs.surveys, archive.SURVEYS)

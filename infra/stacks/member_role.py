@@ -9,6 +9,7 @@ from aws_cdk import aws_iam as iam
 
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge
+from infra.constructs.grants import allow_on
 
 if TYPE_CHECKING:
     from constructs import Construct
@@ -40,11 +41,8 @@ class MemberRoleStack(cdk.Stack):
         ).value_as_string
         accepting = f"arn:{self.partition}:iam::{administrator}:role/{config.names.accepting_role}"
         invitation = config.configuration.invitation
-        needs = [
-            service.accepting(invitation)
-            for service in SERVICES
-            if service in config.configuration.services
-        ]
+        services = [service for service in SERVICES if service in config.configuration.services]
+        needs = [service.accepting(invitation) for service in services]
         role = iam.Role(
             self,
             "Role",
@@ -60,14 +58,14 @@ class MemberRoleStack(cdk.Stack):
                 },
             ),
         )
-        role.add_to_policy(
-            iam.PolicyStatement(
-                actions=sorted({action for each in needs for action in each.permissions}),
-                resources=["*"],
-            )
-        )
-        acknowledge(
-            role, "AwsSolutions-IAM5[Resource::*]", "Accepting creates what it would have to name"
+        allow_on(
+            role,
+            role,
+            [action for each in needs for action in each.permissions],
+            {action: arn for each in services for action, arn in each.resources.items()},
+            administrator=administrator,
+            reason="GuardDuty has no resource for it, Detective none for listing; hubs and graphs"
+            " are those of every Region",
         )
         linked = sorted({role for each in needs for role in each.service_linked_roles})
         if linked:

@@ -32,6 +32,7 @@ def test_it_trusts_only_the_role_that_accepts_and_only_with_the_external_id(
     }
 
 
+HUBS = "arn:aws:securityhub:*:111122223333:hub/default"
 ACCEPTS = "arn:aws:iam::111122223333:role/RollcallAcceptInvitations"
 
 
@@ -77,13 +78,16 @@ def test_it_may_accept_invitations_and_what_that_takes(member_role: Mapping[str,
     assert the(member_role, "AWS::IAM::Role")["RoleName"] == "RollcallMember"
     assert granted(member_role, role) == {
         "*": {
-            "detective:AcceptInvitation",
             "detective:ListInvitations",
             "guardduty:AcceptAdministratorInvitation",
             "guardduty:CreateDetector",
             "guardduty:GetAdministratorAccount",
             "guardduty:ListDetectors",
             "guardduty:ListInvitations",
+        },
+        # The administrator's, so that no other's invitation is accepted.
+        "arn:aws:detective:*:AdministratorId:graph:*": {"detective:AcceptInvitation"},
+        HUBS: {
             "securityhub:AcceptAdministratorInvitation",
             "securityhub:EnableSecurityHub",
             "securityhub:GetAdministratorAccount",
@@ -140,14 +144,14 @@ def test_it_may_do_what_the_configuration_takes_and_no_more(
 
 
 def allowed(member_role: Mapping[str, Any]) -> tuple[set[str], set[str]]:
-    """Its actions, and the services whose service-linked roles it may create."""
+    """Its actions on hubs, and the services whose service-linked roles it may create."""
     (role,) = resources(member_role, "AWS::IAM::Role")
     (linked,) = (
         statement["Condition"]["StringEquals"]["iam:AWSServiceName"]
         for statement in statements(member_role, role)
         if statement["Action"] == "iam:CreateServiceLinkedRole"
     )
-    return granted(member_role, role)["*"], set(a_list(linked))
+    return granted(member_role, role)[HUBS], set(a_list(linked))
 
 
 def test_a_stack_set_can_roll_it_out_as_it_is(member_role: Mapping[str, Any]) -> None:

@@ -36,42 +36,43 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "executions": {"states:DescribeExecution"},
         "reconcile executions": {"states:DescribeExecution"},
         "surveys": {"s3:GetObject"},
+        "accounts": {"organizations:DescribeAccount", "organizations:ListTagsForResource"},
         "*": {
             "account:ListRegions",
-            "organizations:DescribeAccount",
             "organizations:DescribeOrganization",
             "organizations:ListDelegatedAdministrators",
-            "organizations:ListTagsForResource",
         },
     },
     "get_members": {
         "table": READING,
+        "graphs": {"detective:DescribeOrganizationConfiguration", "detective:GetMembers"},
+        "hubs": {"securityhub:DescribeOrganizationConfiguration", "securityhub:GetMembers"},
+        "policies": {"securityhub:GetConfigurationPolicy"},
         "*": {
-            "detective:DescribeOrganizationConfiguration",
-            "detective:GetMembers",
             "detective:ListGraphs",
             "guardduty:DescribeOrganizationConfiguration",
             "guardduty:GetMembers",
             "guardduty:ListDetectors",
             "securityhub:BatchGetConfigurationPolicyAssociations",
-            "securityhub:DescribeOrganizationConfiguration",
-            "securityhub:GetConfigurationPolicy",
-            "securityhub:GetMembers",
             "securityhub:ListFindingAggregators",
         },
     },
     "create_members": {
         "table": ACTING,
-        "*": {"detective:CreateMembers", "guardduty:CreateMembers", "securityhub:CreateMembers"},
+        "graphs": {"detective:CreateMembers"},
+        "hubs": {"securityhub:CreateMembers"},
+        "*": {"guardduty:CreateMembers"},
     },
     "invite_members": {
         "table": ACTING,
-        "*": {"guardduty:InviteMembers", "securityhub:InviteMembers"},
+        "hubs": {"securityhub:InviteMembers"},
+        "*": {"guardduty:InviteMembers"},
     },
     "accept_invitations": {"table": ACTING, "member role": {"sts:AssumeRole"}},
     "restart_members": {
         "table": ACTING,
-        "*": {"detective:StartMonitoringMember", "guardduty:StartMonitoringMembers"},
+        "graphs": {"detective:StartMonitoringMember"},
+        "*": {"guardduty:StartMonitoringMembers"},
     },
     "fail_target": {"table": READING - {"dynamodb:UpdateItem"}},
     "publish_interim": {
@@ -95,11 +96,13 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         },
         "reconcile executions": {"states:DescribeExecution"},
         "surveys": {"s3:GetObject", "s3:PutObject"},
+        "accounts": {"organizations:ListTagsForResource"},
+        "graphs": {"detective:DescribeOrganizationConfiguration", "detective:ListMembers"},
+        "hubs": {"securityhub:DescribeOrganizationConfiguration", "securityhub:ListMembers"},
+        "policies": {"securityhub:GetConfigurationPolicy"},
         "*": {
             "account:ListRegions",
-            "detective:DescribeOrganizationConfiguration",
             "detective:ListGraphs",
-            "detective:ListMembers",
             "guardduty:DescribeOrganizationConfiguration",
             "guardduty:ListDetectors",
             "guardduty:ListMembers",
@@ -107,19 +110,16 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
             "organizations:ListAccounts",
             "organizations:ListDelegatedAdministrators",
             "organizations:ListRoots",
-            "organizations:ListTagsForResource",
             "securityhub:BatchGetConfigurationPolicyAssociations",
-            "securityhub:DescribeOrganizationConfiguration",
-            "securityhub:GetConfigurationPolicy",
             "securityhub:ListFindingAggregators",
-            "securityhub:ListMembers",
         },
     },
     "start_runs": {
         "table": {"dynamodb:GetItem", "dynamodb:UpdateItem"},
         "machine": {"states:StartExecution"},
         "surveys": {"s3:GetObject", "s3:PutObject"},
-        "*": {"organizations:DescribeAccount", "organizations:ListAccounts"},
+        "accounts": {"organizations:DescribeAccount"},
+        "*": {"organizations:ListAccounts"},
     },
     "await_runs": {"table": {"dynamodb:BatchGetItem", "dynamodb:GetItem"}},
     "publish_reconcile": {
@@ -136,6 +136,14 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         **ANNOUNCING,
     },
 }
+PLACES = {
+    "*": "*",
+    "arn:aws:detective:*:111122223333:graph:*": "graphs",
+    "arn:aws:iam::*:role/RollcallMember": "member role",
+    "arn:aws:organizations::*:account/*": "accounts",
+    "arn:aws:securityhub:*:111122223333:configuration-policy/*": "policies",
+    "arn:aws:securityhub:*:111122223333:hub/default": "hubs",
+}
 EXECUTIONS = "arn:aws:states:eu-west-1:111122223333:execution:"
 KINDS = {
     "AWS::DynamoDB::Table": "table",
@@ -147,10 +155,8 @@ KINDS = {
 
 def by_kind(template: Mapping[str, Any], role: str) -> dict[str, set[str]]:
     def kind(resource: str) -> str:
-        if resource == "arn:aws:iam::*:role/RollcallMember":
-            return "member role"
-        if resource == "*":
-            return "*"
+        if resource in PLACES:
+            return PLACES[resource]
         if resource == f"{EXECUTIONS}{machine_of(template)}:*":
             return "executions"
         if resource == f"{EXECUTIONS}{machine_of(template, 'ReconcileMachineArn')}:*":
@@ -270,6 +276,75 @@ def test_every_role_trusts_one_service(template: Mapping[str, Any]) -> None:
             "events.amazonaws.com",
             "scheduler.amazonaws.com",
         )
+
+
+NO_RESOURCE = "the service has no resource for it (service authorization reference)"
+EVERY_REGION = "its id is not known, and those of every configured Region are meant"
+# Why a resource is no narrower: of actions on "*", and of ARNs with a wildcard.
+EXPLAINED: Mapping[str, str] = {
+    "account:ListRegions": "it is done on an account of the organisation, whose id is not known",
+    "detective:ListGraphs": NO_RESOURCE,
+    "detective:ListInvitations": NO_RESOURCE,
+    "guardduty:AcceptAdministratorInvitation": NO_RESOURCE,
+    "guardduty:CreateDetector": NO_RESOURCE,
+    "guardduty:CreateMembers": NO_RESOURCE,
+    "guardduty:DescribeOrganizationConfiguration": NO_RESOURCE,
+    "guardduty:GetAdministratorAccount": NO_RESOURCE,
+    "guardduty:GetMembers": NO_RESOURCE,
+    "guardduty:InviteMembers": NO_RESOURCE,
+    "guardduty:ListDetectors": NO_RESOURCE,
+    "guardduty:ListInvitations": NO_RESOURCE,
+    "guardduty:ListMembers": NO_RESOURCE,
+    "guardduty:StartMonitoringMembers": NO_RESOURCE,
+    "logs:CreateLogDelivery": NO_RESOURCE,
+    "logs:DeleteLogDelivery": NO_RESOURCE,
+    "logs:DescribeLogGroups": "Step Functions guide, logging: the resource is *",
+    "logs:DescribeResourcePolicies": NO_RESOURCE,
+    "logs:GetLogDelivery": NO_RESOURCE,
+    "logs:ListLogDeliveries": NO_RESOURCE,
+    "logs:PutResourcePolicy": "Step Functions guide, logging: the resource is *",
+    "logs:UpdateLogDelivery": NO_RESOURCE,
+    "organizations:DescribeOrganization": NO_RESOURCE,
+    "organizations:ListAccounts": NO_RESOURCE,
+    "organizations:ListDelegatedAdministrators": NO_RESOURCE,
+    "organizations:ListRoots": NO_RESOURCE,
+    "securityhub:BatchGetConfigurationPolicyAssociations": NO_RESOURCE,
+    "securityhub:ListFindingAggregators": NO_RESOURCE,
+    "xray:GetSamplingRules": NO_RESOURCE,
+    "xray:GetSamplingTargets": NO_RESOURCE,
+    "xray:PutTelemetryRecords": NO_RESOURCE,
+    "xray:PutTraceSegments": NO_RESOURCE,
+    "arn:aws:detective:*:111122223333:graph:*": EVERY_REGION,
+    "arn:aws:detective:*:AdministratorId:graph:*": EVERY_REGION,
+    "arn:aws:iam::*:role/RollcallMember": "the account is whichever is invited",
+    "arn:aws:iam::*:role/aws-service-role/*": "a condition names the services",
+    "arn:aws:organizations::*:account/*": "every account that may be enrolled is meant",
+    "arn:aws:securityhub:*:111122223333:configuration-policy/*": EVERY_REGION,
+    "arn:aws:securityhub:*:111122223333:hub/default": "the hub of every configured Region is meant",
+    "bucket/onboardings/*": "every run has a key of its own",
+    "bucket/reconciles/*": "every reconcile has a key of its own",
+    "bucket/surveys/*": "every reconcile has keys of its own",
+    "executions": "which execution is asked about is not known before",
+}
+
+
+def test_every_wildcard_of_a_resource_is_explained(
+    templates: Mapping[str, dict[str, Any]],
+) -> None:
+    found: set[str] = set()
+    for template in templates.values():
+        buckets = resources(template, "AWS::S3::Bucket")
+        for role in resources(template, "AWS::IAM::Role"):
+            for resource, actions in granted(template, role).items():
+                if resource == "*":
+                    found |= actions
+                elif resource.startswith(EXECUTIONS):
+                    found.add("executions")
+                elif "*" in resource:
+                    owner, _, rest = resource.partition("/")
+                    found.add(f"bucket/{rest}" if owner in buckets else resource)
+
+    assert found == set(EXPLAINED)
 
 
 def test_no_action_is_a_wildcard(template: Mapping[str, Any]) -> None:

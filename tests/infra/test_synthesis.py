@@ -174,8 +174,10 @@ def test_only_the_configured_services_are_allowed(small_template: Mapping[str, A
 
     xray = {"xray:PutTelemetryRecords", "xray:PutTraceSegments"}
     assert restarting["*"] == xray
+    read = {action for actions in reading.values() for action in actions}
     assert {action for action in reading["*"] if not action.startswith("securityhub:")} == xray
-    assert "securityhub:GetMembers" in reading["*"]
+    assert "securityhub:GetMembers" in read
+    assert not any(action.startswith(("detective:", "guardduty:")) for action in read)
 
 
 def test_what_is_configured_is_deployed(small_template: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.conftest import definition_of, reconcile_definition_of
 from tests.infra.support import PLACE, arrival_rules, machine_of, steps, text, the
+from tests.simulation.permissions import THERE
 from tests.simulation.site import (
     BUCKET,
     BUS,
@@ -52,7 +53,7 @@ class Deployed:
 def deployed(template: dict[str, Any], member_role: Mapping[str, Any]) -> Deployed:
     """What the templates of the stacks Rollcall and RollcallMemberRole deploy."""
     roles = roles_in(template, _place_of(template))
-    (member,) = roles_in(member_role, _place_of(member_role)).values()
+    (member,) = roles_in(member_role, _place_of(member_role, account=THERE)).values()
     machines = {ONBOARDING: "StateMachineArn", RECONCILE: "ReconcileMachineArn"}
     (rules,) = {
         text(target["RoleArn"])
@@ -76,12 +77,14 @@ def deployed(template: dict[str, Any], member_role: Mapping[str, Any]) -> Deploy
     )
 
 
-def _place_of(template: Mapping[str, Any]) -> Resolve:
-    """What the templates' references stand for in a simulation."""
+def _place_of(template: Mapping[str, Any], account: str = ADMINISTRATOR) -> Resolve:
+    """What a template's references stand for in a simulation, in this account."""
+
+    named = {**PLACE, "AWS::AccountId": account, "AdministratorId": ADMINISTRATOR}
 
     def resolve(kind: str, name: str) -> str:
-        if name in PLACE or name == "AdministratorId":
-            return PLACE.get(name, ADMINISTRATOR)
+        if name in named:
+            return named[name]
         resource = template["Resources"][name]
         properties = resource.get("Properties", {})
         place = (resource["Type"].rpartition("::")[2], kind)
@@ -98,7 +101,7 @@ def _place_of(template: Mapping[str, Any]) -> Resolve:
                 function = resolve("Arn", text(properties["FunctionName"]))
                 return f"{function}:{properties['Name']}"
             case "Role", "Arn":
-                return f"arn:aws:iam::{ADMINISTRATOR}:role/{properties.get('RoleName', name)}"
+                return f"arn:aws:iam::{account}:role/{properties.get('RoleName', name)}"
             case (("LogGroup" | "Queue"), "Arn"):
                 return f"arn:aws:any:{_HERE}:{name}"
         raise AssertionError(f"{kind} of {name}, {resource['Type']}")

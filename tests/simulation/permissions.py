@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from infra.local.wire.signature import credential_scope
-from tests.support.builders import ADMINISTRATOR
+from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.iam import ANY
 from tests.support.permissions import MEMBER_ROLE
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from infra.local.wire.http import Request
     from tests.support.iam import Role
 
+# Of whose member role a request is made: every account has its own, and they are alike.
+THERE = "the-member-account"
+_WITHOUT_HUB = frozenset({"BatchGetConfigurationPolicyAssociations", "ListFindingAggregators"})
 _LINKED_ROLE = "iam:CreateServiceLinkedRole"
 
 
@@ -77,21 +81,25 @@ def caller_of(request: Request, step: str) -> str:
 
 def wanted_of(service: str, operation: str, request: Request) -> Iterator[Wanted]:
     """What IAM decides about a request of a service that has accounts as members, of Organizations
-    or of Account Management.
+    or of Account Management: the resource is that of the service authorization reference.
     """
     scope = credential_scope(request)
     assert scope is not None
-    account, region = scope.access_key_id, scope.region
+    region = scope.region
+    account = ADMINISTRATOR if scope.access_key_id == ADMINISTRATOR else THERE
     given: dict[str, Any] = json.loads(request.body) if request.body else {}
     resource = ANY
     match service:
-        case "guardduty" if request.path.startswith("/detector/"):
-            detector = request.path.split("/")[2]
-            resource = f"arn:aws:guardduty:{region}:{account}:detector/{detector}"
         case "detective" if "GraphArn" in given:
             resource = given["GraphArn"]
-        case "securityhub":
+        case "securityhub" if operation == "GetConfigurationPolicy":
+            policy = unquote(request.path).rpartition("/")[2]
+            resource = f"arn:aws:securityhub:{region}:{account}:configuration-policy/{policy}"
+        case "securityhub" if operation not in _WITHOUT_HUB:
             resource = f"arn:aws:securityhub:{region}:{account}:hub/default"
+        case "organizations" if operation in ("DescribeAccount", "ListTagsForResource"):
+            asked = given.get("AccountId") or given["ResourceId"]
+            resource = f"arn:aws:organizations::{MANAGEMENT}:account/o-local/{asked}"
     yield Wanted(f"{service}:{operation}", resource)
     for name in _linked(operation, given):
         role = f"arn:aws:iam::{account}:role/aws-service-role/{name}/AWSServiceRole"
