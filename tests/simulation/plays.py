@@ -192,6 +192,13 @@ def _stopped(part: Callable[[Execution], Sequence[Execution]], stage: Stage, *, 
     stage.once(lambda: started.children and started.children.running, stop)
 
 
+def _started_again(stage: Stage) -> None:
+    """A run was stopped, and nobody was told; the next one asks about it."""
+    _stopped(lambda run: [run], stage, dry=False)
+    again = {"accounts": [{"id": ACCOUNT}], **at("guardduty")}
+    stage.after(2 * MINUTE, partial(stage.start, again))
+
+
 def _redriven(stage: Stage) -> None:
     _stopped(lambda run: [run], stage, dry=False)
     (run,) = stage.here.started
@@ -264,6 +271,7 @@ PLAYS: Mapping[str, Play] = {
     ),
     "a run is stopped": Play(partial(_stopped, lambda run: [run], dry=False)),
     "a dry run is stopped": Play(partial(_stopped, lambda run: [run], dry=True)),
+    "a run died": Play(_started_again, troubles=[_LOST]),
     "a run is stopped and redriven": Play(_redriven),
     "the children of a run are stopped": Play(
         partial(_stopped, _children, dry=False), troubles=[_LOST]

@@ -18,6 +18,7 @@ from tests.simulation.deployed import deployed
 from tests.simulation.machine import FAILED
 from tests.simulation.plays import INVITATION, PLAYS, play
 from tests.simulation.site import ONBOARDING, RECONCILE, RULES, SCHEDULE
+from tests.support.iam import is_of
 from tests.support.permissions import MEMBER_ROLE
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ BY_AWS: Mapping[tuple[str, str], str] = {
     (SCHEDULE, "sqs:SendMessage"): "Scheduler keeps a start that failed in the queue with the role",
 }
 
+# Of the ARN of a function without a version or an alias.
+FUNCTION_COLONS = 6
 # Who has the role, and an action of it.
 Use = tuple[str, str]
 
@@ -110,6 +113,26 @@ def test_every_action_that_a_role_is_allowed_is_used(
 
     assert [use for use in unused if not by_aws(use)] == []
     assert [use for use in used if by_aws(use)] == []
+
+
+def test_every_resource_of_such_an_action_is_used(
+    everything: Deployed, used: dict[Use, Usage]
+) -> None:
+    unused = {
+        (who, action, resource)
+        for who, role in everything.roles.items()
+        for action, resource in role.grants
+        if not by_aws((who, action))
+        and not any(is_of(resource, one) for one in used[who, action].resources)
+    }
+
+    # Executions that were started before functions had an alias name the function.
+    earlier = {
+        (who, action, resource)
+        for who, action, resource in unused
+        if action == "lambda:InvokeFunction" and resource.count(":") == FUNCTION_COLONS
+    }
+    assert unused == earlier
 
 
 def test_every_action_of_aws_itself_is_one_that_a_role_is_allowed(everything: Deployed) -> None:

@@ -63,6 +63,17 @@ class Role:
         """Every action that it is allowed."""
         return frozenset(a for each in self.statements if each.allows for a in each.actions)
 
+    @property
+    def grants(self) -> frozenset[tuple[str, str]]:
+        """Every action that it is allowed, with the resource as its statement has it."""
+        return frozenset(
+            (action, resource)
+            for each in self.statements
+            if each.allows
+            for action in each.actions
+            for resource in each.resources
+        )
+
     def without(self, action: str) -> Role:
         """The same role, allowed everything but this action."""
         left = [
@@ -204,6 +215,11 @@ def _is_named(principal: tuple[str, str], by: tuple[str, str]) -> bool:
     account = re.fullmatch(r"arn:\w+:iam::(\d{12}):root", named)
     same = name == named or (account is not None and name.split(":")[4:5] == [account[1]])
     return kind == kind_named and same
+
+
+def is_of(pattern: str, resource: str) -> bool:
+    """Whether a statement with this resource is about that one."""
+    return _matches(pattern, resource)
 
 
 def _matches(pattern: str, value: str, *, ignoring_case: bool = False) -> bool:
