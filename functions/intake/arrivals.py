@@ -51,6 +51,16 @@ class Arrival:
     documented: bool = True
 
     @property
+    def by_caller(self) -> bool:
+        """Whether AWS publishes it in the account that makes the call, not in the management
+        account.
+
+        Account Management reference guide, "Monitoring with EventBridge". Inferred: then the field
+        ``account`` of the event is that account, as EventBridge documents it for every event.
+        """
+        return self.event_source is None
+
+    @property
     def pattern(self) -> dict[str, Any]:
         """The event pattern that matches only this event."""
         trail = {"eventName": [self.name], "errorCode": [ABSENT]}

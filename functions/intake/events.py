@@ -33,7 +33,9 @@ def read_event(event: Mapping[str, Any], configuration: Configuration) -> Onboar
         raise InvalidInput("scope", f"takes {arrival.name} only where it goes by paths")
     require_match(arrival.pattern, event)
     account_id = arrival.account(event)
-    reported_by = None if arrival.event_source is None else _publisher(event, account_id)
+    reported_by = an_account_id(event.get("account"), "account")
+    if not arrival.by_caller:
+        _refuse_about_itself(event, reported_by, account_id)
     regions = None
     if arrival.region is not None:
         configured = {region: region for region in configuration.regions}
@@ -53,22 +55,35 @@ def _arrival(event: Mapping[str, Any]) -> Arrival:
     return native or one_of(_BY_EVENT_NAME)(at(event, "detail.eventName"), "detail.eventName")
 
 
-def require_management_account(request: OnboardingRequest, management: AccountId | None) -> None:
-    """Refuse an Organizations or Control Tower event that is not from the management account.
+def require_publisher(
+    request: OnboardingRequest,
+    management: AccountId | None,
+    administrator: AccountId | None = None,
+) -> None:
+    """Refuse an event from an account whose events start no runs.
+
+    These are the management account's, and the administrator's where AWS publishes an event in the
+    account that makes the call. Without an organisation, ``management`` is None and there is
+    nothing to compare with: no event starts a run then.
 
     Raises:
         InvalidInput: it comes from another account.
     """
-    if management is not None and request.reported_by not in (None, management):
-        raise InvalidInput("account", f"takes {management}, the management account")
+    if management is None or request.reported_by is None:
+        return
+    if request.reported_by == management:
+        return
+    takes = f"takes {management}, the management account"
+    if not ARRIVALS[request.source].by_caller:
+        raise InvalidInput("account", takes)
+    if request.reported_by != administrator:
+        either = f", or {administrator}, the administrator" if administrator else ""
+        raise InvalidInput("account", f"{takes}{either}")
 
 
-def _publisher(event: Mapping[str, Any], account_id: AccountId) -> AccountId:
-    """The account the event comes from; events about that account itself are refused.
-
-    The management account of a new organisation "joins" it, too.
-    """
-    publisher = an_account_id(event.get("account"), "account")
+def _refuse_about_itself(
+    event: Mapping[str, Any], publisher: AccountId, account_id: AccountId
+) -> None:
+    """The management account of a new organisation "joins" it, too."""
     if account_id in (publisher, at(event, "detail.recipientAccountId")):
         raise InvalidInput("account", "takes another account than the one the event is about")
-    return publisher

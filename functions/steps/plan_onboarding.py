@@ -19,7 +19,7 @@ from functions.enrolment.ownership import LEASE_SECONDS, Claim
 from functions.enrolment.plan import Facts, make_plan
 from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.regions import is_opt_in
-from functions.intake.events import require_management_account
+from functions.intake.events import require_publisher
 from functions.intake.reader import read_request
 from functions.steps.needs import Needs, actions_of
 from functions.steps.reconciled import read_handover
@@ -66,7 +66,6 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     if request.batch is not None:
         return _begin_batch(run, request, read_handover(request.batch, wiring), wiring)
     facts = _find_facts(run, request, wiring)
-    require_management_account(request, facts.management_id)
     plan = make_plan(request, facts, wiring.configuration, wiring.now())
     return _begin(run, request, facts, plan, wiring)
 
@@ -101,12 +100,15 @@ def _find_facts(run: Run, request: OnboardingRequest, wiring: Wiring) -> Facts:
     """Ask Organizations and, where a Region needs opting in, Account Management.
 
     Raises:
+        InvalidInput: an event comes from an account whose events start no runs.
         AccountNotReady: Organizations does not know an account that an event brought as active
             yet, or one that a person expects, or may expect, to belong to the organisation.
     """
     directory = wiring.directory
     organization = directory.organization()
     administrator = wiring.settings.administrator_id
+    management = organization.management_account_id if organization else None
+    require_publisher(request, management, administrator)
     found: dict[AccountId, OrganizationAccount] = {}
     for account in request.accounts if organization else ():
         known = directory.find(account.id)
@@ -116,7 +118,6 @@ def _find_facts(run: Run, request: OnboardingRequest, wiring: Wiring) -> Facts:
         _refuse_too_early(request, found)
     elif request.batch is None and organization:
         _await_organizations(run, request, found, wiring)
-    management = organization.management_account_id if organization else None
     services = request.services or wiring.configuration.services
     asks = bool(found) and management != administrator
     regions = request.regions or wiring.configuration.regions

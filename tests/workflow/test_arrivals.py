@@ -12,7 +12,7 @@ from functions.enrolment.scope import Scope
 from functions.enrolment.target import Target
 from functions.services import registry
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER, a_membership, an_onboarding
-from tests.support.events import create_account_result, from_management, sample
+from tests.support.events import create_account_result, from_management
 
 if TYPE_CHECKING:
     from tests.support.rollcall import Rollcall
@@ -88,7 +88,7 @@ def test_a_region_opted_in_to_later_is_enrolled_though_the_account_was_enabled_l
     skipped = [r for r in rollcall.memberships(ACCOUNT).values() if r.outcome is Outcome.SKIPPED]
     rollcall.world.apply({"do": "set_account", "account_id": ACCOUNT, "regions": ["ap-east-1"]})
 
-    execution = rollcall.run(sample("account_region_opt_in_status_change"), "onboarding-2")
+    execution = rollcall.run(from_management("account_region_opt_in_status_change"), "onboarding-2")
 
     assert execution.states[-1] == "Complete"
     enrolled = rollcall.memberships(ACCOUNT, name="onboarding-2")

@@ -12,7 +12,7 @@ from functions.enrolment.account import Mode
 from functions.enrolment.membership import ENABLED, Outcome
 from functions.enrolment.reason import ReasonCode
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
-from tests.support.events import sample
+from tests.support.events import from_management
 from tests.workflow.hands import (
     HERE,
     at,
@@ -62,7 +62,7 @@ def the_one(rollcall: Rollcall) -> Membership:
 @pytest.mark.parametrize(
     "document",
     [
-        sample("account_region_opt_in_status_change"),
+        from_management("account_region_opt_in_status_change"),
         {"accounts": [{"id": ACCOUNT}], "regions": [OPT_IN]},
     ],
     ids=["event", "by-hand"],

@@ -16,7 +16,7 @@ from functions.enrolment.target import Target
 from functions.services import registry
 from functions.services.guardduty import GuardDuty
 from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER, a_membership, an_onboarding
-from tests.support.events import create_account_result, from_management, sample
+from tests.support.events import create_account_result, from_management
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -145,7 +145,7 @@ def test_a_region_opted_in_to_while_a_run_waits_is_enrolled_at_once(rollcall: Ro
     def opt_in() -> None:
         facts = {"regions": ["ap-east-1"], "volume": "known"}
         rollcall.world.apply({"do": "set_account", "account_id": ACCOUNT, **facts})
-        ended.append(rollcall.run(sample("account_region_opt_in_status_change"), "opt-in"))
+        ended.append(rollcall.run(from_management("account_region_opt_in_status_change"), "opt-in"))
 
     rollcall.meanwhile(3600, opt_in)
     rollcall.run(create_account_result(ACCOUNT))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import InvalidInput
 from functions.intake.arrivals import ARRIVALS
-from functions.intake.events import read_event, require_management_account
+from functions.intake.events import read_event, require_publisher
 from infra.cli.doctor.finding import Unread, ask, ask_for, fail, not_checked, ok, warn
 
 if TYPE_CHECKING:
@@ -267,7 +267,7 @@ def _sample_problem(
         if matched is None:
             return "no deployed rule matches a sample event"
         try:
-            require_management_account(read_event(sample, configuration), management)
+            require_publisher(read_event(sample, configuration), management)
         except InvalidInput as error:
             return f"the intake refuses a sample event: {error}"
     return ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.rate import Rate
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL
-from functions.intake.events import read_event, require_management_account
+from functions.intake.events import read_event, require_publisher
 from functions.intake.pattern import require_match
 from infra.cli.doctor.event_path import matching_rule
 from infra.cli.doctor.finding import Unread, ask, fail, not_checked, ok, warn
@@ -188,7 +188,7 @@ def _fate(
         return Fate.IGNORED, None, "no deployed rule matches it, though this version's pattern does"
     try:
         request = read_event(event, configuration)
-        require_management_account(request, management)
+        require_publisher(request, management)
     except InvalidInput as error:
         return Fate.REFUSED, None, str(error)
     return Fate.STARTED, request.accounts[0].id, ""

@@ -9,12 +9,13 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
-from functions.intake.events import read_event, require_management_account
+from functions.intake.events import read_event, require_publisher
 from functions.intake.reader import read_request
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
 from tests.support.events import sample
 
 MANAGEMENT = AccountId("111122223333")
+ADMINISTRATOR = AccountId("222233334444")
 ORGANIZATION = "o-aa111bb222"
 CONFIGURATION = a_configuration(
     regions=("eu-west-1", "ap-east-1"), scope=Scope(include_paths=("o-aa111bb222/",))
@@ -89,6 +90,7 @@ def test_an_account_that_opted_in_to_a_region_is_enrolled_there_only() -> None:
         "Region Opt-In Status Change",
         automatic=True,
         regions=("ap-east-1",),
+        reported_by=MANAGEMENT,
     )
 
 
@@ -194,6 +196,8 @@ WRONG: list[tuple[str, str, Any, str]] = [
     (MOVED, "detail.requestParameters", None, "detail.requestParameters.accountId: takes an"),
     (MOVED, "detail.requestParameters.accountId", MANAGEMENT, "account: takes another account"),
     (OPTED_IN, "source", "aws.organizations", "source: takes aws.account"),
+    (OPTED_IN, "account", ABSENT, "account: takes an account id"),
+    (OPTED_IN, "account", "\uff11" * 12, "account: takes an account id"),
     (OPTED_IN, "detail.status", "ENABLING", "detail.status: takes ENABLED"),
     (OPTED_IN, "detail.status", "DISABLED", "detail.status: takes ENABLED"),
     (OPTED_IN, "detail.accountId", None, "detail.accountId: takes an account id"),
@@ -321,13 +325,42 @@ def test_an_event_replayed_from_an_archive_is_read_like_the_first() -> None:
 def test_only_the_known_management_account_is_believed(name: str) -> None:
     request = read(sample(name))
 
-    require_management_account(request, MANAGEMENT)
+    require_publisher(request, MANAGEMENT)
     with pytest.raises(InvalidInput, match=r"^account: takes 999988887777, the management account"):
-        require_management_account(request, AccountId("999988887777"))
+        require_publisher(request, AccountId("999988887777"))
 
 
-def test_opting_in_is_told_to_whoever_asked_for_it() -> None:
-    assert read(sample(OPTED_IN)).reported_by is None
+@pytest.mark.parametrize("publisher", [MANAGEMENT, ADMINISTRATOR, ACCOUNT, OTHER])
+def test_an_opt_in_is_taken_from_the_management_account_and_the_administrator(
+    publisher: AccountId,
+) -> None:
+    """In both, a rule forwards it; whoever opts in for itself gets the event in its own account."""
+    request = read(changed(OPTED_IN, {"account": publisher}))
+
+    if publisher in (MANAGEMENT, ADMINISTRATOR):
+        require_publisher(request, MANAGEMENT, ADMINISTRATOR)
+        return
+    with pytest.raises(InvalidInput) as refused:
+        require_publisher(request, MANAGEMENT, ADMINISTRATOR)
+    assert str(refused.value) == (
+        f"account: takes {MANAGEMENT}, the management account, or {ADMINISTRATOR}, the"
+        " administrator"
+    )
+
+
+def test_an_account_may_be_opted_in_by_itself_if_it_is_one_whose_events_are_taken() -> None:
+    request = read(changed(OPTED_IN, {"detail.accountId": MANAGEMENT}))
+
+    require_publisher(request, MANAGEMENT, ADMINISTRATOR)
+    assert request.accounts == (RequestedAccount(MANAGEMENT),)
+
+
+@pytest.mark.parametrize("name", [CREATED, ACCEPTED, JOINED, MOVED, LANDED, RELANDED, GOVERNED])
+def test_only_opt_ins_are_taken_from_the_administrator(name: str) -> None:
+    request = read(changed(name, {"account": ADMINISTRATOR}))
+
+    with pytest.raises(InvalidInput, match=rf"^account: takes {MANAGEMENT}, the management accoun"):
+        require_publisher(request, MANAGEMENT, ADMINISTRATOR)
 
 
 def test_a_move_matters_only_to_a_scope_that_goes_by_paths() -> None:

@@ -15,7 +15,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest, RequestedAccount
 from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL, Arrival
-from functions.intake.events import read_event, require_management_account
+from functions.intake.events import read_event, require_publisher
 from functions.intake.reader import read_request
 from tests.support.builders import ACCOUNT, EMAIL, OTHER, a_configuration
 from tests.support.events import EVENTS, sample
@@ -104,7 +104,7 @@ def taken(event: Any, management_account: AccountId | None = None) -> Onboarding
     """The request the event becomes; None where it is refused, as it should be."""
     try:
         request = read_event(event, CONFIGURATION)
-        require_management_account(request, management_account)
+        require_publisher(request, management_account)
     except InvalidInput as refusal:
         if EMAIL in str(refusal):
             raise AssertionError("the refusal tells an e-mail") from refusal

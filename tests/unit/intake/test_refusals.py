@@ -13,7 +13,7 @@ from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import OnboardingRequest
 from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS
-from functions.intake.events import require_management_account
+from functions.intake.events import require_publisher
 from functions.intake.reader import read_request, source_of
 from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, a_configuration
 from tests.support.events import EVENTS, sample
@@ -86,7 +86,7 @@ def read_and_check(value: object) -> None:
     hold_to_what_is_fit_to_be_published(source_of(value))
     try:
         request = read_request(value, CONFIGURATION)
-        require_management_account(request, MANAGEMENT)
+        require_publisher(request, MANAGEMENT)
     except InvalidInput as refusal:
         hold_to_what_is_fit_to_be_published(str(refusal))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 
 from functions.aws.directory import Organization
 from functions.aws.executions import Ended
-from functions.enrolment.account import AccountState, OrganizationAccount
+from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.configuration import Timing
 from functions.enrolment.errors import (
     AccountNotReady,
@@ -42,7 +43,6 @@ from tests.unit.steps.support import Known, Seen, Wired, rows, run, the_record, 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from functions.enrolment.account import AccountId
     from functions.enrolment.membership import Membership
     from functions.enrolment.records import OnboardingRecord
 
@@ -53,6 +53,8 @@ MANUAL = {
     "regions": [TARGET.region],
 }
 ARRIVAL = create_account_result(ACCOUNT)
+OPTED_IN = from_management("account_region_opt_in_status_change")
+STRANGER = AccountId("000011112222")
 EXECUTION = "arn:aws:states:eu-west-1:111122223333:execution:Rollcall:"
 HOLDER = an_onboarding("holder", execution_arn=f"{EXECUTION}holder")
 HELD = a_membership(Status.VERIFYING, onboarding_id="holder")
@@ -285,15 +287,46 @@ def test_facts_are_asked_only_where_they_matter(
     assert directory.asked == asked
 
 
-def test_an_event_of_another_account_than_the_management_account_is_refused() -> None:
-    """Which account that is is not known before Organizations has been asked."""
+@pytest.mark.parametrize("about", [ACCOUNT, OTHER, ADMINISTRATOR])
+@pytest.mark.parametrize("event", [ARRIVAL, OPTED_IN], ids=["created", "opted in"])
+def test_an_event_of_a_stranger_is_refused_before_its_account_is_looked_up(
+    event: dict[str, Any], about: AccountId
+) -> None:
+    """Which is the management account is not known before Organizations has been asked."""
     directory = Asked()
-    wiring = asking(directory)
+    wiring = asking(directory, regions=(TARGET.region, OPT_IN))
+    forged = json.loads(json.dumps(event).replace(ACCOUNT, about)) | {"account": STRANGER}
 
     with pytest.raises(InvalidInput, match=f"^account: takes {MANAGEMENT}, the management account"):
-        plan(wiring, ARRIVAL | {"account": OTHER})
-    assert directory.asked[:2] == FACTS
+        plan(wiring, forged)
+
+    assert directory.asked == FACTS[:1]
     assert wiring.rows.items == {}
+
+
+@pytest.mark.parametrize("event", [ARRIVAL, OPTED_IN], ids=["created", "opted in"])
+def test_a_forged_event_never_has_an_account_outside_the_organisation_invited(
+    event: dict[str, Any],
+) -> None:
+    """It is waited for, as a new account is, with an address of a forger or without."""
+    wiring = asking(Asked(), regions=(TARGET.region, OPT_IN))
+    forged = json.loads(json.dumps(event).replace(ACCOUNT, STRANGER))
+    forged |= {"accounts": [{"id": STRANGER, "email": EMAIL}], "mode": "invitation"}
+    forged["detail"] |= {"email": EMAIL, "mode": "invitation"}
+
+    with pytest.raises(AccountNotReady, match=rf"does not know {STRANGER} \(yet\)$"):
+        plan(wiring, forged, OLD + LEASE_SECONDS)
+
+    assert wiring.rows.items == {}
+
+
+@pytest.mark.parametrize("event", [ARRIVAL, OPTED_IN], ids=["created", "opted in"])
+def test_a_forged_event_about_the_administrator_enrols_nothing(event: dict[str, Any]) -> None:
+    wiring = asking(Asked(), regions=(TARGET.region, OPT_IN))
+
+    document = plan(wiring, json.loads(json.dumps(event).replace(ACCOUNT, ADMINISTRATOR)))
+
+    assert (document["verdict"], document["targets"]) == ("settled", [])
 
 
 def test_an_events_account_is_waited_for_until_it_is_active() -> None:
