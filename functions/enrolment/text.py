@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 MOST_OF_A_KEY = 64
@@ -39,6 +40,14 @@ def one_line(text: str, most: int) -> str:
     words = " ".join(text.split())
     line = "".join(character if character.isprintable() else "?" for character in words)
     return line if len(line) <= most else line[: most - 1] + "…"
+
+
+def parsed(text: str) -> object:
+    """The value of a JSON text; None if it is not JSON, or nested too deeply to be read."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 def printable_key(key: str) -> str:

@@ -8,7 +8,6 @@ for what was left open.
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import executions, ledger
@@ -16,6 +15,7 @@ from functions.enrolment.documents import Run, run_from_json
 from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord
+from functions.enrolment.text import parsed
 from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
@@ -167,8 +167,8 @@ def failure_of(detail: dict[str, Any]) -> str:
 
 
 def input_of(detail: dict[str, Any]) -> object:
-    """The execution's input, if the event contains it."""
-    try:
-        return json.loads(detail.get("input") or "null")
-    except ValueError:
-        return None
+    """The execution's input, if the event contains it and it can be read.
+
+    Of one that is nested too deeply, the functions' runtime lets no step read anything.
+    """
+    return parsed(detail.get("input") or "null")

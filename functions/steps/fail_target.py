@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import Conflict, ServiceUnavailable, Throttled
 from functions.enrolment.membership import Action
 from functions.enrolment.reason import ReasonCode
-from functions.enrolment.text import one_line, redact
+from functions.enrolment.text import one_line, parsed, redact
 from functions.enrolment.turn import fail
 from functions.steps.loop import read_batch, record
 from functions.steps.needs import Needs, actions_of
@@ -65,10 +64,7 @@ def error_of(failure: object) -> tuple[str, str]:
         return "", "the state machine could not go on"
     name = str(failure.get("Error") or "an error")
     cause = str(failure.get("Cause") or "")
-    try:
-        detail = json.loads(cause)
-    except ValueError:
-        detail = None
+    detail = parsed(cause)
     message = detail.get("errorMessage", "") if isinstance(detail, dict) else cause
     return name, one_line(redact(str(message)), _LONGEST)
 

@@ -117,6 +117,8 @@ def test_of_a_run_without_a_record_is_told_what_its_input_says(
         (status_change("TIMED_OUT"), "the execution was timed out"),
         (status_change("ABORTED", input=None), "the execution was aborted"),
         (status_change("ABORTED", input="{", stopDate=None), "the execution was aborted"),
+        (status_change("ABORTED", input="[" * 100_000), "the execution was aborted"),
+        (status_change("FAILED", error="x", cause="[" * 30_000), f"x: {'[' * 499}…"),
     ],
 )
 def test_what_is_open_ends_with_what_ended_the_run(event: dict[str, Any], outcome: str) -> None:
