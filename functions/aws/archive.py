@@ -6,6 +6,8 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling
+from functions.enrolment.errors import ServiceRefused
+from functions.enrolment.text import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -50,7 +52,7 @@ class Archive:
         return uri_of(self._bucket, key)
 
     def read(self, key: str) -> dict[str, Any] | None:
-        """A stored document, None if there is none.
+        """A stored document, None if there is none. ``ServiceRefused``: it is no JSON object.
 
         Without s3:ListBucket S3 answers AccessDenied for a missing object (S3 API reference,
         GetObject), which is raised: steps read only what is known to be stored.
@@ -60,7 +62,9 @@ class Archive:
                 body = self._s3.get_object(Bucket=self._bucket, Key=key)["Body"].read()
             except self._s3.exceptions.NoSuchKey:
                 return None
-        document: dict[str, Any] = json.loads(body)
+        document = parsed(body)
+        if not isinstance(document, dict):
+            raise ServiceRefused(f"S3 GetObject: {key} is not a JSON object")
         return document
 
 

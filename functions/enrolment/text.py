@@ -42,7 +42,7 @@ def one_line(text: str, most: int) -> str:
     return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def parsed(text: str) -> object:
+def parsed(text: str | bytes) -> object:
     """The value of a JSON text; None if it is not JSON, or nested too deeply to be read."""
     try:
         return json.loads(text)

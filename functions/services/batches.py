@@ -68,8 +68,14 @@ def one_by_one(
 def observation(
     service: ServiceRecord, account: str, raw: str, detail: str | None = None
 ) -> Observation:
-    """What a service says of a member, in its own spelling, in the one vocabulary."""
-    return Observation(AccountId(account), read_status(service, raw), raw, detail)
+    """What a service says of a member, in its own spelling, in the one vocabulary.
+
+    A word that is not known here may be any text.
+    """
+    status = read_status(service, raw)
+    word = redacted_line(raw) if status is Status.UNKNOWN else raw
+    said = None if detail is None else redacted_line(detail)
+    return Observation(AccountId(account), status, word, said)
 
 
 def observations(

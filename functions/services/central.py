@@ -13,7 +13,7 @@ from functions.aws.calls import calling, code_of
 from functions.enrolment.account import MOST_ACCOUNTS
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.errors import Permanent, ServiceRefused
-from functions.enrolment.text import one_line
+from functions.enrolment.text import one_line, redact
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -134,7 +134,7 @@ def _by_policy(association: Association, enables: Callable[[str], bool]) -> Auto
     if policy_id == SELF_MANAGED:
         return Automation(Automatic.NONE, "self-managed in the central configuration")
     status = association.get("AssociationStatus", "")
-    message = one_line(association.get("AssociationStatusMessage", ""), _LONGEST_MESSAGE)
+    message = _quoted(association.get("AssociationStatusMessage", ""))
     said = ": ".join(filter(None, (f"configuration policy {policy_id} {status}".strip(), message)))
     if not enables(policy_id):
         return Automation(Automatic.LEFT_OUT, f"configuration policy {policy_id} disables it")
@@ -149,8 +149,12 @@ def _without_association(unprocessed: Unprocessed | None) -> Automation:
 
 
 def _unreadable(error: str) -> Automation:
-    said = f"its configuration policy could not be read: {one_line(error, _LONGEST_MESSAGE)}"
+    said = f"its configuration policy could not be read: {_quoted(error)}"
     return Automation(Automatic.POLICY_UNKNOWN, said)
+
+
+def _quoted(text: str) -> str:
+    return one_line(redact(text), _LONGEST_MESSAGE)
 
 
 def _enables(home: SecurityHubClient, policy_id: str) -> bool:

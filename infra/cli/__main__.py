@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from functions.aws.calls import redacted_line
 from infra.cli import plan, redrive, runs, show, start, status, watch, why
 from infra.cli.doctor import verb as doctor
 from infra.cli.failures import FAILURES, explained
@@ -104,7 +105,7 @@ def main(arguments: list[str] | None = None) -> int:
         command = context.command_path if context else NAME
         # Typer keeps the prefix that Pydantic puts before the message of a ValueError.
         message = error.format_message().replace("Value error, ", "")
-        print(f"{command}: {' '.join(message.split())} (try --help)", file=sys.stderr)
+        print(f"{command}: {redacted_line(message)} (try --help)", file=sys.stderr)
         return _FAILED.get(context.info_name if context else None, error.exit_code)
     return status
 

@@ -18,7 +18,7 @@ from functions.enrolment.configuration import MOST_CHANGES
 from functions.enrolment.document import Document, a_list
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import RequestedAccount
-from functions.enrolment.text import one_line
+from functions.enrolment.text import one_line, printable_key
 from functions.intake.manual import an_account
 from functions.services.survey import Chosen
 from infra.cli.report import units_of
@@ -236,7 +236,13 @@ def _read_csv(text: str) -> tuple[RequestedAccount, ...]:
     if not text.strip():
         raise InvalidInput("file", "takes a header and a line for each account; it is empty")
     delimiter = _delimiter(text.lstrip().splitlines()[0])
-    rows = csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True)
+    try:
+        return _read_rows(csv.reader(text.splitlines(), delimiter=delimiter, skipinitialspace=True))
+    except csv.Error:
+        raise InvalidInput("file", "takes cells of at most 131,072 characters") from None
+
+
+def _read_rows(rows: Iterator[list[str]]) -> tuple[RequestedAccount, ...]:
     header = _header(next(rows))
     # A report has a line for each membership.
     is_report = not {"service", "region"}.isdisjoint(header)
@@ -299,7 +305,7 @@ def _header(row: Sequence[str]) -> tuple[str, ...]:
 
 def _read_json(text: str) -> tuple[RequestedAccount, ...]:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise InvalidInput(
             f"line {error.lineno}", f"takes JSON: {error.msg} at column {error.colno}"
@@ -313,6 +319,15 @@ def _read_json(text: str) -> tuple[RequestedAccount, ...]:
     accounts = document.required("accounts", some)
     document.close()
     return accounts
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of a repeated key, readers of JSON take the first, the last or none."""
+    fields = dict(pairs)
+    for key, _ in pairs if len(fields) < len(pairs) else ():
+        if sum(key == each for each, _ in pairs) > 1:
+            raise InvalidInput(printable_key(key), "is repeated; each key is given once")
+    return fields
 
 
 def _account_or_id(value: Any, path: str) -> RequestedAccount:

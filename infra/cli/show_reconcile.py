@@ -15,7 +15,7 @@ from functions.steps.publish_reconcile import reconciled
 from infra.cli.begun import COLOURS, Begun, State, begun_reconcile, begun_run
 from infra.cli.failures import print_unread
 from infra.cli.show_run import execution_document, head, published_ids
-from infra.cli.story import paragraph
+from infra.cli.story import paragraph, printable
 from infra.cli.survey import number
 
 if TYPE_CHECKING:
@@ -100,10 +100,14 @@ def read_reconcile(
 
 
 def _document(key: str, wiring: Wiring) -> dict[str, Any] | None:
-    """A stored document; None if there is none any more, or it cannot be read."""
+    """A stored document; None if there is none any more, or it cannot be read.
+
+    Whoever may write to the bucket may have put any text in it.
+    """
     try:
-        return wiring.archive.read(key)
-    except RollcallError as error:
+        found: dict[str, Any] | None = printable(wiring.archive.read(key))
+        return found
+    except (RollcallError, RecursionError) as error:
         print_unread("show", error)
         return None
 

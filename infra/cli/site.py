@@ -192,7 +192,7 @@ def config_in(path: Path) -> DeploymentConfig:
             "--config",
             f"takes a file that can be read: {path}: {error.strerror}{nearest(path.name, beside)}",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput("--config", f"takes a file of JSON, not {path}: {error}") from None
     context = document.get("context") if isinstance(document, dict) else None
     if not isinstance(context, dict) or "rollcall" not in context:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.explain import answer_of
+from functions.enrolment.text import one_line, redact
 from functions.enrolment.times import duration, iso
 
 if TYPE_CHECKING:
@@ -21,6 +22,19 @@ _TIMES = re.compile(r"[0-9T:-]{19}(\.\d+)?Z( \([^)]*\))?")
 _LATER_PART = re.compile(r"; (?:\S+ since [0-9T:-]{19}Z|last tried: |to do: )")
 _TO_DO = "; to do: "
 _BENEATH = " " * 14
+_LONGEST = 10_000
+
+
+def printable(value: Any) -> Any:
+    """A JSON value from elsewhere as it can be shown: each text is one line without addresses."""
+    match value:
+        case str():
+            return one_line(redact(value), _LONGEST)
+        case dict():
+            return {printable(key): printable(each) for key, each in value.items()}
+        case list():
+            return [printable(each) for each in value]
+    return value
 
 
 def without_place_and_time(text: str, target: Target) -> str:

@@ -32,7 +32,7 @@ from infra.cli.options import (
 )
 from infra.cli.progress import doing
 from infra.cli.site import site_of
-from infra.cli.story import ago, of_all, paragraph, places, without_place_and_time
+from infra.cli.story import ago, of_all, paragraph, places, printable, without_place_and_time
 from infra.cli.survey import CHOSEN_ACTIONS, number, offered_targets, survey
 from infra.names import DEFAULT
 
@@ -179,7 +179,7 @@ def _about(account_id: AccountId, read: Survey, now: float) -> Iterator[str]:
     regions = read.facts.regions.get(account_id)
     if regions is not None:
         yield f"Its enabled Regions: {', '.join(sorted(regions)) or 'none'}"
-    tags = read.facts.tags.get(account_id)
+    tags = printable(dict(read.facts.tags.get(account_id, {})))
     if tags:
         yield f"Its tags: {', '.join(f'{key}={value}' for key, value in sorted(tags.items()))}"
 
@@ -225,7 +225,7 @@ def _document(
             "path": known.path,
             "joined_at": None if known.joined_at is None else iso(known.joined_at),
             "regions": None if regions is None else sorted(regions),
-            "tags": dict(read.facts.tags.get(account_id, {})),
+            "tags": printable(dict(read.facts.tags.get(account_id, {}))),
         },
         "targets": [place(each.cell.target) | finding_document(each) for each in findings],
         "notes": list(read.notes),

@@ -156,7 +156,9 @@ def examples(seed: int, count: int) -> Iterator[Example]:
 def example(random: Random) -> Example:
     """A valid input with up to four parts made hostile."""
     reconcile = random.random() < 0.2
-    value: Any = deepcopy(random.choice(_OF_RECONCILES if reconcile else _valid()))
+    by_hand = _OF_RECONCILES if reconcile else _MANUAL
+    given = by_hand if reconcile or random.random() < 0.5 else _events()
+    value: Any = deepcopy(random.choice(given))
     for _ in range(random.randint(0, 4)):
         value = _changed(value, random)
     text = json.dumps(value, ensure_ascii=random.random() < 0.5)
@@ -190,9 +192,8 @@ def broken(one: Example) -> tuple[str, list[str]]:
 
 
 @cache
-def _valid() -> tuple[dict[str, Any], ...]:
-    events = [from_management(path.stem) for path in sorted(EVENTS.glob("*.json"))]
-    return (*_MANUAL, *_MANUAL, *events)
+def _events() -> tuple[dict[str, Any], ...]:
+    return tuple(from_management(path.stem) for path in sorted(EVENTS.glob("*.json")))
 
 
 def _wiring() -> Wired:
@@ -398,7 +399,10 @@ def _deep(depth: int, random: Random) -> Any:
 
 
 def _key(random: Random) -> str:
-    return random.choice(_KEYS if random.random() < 0.6 else _TEXTS)
+    drawn = random.random()
+    if drawn < 0.2:
+        return ADDRESS
+    return random.choice(_KEYS if drawn < 0.6 else _TEXTS)
 
 
 def _respelled(text: str, random: Random) -> str:

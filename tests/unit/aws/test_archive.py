@@ -109,5 +109,13 @@ def test_a_kept_document_is_read_again(s3: S3Client) -> None:
     assert set(made) == set(ACTIONS["read"])
 
 
+@pytest.mark.parametrize("body", [b"[]", b"null", b"{", b"[" * 100_000, b"\xff"], ids=len)
+def test_what_is_no_document_is_refused(s3: S3Client, body: bytes) -> None:
+    s3.put_object(Bucket=BUCKET, Key=KEY, Body=body)
+
+    with pytest.raises(ServiceRefused, match=rf"^S3 GetObject: {KEY} is not a JSON object$"):
+        Archive(s3, BUCKET).read(KEY)
+
+
 def test_a_document_that_was_never_kept(s3: S3Client) -> None:
     assert Archive(s3, BUCKET).read("surveys/none/plan.json") is None

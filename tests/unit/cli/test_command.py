@@ -12,6 +12,7 @@ import pytest
 
 from infra.cli.__main__ import app, main
 from tests.conftest import ROOT
+from tests.support.builders import EMAIL
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 VERBS = [verb.name for verb in app.registered_commands]
@@ -57,6 +58,8 @@ def test_the_version_is_the_projects(capsys: pytest.CaptureFixture[str]) -> None
         (["local", "nonsense"], "rollcall local: Got unexpected extra argument(s) (nonsense)"),
         (["local", "--scenario"], "Option '--scenario' requires an argument."),
         (["local", "--scenario", "x"], "'--scenario': 'x' is not one of 'creation', 'invitation'"),
+        (["why", EMAIL], "takes an account id of 12 digits, not '(e-mail)' (try --help)"),
+        (["nonsense\x1b[2J\u202e"], "rollcall: No such command"),
         (["redrive", "--queue-url", "x"], "'--queue-url': takes the URL of a queue, not 'x'"),
     ],
 )
@@ -70,6 +73,7 @@ def test_invalid_arguments_are_reported_in_one_line(
     assert printed.out == ""
     (line,) = printed.err.splitlines()
     assert message in line
+    assert line.isprintable()
 
 
 def test_a_verb_that_is_stopped_ends_with_130(

@@ -89,7 +89,18 @@ def test_a_line_may_say_address_and_mode(tmp_path: Path, text: str) -> None:
         ("a.json", f'[\n"{ACCOUNT}",\n]', "a.json: line 3: takes JSON: "),
         ("a.json", f'["{ACCOUNT}",]', "a.json: line 1: takes JSON: "),
         pytest.param("a.json", "[" * 100_000, "a.json: file: takes JSON that is not", id="nested"),
+        pytest.param(
+            "a.csv", f"id\n{'1' * 200_000}", "a.csv: file: takes cells of at most", id="a huge cell"
+        ),
         ("a.json", "7", "a.json: input: takes a JSON object"),
+        (
+            "a.json",
+            f'{{"accounts": ["{OTHER}"], "accounts": ["{ACCOUNT}"]}}',
+            "a.json: accounts: is repeated; each key is given once",
+        ),
+        ("a.json", '[{"secret@example.com": 1, "secret@example.com": 2}]', "a.json: (e-mail): is"),
+        ("a.json", '["\\u0664"]', "a.json: accounts[0].id: takes an account id"),
+        ("a.json", "[NaN]", "a.json: accounts[0]: takes a JSON object"),
         ("a.json", "[]", "a.json: accounts: takes a list of 1 to 50000 items"),
         ("a.json", f'["{ACCOUNT}", "x"]', "a.json: accounts[1].id: takes an account id"),
         ("a.json", f'["{ACCOUNT}", "{ACCOUNT}"]', "a.json: accounts[1]: repeats an earlier"),

@@ -161,7 +161,7 @@ def test_a_central_configuration_says_it_for_each_account_from_the_home_region()
                 "TargetId": ONE,
                 "ConfigurationPolicyId": POLICY,
                 "AssociationStatus": "FAILED",
-                "AssociationStatusMessage": "Config does not record",
+                "AssociationStatusMessage": "Config does not record,\nask jane@example.com",
             },
             {"TargetId": TWO, "ConfigurationPolicyId": POLICY, "AssociationStatus": "PENDING"},
             {"TargetId": THREE, "ConfigurationPolicyId": OTHER_POLICY},
@@ -181,7 +181,10 @@ def test_a_central_configuration_says_it_for_each_account_from_the_home_region()
 
     assert regions == ["us-east-1"]
     assert {account: (each.kind, each.said) for account, each in found.items()} == {
-        ONE: (Automatic.POLICY, "configuration policy policy-1 FAILED: Config does not record"),
+        ONE: (
+            Automatic.POLICY,
+            "configuration policy policy-1 FAILED: Config does not record, ask (e-mail)",
+        ),
         TWO: (Automatic.POLICY, "configuration policy policy-1 PENDING"),
         THREE: (Automatic.LEFT_OUT, "configuration policy policy-2 disables it"),
     }

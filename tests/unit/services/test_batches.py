@@ -19,12 +19,19 @@ from functions.enrolment.errors import (
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.text import is_email
-from functions.services.batches import observations, one_by_one, without_usable_email
-from functions.services.registry import DETECTIVE, GUARDDUTY
+from functions.services.batches import (
+    observation,
+    observations,
+    one_by_one,
+    without_usable_email,
+)
+from functions.services.registry import DETECTIVE, GUARDDUTY, SERVICES
 from tests.unit.services.stubs import ONE, THREE, TWO
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from functions.services.record import ServiceRecord
 
     Error = RollcallError | None
 
@@ -115,6 +122,22 @@ def test_only_words_that_say_so_make_an_account_absent(
     seen = observations(GUARDDUTY, [ONE], (), {ONE: text})
 
     assert seen == (Observation(ONE, status, str(status), detail),)
+
+
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("Ask two@example.com\r\n\x1b[2J", "Ask (e-mail) ?[2J"),
+        ("x" * 100_000, "x" * 499 + "…"),
+        ("\ud800", "?"),
+    ],
+    ids=["an address", "a long text", "a surrogate"],
+)
+def test_a_status_and_a_detail_that_nobody_knows_are_one_short_line(
+    service: ServiceRecord, raw: str, shown: str
+) -> None:
+    assert observation(service, ONE, raw, raw) == Observation(ONE, Status.UNKNOWN, shown, shown)
 
 
 @pytest.mark.parametrize(
