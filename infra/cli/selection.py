@@ -242,7 +242,7 @@ def _read_csv(text: str) -> tuple[RequestedAccount, ...]:
         raise InvalidInput("file", "takes cells of at most 131,072 characters") from None
 
 
-def _read_rows(rows: Iterator[list[str]]) -> tuple[RequestedAccount, ...]:
+def _read_rows(rows: Any) -> tuple[RequestedAccount, ...]:
     header = _header(next(rows))
     # A report has a line for each membership.
     is_report = not {"service", "region"}.isdisjoint(header)

@@ -21,10 +21,12 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import Mode
+from functions.enrolment.errors import InvalidInput
 from functions.enrolment.scope import Scope
 from functions.enrolment.times import iso
+from functions.intake.events import require_publisher
 from functions.intake.manual import MANUAL
-from functions.intake.reader import source_of
+from functions.intake.reader import read_request, source_of
 from functions.steps import close_run, plan_onboarding, publish_reconcile, survey_organization
 from functions.steps.step import logger
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, OTHER, RUN
@@ -236,7 +238,19 @@ def _refused(error: Exception, value: object, wiring: Wired) -> tuple[str, list[
         found.append(f"the error contains an address: {text[:200]}")
     if wiring.rows.items and source_of(value) != MANUAL:
         found.append("an event or a reconcile's input that was refused has left a row")
+    if wiring.known.asked and _is_refused_at_once(value, wiring):
+        found.append(f"Organizations was asked: {wiring.known.asked}")
     return name, found
+
+
+def _is_refused_at_once(value: object, wiring: Wired) -> bool:
+    """Whether no fact is needed to refuse a run's input."""
+    try:
+        request = read_request(value, wiring.configuration)
+        require_publisher(request, MANAGEMENT, ADMINISTRATOR)
+    except InvalidInput:
+        return True
+    return False
 
 
 def _of_plan(document: dict[str, Any], value: Any) -> list[str]:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from functions.enrolment.account import AccountId, Mode, OrganizationAccount
+from functions.enrolment.account import AccountId, Mode, OrganizationAccount, is_account_id
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.request import RequestedAccount
 from infra.cli.report_documents import COLUMNS as REPORT_COLUMNS
 from infra.cli.selection import Selection, is_below, read_file, read_selection, select
+from tests.simulation.hostile import examples
 from tests.support.builders import ACCOUNT, EMAIL, OTHER
 
 if TYPE_CHECKING:
@@ -134,6 +135,22 @@ def test_a_report_is_taken_as_it_was_written(tmp_path: Path) -> None:
         writer.writerows([row, row, row | {"account_id": OTHER}])
 
     assert [one.id for one in read_file(file)] == [ACCOUNT, OTHER]
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.csv"])
+def test_a_hostile_file_lists_accounts_or_is_refused(tmp_path: Path, name: str) -> None:
+    file = tmp_path / name
+    for one in examples(1, 200):
+        text = f"id,email,mode\n{one.text}" if name == "a.csv" else one.text
+        file.write_bytes(text.encode(errors="replace"))
+        accounts: tuple[RequestedAccount, ...] = ()
+        said = ""
+        try:
+            accounts = read_file(file)
+        except InvalidInput as refused:
+            said = str(refused)
+        assert said.isprintable()
+        assert all(is_account_id(account.id) for account in accounts)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from functions.enrolment.scope import Scope
 from functions.intake.arrivals import ARRIVALS
 from functions.intake.events import require_publisher
 from functions.intake.reader import read_request, source_of
+from functions.intake.reconcile_input import read_reconcile_input, reconcile_source_of
 from tests.support.builders import ACCOUNT, EMAIL, MANAGEMENT, a_configuration
 from tests.support.events import EVENTS, sample
 
@@ -99,6 +100,28 @@ def read_and_check(value: object) -> None:
 @given(json_values | manual | reconciled | events)
 def test_an_input_is_taken_or_refused_in_one_short_line(value: object) -> None:
     read_and_check(value)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    json_values
+    | st.dictionaries(
+        st.sampled_from(
+            ["source", "services", "regions", "most_changes", "retry_failed", "report_only"]
+        )
+        | foreign_keys,
+        json_values,
+        max_size=4,
+    )
+)
+def test_the_input_of_a_reconcile_is_taken_or_refused_in_one_short_line(value: object) -> None:
+    hold_to_what_is_fit_to_be_published(reconcile_source_of(value))
+    try:
+        request = read_reconcile_input(value, CONFIGURATION, {})
+    except InvalidInput as refusal:
+        hold_to_what_is_fit_to_be_published(str(refusal))
+    else:
+        assert set(request.targets) <= set(CONFIGURATION.targets)
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in EVENTS.iterdir()))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from botocore.exceptions import ClientError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from functions.aws.calls import calling
 from functions.enrolment.errors import (
     AccessDenied,
     Conflict,
@@ -18,6 +22,7 @@ from functions.enrolment.membership import Answer, Verdict
 from functions.enrolment.reason import ReasonCode
 from functions.services import registry
 from functions.services.answers import read_error, read_text, says_no_member
+from functions.services.batches import observation, observations
 
 if TYPE_CHECKING:
     from functions.services.record import ServiceRecord
@@ -192,3 +197,26 @@ def test_only_known_words_say_that_an_account_is_no_member(
     service: ServiceRecord, text: str, said: bool
 ) -> None:
     assert says_no_member(service, text) is said
+
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=30)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(EACH), any_text, st.emails(), any_text)
+def test_whatever_a_service_says_is_one_short_line_without_addresses(
+    service: ServiceRecord, before: str, email: str, after: str
+) -> None:
+    said = before + email + after
+    answer: Any = {"Error": {"Code": said, "Message": said * 20}}
+    with pytest.raises(RollcallError) as raised, calling(service.label, "GetMembers"):
+        raise ClientError(answer, "GetMembers")
+    seen = observation(service, "444455556666", said, said)
+    (absent,) = observations(service, [seen.account_id], (), {seen.account_id: said})
+
+    texts = (str(raised.value), read_text(service, said).text, seen.raw, seen.detail, absent.detail)
+    for text in texts:
+        assert text is not None
+        assert len(text) <= 500
+        assert text.isprintable()
+        assert email not in text
