@@ -71,9 +71,9 @@ def assembly(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return synthesised(tmp_path_factory.mktemp("cdk.out"))
 
 
-def template_in(assembly: Path) -> dict[str, Any]:
-    """The template of the stack Rollcall."""
-    read: dict[str, Any] = json.loads((assembly / "Rollcall.template.json").read_text())
+def template_in(assembly: Path, stack: str = "Rollcall") -> dict[str, Any]:
+    """The template of a stack."""
+    read: dict[str, Any] = json.loads((assembly / f"{stack}.template.json").read_text())
     return read
 
 
@@ -86,8 +86,7 @@ def template(assembly: Path) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def member_role(assembly: Path) -> dict[str, Any]:
     """The template of the stack RollcallMemberRole."""
-    read: dict[str, Any] = json.loads((assembly / "RollcallMemberRole.template.json").read_text())
-    return read
+    return template_in(assembly, "RollcallMemberRole")
 
 
 def member_role_for(invitation: Invitation) -> dict[str, Any]:

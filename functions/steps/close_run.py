@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import executions, ledger
 from functions.enrolment.documents import Run, run_from_json
-from functions.enrolment.errors import InvalidInput, RollcallError
+from functions.enrolment.errors import AccessDenied, InvalidInput, RollcallError
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.text import parsed
@@ -31,8 +31,7 @@ if TYPE_CHECKING:
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
 LEFT_OPEN = "left_open"
-# The events about an execution have arrived this long after it ended, and were handled if they
-# could be.
+# What was to end a run has been done so long after its end, if it could be.
 LATE_SECONDS = 3600
 # No further run is begun after so long: the next reconcile goes on.
 _CLOSING_SECONDS = 200
@@ -93,34 +92,39 @@ def _close_what_is_left_open(wiring: Wiring) -> dict[str, Any]:
     for record in wiring.ledger.recent(since=began - LONGEST_RUN_DAYS * 86400):
         if wiring.now() - began > _CLOSING_SECONDS:
             break
-        if record.closed_at is not None or not record.execution_arn:
+        # A run that goes on extends its lease before each wait.
+        if record.closed_at is not None or record.lease_until > began - LATE_SECONDS:
             continue
         try:
-            execution = wiring.executions.execution(record.execution_arn)
-            if not _ended_long_ago(record, execution, began):
-                continue
-            findings = wiring.ledger.findings(record.id)
-            if findings is not None and findings.onboarding.closed_at is None:
-                failure = _failure_of_ended(execution)
-                finish(findings, Ending(failure, failure, last=True), wiring)
-                closed += 1
+            closed += _close_late(record, wiring, began)
         except RollcallError:
             failed += 1
     return {"closed": closed, "failed": failed}
 
 
-def _ended_long_ago(record: OnboardingRecord, execution: Execution | None, now: float) -> bool:
-    if execution is None:
-        # Inferred: DescribeExecution, which is eventually consistent, may not know a new one.
-        return record.started_at < now - LATE_SECONDS
-    return execution.ended_at is not None and execution.ended_at < now - LATE_SECONDS
+def _close_late(record: OnboardingRecord, wiring: Wiring, now: float) -> bool:
+    """Close a run that was left open, unless its execution goes on; return whether it was."""
+    try:
+        execution = wiring.executions.execution(record.execution_arn)
+    except AccessDenied:
+        execution = None  # of a machine that was deleted: a step may describe those of its own
+    if execution is not None and (execution.ended_at or now) > now - LATE_SECONDS:
+        return False
+    findings = wiring.ledger.findings(record.id)
+    if findings is None or findings.onboarding.closed_at is not None:
+        return False
+    if execution is not None and execution.status == "SUCCEEDED":
+        # It was published before, so that the table has been restored to an earlier time.
+        wiring.ledger.close(record.id, "complete", {}, now)
+        return True
+    failure = _failure_of(execution)
+    finish(findings, Ending(failure, failure, last=True), wiring)
+    return True
 
 
-def _failure_of_ended(execution: Execution | None) -> str:
+def _failure_of(execution: Execution | None) -> str:
     if execution is None:
-        return "Step Functions does not know the execution any more"
-    if execution.status == "SUCCEEDED":
-        return "the execution ended without closing the run"
+        return "its execution does not exist any more"
     status = {"status": execution.status, "error": execution.error, "cause": execution.cause}
     return failure_of(status)
 

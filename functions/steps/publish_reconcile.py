@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import archive, executions, ledger, reconciles
 from functions.aws.archive import reconcile_key, survey_key
+from functions.aws.executions import of_same_machine
 from functions.aws.publisher import RECONCILED
 from functions.aws.reconciles import LONGEST_RECONCILE_DAYS
 from functions.enrolment.documents import Run, run_from_json
@@ -129,12 +130,22 @@ def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
         if record.closed_at is not None or record.id == this.id:
             continue
         try:
-            ended = wiring.executions.ended(record.execution_arn)
-            if ended is not None and ended.at < wiring.now() - LATE_SECONDS:
+            failure = _late_failure(record.execution_arn, this.execution_arn, wiring)
+            if failure is not None:
                 run = Run(record.id, record.started_at, None, record.execution_arn)
-                _finish(run, failure_of({"status": ended.status}), wiring, last=True)
+                _finish(run, failure, wiring, last=True)
         except RollcallError:
             continue  # the next reconcile tries again
+
+
+def _late_failure(execution_arn: str, own_arn: str, wiring: Wiring) -> str | None:
+    """What ended an execution; None if it goes on, or ended so lately that it may be closed yet."""
+    if not of_same_machine(execution_arn, own_arn):
+        return "its execution does not exist any more"
+    ended = wiring.executions.ended(execution_arn)
+    if ended is None or ended.at > wiring.now() - LATE_SECONDS:
+        return None
+    return failure_of({"status": ended.status})
 
 
 def _ended(error: str, cause: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tests.simulation.seeds import play, shrunk
-from tests.simulation.soak import Figures, definitions, play_all, prepared, replay_command
+from tests.simulation.soak import Figures, play_all, prepared, replay_command, synthesised_site
 from tests.simulation.weeks import compose
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def _numbers(text: str) -> list[int]:
 
 def soak(first: int, count: int) -> int:
     """Play so many seeds; exit status 1 if an invariant was broken."""
-    found, figures, failing = definitions(), Figures(), list[int]()
+    found, figures, failing = synthesised_site(), Figures(), list[int]()
     began = told = time.monotonic()
     for each in play_all(range(first, first + count), found):
         figures.add(each)
@@ -81,7 +81,7 @@ def replay(
     shrink: bool,
 ) -> int:
     """Play one seed and tell it."""
-    found = definitions()
+    found = synthesised_site()
     with prepared():
         played = play(compose(seed).only(happenings, troubles), found)
         if shrink and played.broken:

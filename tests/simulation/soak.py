@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import multiprocessing
 import os
@@ -14,22 +13,21 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import botocore.session
 
-from tests.conftest import definition_of, reconcile_definition_of, synthesised, template_in
+from tests.conftest import synthesised, template_in
+from tests.simulation.deployed import deployed
 from tests.simulation.seeds import play_seed
-from tests.simulation.site import ONBOARDING, RECONCILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from tests.simulation.deployed import Deployed
     from tests.simulation.seeds import Played
 
-    Definitions = Mapping[str, Mapping[str, Any]]
-
-_definitions: Definitions = {}
+_deployed: list[Deployed] = []
 # A process is replaced after so many seeds: whatever it has kept is freed.
 _SEEDS_OF_A_PROCESS = 500
 
@@ -96,18 +94,11 @@ def _most_memory() -> float:
     return max(resource.getrusage(each).ru_maxrss for each in who) / 1024
 
 
-def definitions() -> Definitions:
-    """Both machines' definitions by ARN, synthesised."""
+def synthesised_site() -> Deployed:
+    """What the app deploys."""
     with TemporaryDirectory() as folder:
-        return definitions_in(template_in(synthesised(Path(folder))))
-
-
-def definitions_in(template: dict[str, Any]) -> Definitions:
-    """Both machines' definitions by ARN."""
-    return {
-        ONBOARDING: definition_of(template),
-        RECONCILE: reconcile_definition_of(template),
-    }
+        assembly = synthesised(Path(folder))
+        return deployed(template_in(assembly), template_in(assembly, "RollcallMemberRole"))
 
 
 @contextmanager
@@ -123,14 +114,13 @@ def prepared() -> Iterator[None]:
         botocore.session.create_loader = before
 
 
-def _begin(text: str) -> None:
-    global _definitions
-    _definitions = json.loads(text)
+def _begin(site: Deployed) -> None:
+    _deployed.append(site)
     prepared().__enter__()
 
 
 def _play(seed: int) -> Summary:
-    return summary_of(seed, lambda: play_seed(seed, _definitions))
+    return summary_of(seed, lambda: play_seed(seed, _deployed[0]))
 
 
 def summary_of(seed: int, play: Callable[[], Played]) -> Summary:
@@ -154,14 +144,14 @@ def summary_of(seed: int, play: Callable[[], Played]) -> Summary:
 
 
 def play_all(
-    seeds: Iterable[int], given: Definitions, processes: int | None = None
+    seeds: Iterable[int], site: Deployed, processes: int | None = None
 ) -> Iterator[Summary]:
     """Every seed, in whatever order they end; all cores without ``processes``."""
     # Hashes of texts are the same in every process: so is the order of sets.
     os.environ["PYTHONHASHSEED"] = "0"
     spawning = multiprocessing.get_context("spawn")
     count = processes or os.cpu_count() or 1
-    with spawning.Pool(count, _begin, (json.dumps(given),), _SEEDS_OF_A_PROCESS) as pool:
+    with spawning.Pool(count, _begin, (site,), _SEEDS_OF_A_PROCESS) as pool:
         yield from pool.imap_unordered(_play, seeds, chunksize=4)
 
 

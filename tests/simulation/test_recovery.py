@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +22,11 @@ from functions.enrolment.errors import InvalidInput
 from functions.intake.pattern import require_match
 from functions.services import registry
 from infra.organization import archived_pattern, wanted_patterns
-from tests.conftest import definition_of, reconcile_definition_of
 from tests.simulation.checker import Facts, check
 from tests.simulation.life import Life
 from tests.simulation.machine import ABORTED, RUNNING, TIMED_OUT
 from tests.simulation.services.dynamodb import typed
-from tests.simulation.site import BEGIN, ONBOARDING, RECONCILE, site
+from tests.simulation.site import BEGIN, ONBOARDING, site
 from tests.simulation.troubles import Kind, Trouble
 from tests.simulation.weeks import Happening, Weeks
 from tests.support.builders import ADMINISTRATOR
@@ -36,10 +35,10 @@ from tests.workflow.test_upgrade import sample
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from tests.simulation.deployed import Deployed
     from tests.simulation.machine import Execution
     from tests.simulation.site import Site
 
-    Definitions = Mapping[str, Mapping[str, Any]]
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 CONFIGURATION = Configuration(("eu-west-1",), registry.SERVICES)
@@ -124,15 +123,9 @@ class Recovery:
         self.life._start(**STARTED)
 
 
-def is_allowed(step: str, actions: frozenset[str], resources: Sequence[str]) -> bool:
-    """A step may describe executions of the machines that are deployed now, and no others."""
-    del step, actions
-    return not any(FORMER in resource for resource in resources)
-
-
 @contextmanager
 def recovery(
-    definitions: Definitions,
+    deployed: Deployed,
     troubles: Sequence[Trouble] = (),
     happenings: Sequence[Happening] = (),
 ) -> Iterator[Recovery]:
@@ -147,15 +140,10 @@ def recovery(
         troubles=list(enumerate(troubles)),
         seconds=DAY,
     )
-    with site(definitions, CONFIGURATION, weeks.seed, weeks.troubles, is_allowed) as here:
+    with site(deployed, CONFIGURATION, weeks.seed, weeks.troubles) as here:
         life = Life(here, weeks)
         life.begin()
         yield Recovery(here, life, weeks)
-
-
-@pytest.fixture(scope="module")
-def definitions(template: dict[str, Any]) -> Definitions:
-    return {ONBOARDING: definition_of(template), RECONCILE: reconcile_definition_of(template)}
 
 
 def check_all_enabled(world: Recovery, numbers: Sequence[int] = (*NEW, ACCEPTS)) -> None:
@@ -166,8 +154,8 @@ def check_all_enabled(world: Recovery, numbers: Sequence[int] = (*NEW, ACCEPTS))
     assert set(world.invitations()) == {1}
 
 
-def test_without_an_outage_all_become_enabled(definitions: Definitions) -> None:
-    with recovery(definitions) as world:
+def test_without_an_outage_all_become_enabled(deployed: Deployed) -> None:
+    with recovery(deployed) as world:
         flying: list[Execution] = []
         world.at(IN_FLIGHT, lambda: flying.extend(world.running()))
         world.rest()
@@ -179,10 +167,10 @@ def test_without_an_outage_all_become_enabled(definitions: Definitions) -> None:
 @pytest.mark.parametrize("status", [ABORTED, TIMED_OUT])
 @pytest.mark.parametrize("closed", [True, False], ids=["closed", "not closed"])
 def test_a_redriven_execution_ends_what_it_began(
-    definitions: Definitions, status: str, closed: bool
+    deployed: Deployed, status: str, closed: bool
 ) -> None:
     lost = [] if closed else [no_event(IN_FLIGHT - 1, HOUR)]
-    with recovery(definitions, lost) as world:
+    with recovery(deployed, lost) as world:
         machines = world.here.machines
         stopped: list[Execution] = []
 
@@ -225,10 +213,10 @@ def delete_stack(world: Recovery) -> None:
 
 
 def test_a_stack_that_is_deployed_again_over_the_kept_table_ends_what_was_in_flight(
-    definitions: Definitions,
+    deployed: Deployed,
 ) -> None:
     during = Happening(IN_FLIGHT + 10 * MINUTE, "create", {"number": 4})
-    with recovery(definitions, [no_event(IN_FLIGHT - 1, HOUR)], [during]) as world:
+    with recovery(deployed, [no_event(IN_FLIGHT - 1, HOUR)], [during]) as world:
         forgotten = names_at(world, IN_FLIGHT)
         world.at(IN_FLIGHT, partial(delete_stack, world))
         world.at(IN_FLIGHT + HOUR, world.start_again)
@@ -238,10 +226,10 @@ def test_a_stack_that_is_deployed_again_over_the_kept_table_ends_what_was_in_fli
 
 
 def test_a_reconcile_in_flight_when_the_stack_was_deleted_keeps_no_other_from_running(
-    definitions: Definitions,
+    deployed: Deployed,
 ) -> None:
     reconcile = Happening(HOUR, "reconcile", {})
-    with recovery(definitions, [no_event(0, 3 * HOUR)], [reconcile]) as world:
+    with recovery(deployed, [no_event(0, 3 * HOUR)], [reconcile]) as world:
         at = HOUR + 2 * MINUTE
         forgotten = names_at(world, at)
         reconciling: list[bool] = []
@@ -262,9 +250,9 @@ def test_a_reconcile_in_flight_when_the_stack_was_deleted_keeps_no_other_from_ru
     "at", [pytest.param(IN_FLIGHT, id="runs in flight"), pytest.param(DAY, id="at rest")]
 )
 def test_with_an_empty_table_nothing_is_repeated_that_a_person_would_notice(
-    definitions: Definitions, at: float
+    deployed: Deployed, at: float
 ) -> None:
-    with recovery(definitions) as world:
+    with recovery(deployed) as world:
         forgotten = names_at(world, at)
         world.at(at, lambda: world.here.table.replace([]))
         world.at(at + HOUR, world.start_again)
@@ -273,9 +261,9 @@ def test_with_an_empty_table_nothing_is_repeated_that_a_person_would_notice(
         check_all_enabled(world)
 
 
-def test_a_table_restored_from_yesterday_is_caught_up_with(definitions: Definitions) -> None:
+def test_a_table_restored_from_yesterday_is_caught_up_with(deployed: Deployed) -> None:
     later = Happening(DAY / 2, "create", {"number": 4})
-    with recovery(definitions, happenings=[later]) as world:
+    with recovery(deployed, happenings=[later]) as world:
         table = world.here.table
         kept: list[Any] = []
         forgotten = names_at(world, IN_FLIGHT + DAY)
@@ -398,18 +386,19 @@ def loop_as_afterwards(event: dict[str, Any]) -> dict[str, Any]:
     return event | {"accounts": accounts, "later": {"of": ["any", 1]}}
 
 
-def test_a_new_version_is_deployed_over_runs_of_the_first(definitions: Definitions) -> None:
+def test_a_new_version_is_deployed_over_runs_of_the_first(deployed: Deployed) -> None:
     # Its steps had no aliases; nothing fails here whose cause it would read.
     text = re.sub(r"(function:\w+)", r"\1:live", json.dumps(sample("definition_222d017")))
     text = text.replace("States.StringToJson($.failure.Cause)", "$.failure.Cause")
-    former = {**definitions, ONBOARDING: json.loads(text)}
+    definitions = deployed.definitions
+    former = replace(deployed, definitions={**definitions, ONBOARDING: json.loads(text)})
     with recovery(former) as world:
-        deployed: list[list[str]] = []
+        rewritten: list[list[str]] = []
 
         def deploy() -> None:
             rewrite_table(world, as_before)
             world.here.machines.create(ONBOARDING, definitions[ONBOARDING])
-            deployed.append(rewrite_loops(world, loop_as_before))
+            rewritten.append(rewrite_loops(world, loop_as_before))
 
         world.at(IN_FLIGHT, deploy)
         world.rest()
@@ -419,14 +408,14 @@ def test_a_new_version_is_deployed_over_runs_of_the_first(definitions: Definitio
 
 
 def test_the_version_before_is_deployed_again_over_runs_of_a_later_one(
-    definitions: Definitions,
+    deployed: Deployed,
 ) -> None:
-    with recovery(definitions) as world:
-        deployed: list[list[str]] = []
+    with recovery(deployed) as world:
+        rewritten: list[list[str]] = []
 
         def roll_back() -> None:
             rewrite_table(world, as_afterwards)
-            deployed.append(rewrite_loops(world, loop_as_afterwards))
+            rewritten.append(rewrite_loops(world, loop_as_afterwards))
 
         world.at(IN_FLIGHT, roll_back)
         world.rest()
@@ -436,7 +425,7 @@ def test_the_version_before_is_deployed_again_over_runs_of_a_later_one(
 
 
 def test_replaying_the_archive_after_an_outage_brings_what_was_missed_and_repeats_nothing(
-    definitions: Definitions,
+    deployed: Deployed,
 ) -> None:
     """Six hours in which no event is delivered and every request is throttled."""
     outage = 6 * HOUR
@@ -447,7 +436,7 @@ def test_replaying_the_archive_after_an_outage_brings_what_was_missed_and_repeat
         no_event(IN_FLIGHT, outage),
         Trouble(Kind.THROTTLED, IN_FLIGHT, outage),
     ]
-    with recovery(definitions, troubles, during) as world:
+    with recovery(deployed, troubles, during) as world:
         here = world.here
         archive: list[dict[str, Any]] = []
         # They failed, and Step Functions' events about that were lost, too.
