@@ -2,6 +2,7 @@
 #              backfill|gaps, KEEP=1)
 # make test    run all checks
 # make bench   measure costs, times and sizes, without AWS; takes minutes (BENCH='runs asset' for some)
+# make audit   ask which of the locked packages have known vulnerabilities; needs the internet
 # make picture draw docs/watch.svg, the picture of a run in README.md
 # make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
 # make setup   install what deploying needs; make local and make test run it first
@@ -16,7 +17,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 # Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready local local-aws test lint pytest bench picture lock
+.PHONY: help setup ready local local-aws test lint pytest bench audit picture lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
@@ -102,11 +103,19 @@ pytest: .venv/.dev $(READY) $(CHROMIUM)
 bench: .venv/.dev $(READY)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
+# dev.txt has the versions of what both install.
+.venv/.audit: requirements/audit.txt .venv/.dev
+	@requirements/install .venv audit
+	@touch $@
+
+audit: .venv/.audit
+	@$(BIN)/python -m infra.audit
+
 picture: .venv/.dev $(READY)
 	@$(BIN)/python -m tests.simulation.picture
 
 # Versions are kept where the .in files allow it. A list that another one is based on comes first.
-LISTS := uv lambda local run dev
+LISTS := uv lambda local run dev audit
 lock: .venv/.uv
 	@for list in $(LISTS); do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
