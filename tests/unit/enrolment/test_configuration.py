@@ -4,7 +4,13 @@ from typing import Any
 
 import pytest
 
-from functions.enrolment.configuration import Configuration, Invitation, Timing, read_configuration
+from functions.enrolment.configuration import (
+    Configuration,
+    Invitation,
+    Reconcile,
+    Timing,
+    read_configuration,
+)
 from functions.enrolment.document import Document
 from functions.enrolment.errors import InvalidInput
 from functions.services import registry
@@ -31,6 +37,7 @@ def test_what_is_written_is_what_is_read() -> None:
         Timing(first_wait=1, invitation_deadline=8),
         service_regions={"detective": ("eu-west-1",)},
         record_retention_days=0,
+        reconcile=Reconcile("rate(2 days)", ("detective",), ("eu-west-1",), 7, {"detective": 3}),
     )
 
     assert read(configuration.to_json()) == configuration
@@ -65,7 +72,29 @@ def test_what_an_acceptance_enables_is_the_default_of_aws_or_exactly_a_list(
 
 
 def test_what_is_the_default_is_not_written() -> None:
-    assert Configuration(("eu-west-1",), ()).to_json()["invitation"] == {}
+    written = Configuration(("eu-west-1",), ()).to_json()
+
+    assert (written["invitation"], written["reconcile"]) == ({}, {})
+
+
+@pytest.mark.parametrize("schedule", ["off", "rate(1 hour)", "cron(0 4 ? * MON *)"])
+def test_a_schedule_is_an_expression_of_eventbridge_scheduler_or_off(schedule: str) -> None:
+    configuration = read({"regions": ["eu-west-1"], "reconcile": {"schedule": schedule}})
+
+    assert configuration.reconcile.schedule == schedule
+
+
+@pytest.mark.parametrize(
+    "schedule", ["daily", "OFF", "cron()", 4], ids=["word", "case", "empty", "number"]
+)
+def test_any_other_schedule_is_refused(schedule: object) -> None:
+    with pytest.raises(InvalidInput) as refused:
+        read({"regions": ["eu-west-1"], "reconcile": {"schedule": schedule}})
+
+    assert refused.value.field == "rollcall.reconcile.schedule"
+    assert str(refused.value).endswith(
+        "schedule: takes rate(…) or cron(…) as EventBridge Scheduler does, or off"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,14 @@ from functions.enrolment.account import Account, AccountId, Mode
 from functions.enrolment.documents import (
     REPORT,
     Loop,
+    Run,
     enrolment_document,
     loop_from_json,
     loop_to_json,
     plan_from_document,
     plan_from_text,
     plan_to_text,
+    run_from_json,
 )
 from functions.enrolment.errors import InvalidInput
 from functions.enrolment.explain import explain
@@ -433,3 +435,27 @@ def test_only_detective_has_to_wait_and_only_for_guardduty_in_its_region() -> No
         "securityhub#b": None,
         "detective#b": None,
     }
+
+
+def test_a_run_is_what_the_state_machine_says_of_its_execution() -> None:
+    document = {
+        "onboarding_id": RUN,
+        "started_at": "2027-01-15T08:00:00.500Z",
+        "input": {"accounts": []},
+        "execution_arn": "arn:one",
+    }
+
+    assert run_from_json(document) == Run(RUN, NOW + 0.5, {"accounts": []}, "arn:one")
+    # An execution that an earlier version started passes none.
+    del document["execution_arn"]
+    assert run_from_json(document).execution_arn == ""
+
+
+def test_accounts_joined_at_a_moment_or_later_are_those_known_to_have_joined() -> None:
+    late, at, early, unknown = (
+        Account(AccountId(str(number) * 12), EMAIL, Mode.ORGANIZATION, joined_at=joined_at)
+        for number, joined_at in enumerate((NOW + 1, NOW, NOW - 1, None))
+    )
+    loop = Loop(RUN, GUARDDUTY, (late, at, early, unknown))
+
+    assert loop.joined_since(NOW) == {late.id, at.id}

@@ -13,7 +13,13 @@ from hypothesis import strategies as st
 from functions.enrolment.account import AccountState, Mode, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Listing
-from functions.enrolment.handover import Batch, batch_from_json, batch_to_json
+from functions.enrolment.handover import (
+    Batch,
+    batch_from_json,
+    batch_to_json,
+    onboarding_id,
+    reconcile_of,
+)
 from functions.enrolment.membership import (
     SURVEY_VALID_SECONDS,
     Action,
@@ -184,3 +190,20 @@ def test_a_survey_is_acted_on_once_and_while_it_is_valid_for_all(
     assert len(readings) == found
     for reading in readings:
         assert reading == Observation(ACCOUNT, Status.PAUSED, SURVEYED.raw, "why")
+
+
+@pytest.mark.parametrize(("age", "valid"), [(0, True), (SURVEY_VALID_SECONDS + 1, False)])
+def test_a_batch_is_valid_as_long_as_its_survey(age: float, valid: bool) -> None:
+    batch = a_batch()
+
+    assert batch.is_valid(batch.surveyed_at + age) is valid
+
+
+@pytest.mark.parametrize("reconcile_id", ["nightly-2", "r" * 72])
+def test_a_run_of_a_reconcile_is_named_after_it_and_its_batch(reconcile_id: str) -> None:
+    assert onboarding_id(reconcile_id, 12) == f"{reconcile_id}-12"
+    assert reconcile_of(onboarding_id(reconcile_id, 12)) == reconcile_id
+
+
+def test_the_name_of_a_run_is_as_long_as_that_of_an_execution_may_be() -> None:
+    assert onboarding_id("r" * 80, 1_234_567) == "r" * 72 + "-1234567"

@@ -18,6 +18,7 @@ from functions.enrolment.account import (
     OrganizationAccount,
 )
 from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.configuration import Timing
 from functions.enrolment.coverage import Cell, Listing, State
 from functions.enrolment.handover import Batch
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
@@ -30,6 +31,7 @@ from functions.enrolment.reconcile import (
     ReconcilePlan,
     Settings,
     Verdict,
+    awaiting_seconds,
     batches,
     decide_reconcile,
 )
@@ -455,3 +457,16 @@ def test_members_that_no_run_enrolled_are_counted_and_some_named() -> None:
 
     assert (unrecorded.target, unrecorded.count) == (TARGET, MOST_NAMED + 4)
     assert unrecorded.accounts == tuple(accounts[1 : MOST_NAMED + 1])
+
+
+@pytest.mark.parametrize(
+    ("deadline", "begins_after", "seconds"),
+    [(3600, 0, 5400), (3600, 60, 5460), (86400 * 14, 0, 36 * 3600)],
+    ids=["one run", "a run that begins later", "no longer than 36 hours"],
+)
+def test_runs_are_awaited_until_the_last_one_must_have_ended(
+    deadline: int, begins_after: int, seconds: int
+) -> None:
+    timing = Timing(organization_deadline=deadline, hold=900)
+
+    assert awaiting_seconds(timing, begins_after) == seconds

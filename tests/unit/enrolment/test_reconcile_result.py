@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,13 +16,15 @@ from functions.enrolment.plan import Facts
 from functions.enrolment.rate import Rate
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.reconcile import Settings, decide_reconcile
-from functions.enrolment.reconcile_plan import plan_document, stored_gaps
+from functions.enrolment.reconcile_plan import plan_document, stored_gaps, with_left_out
 from functions.enrolment.reconcile_record import ReconcileRecord
 from functions.enrolment.reconcile_result import (
     Reconciled,
     ReconcileOutcome,
     already_running,
+    counts_after,
     error_of_outcome,
+    gaps_by_reason,
     reconcile_document,
     reconcile_line,
     reconcile_text,
@@ -254,3 +257,50 @@ def test_gaps_that_are_hopeless_do_not_fail_it() -> None:
 )
 def test_a_stored_outcome_stands_for_the_same_error(stored: str, error: str) -> None:
     assert error_of_outcome(stored) == error
+
+
+def test_the_counts_and_reasons_that_are_measured_are_those_after_the_runs() -> None:
+    assert counts_after(MIXED) == {
+        ("guardduty", "eu-west-1"): {"enabled": 3, "left_out": 1, "gaps": 3, "unread": 0}
+    }
+    assert gaps_by_reason(MIXED) == {"member-limit": 1, "create": 1, "other-administrator": 1}
+
+
+def test_a_target_that_was_not_read_has_no_counts() -> None:
+    plan = MIXED.plan or {}
+    unread = [{**target, "problem": "denied"} for target in plan["targets"]]
+
+    assert counts_after(replace(MIXED, plan={**plan, "targets": unread})) == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "said"),
+    [
+        (None, "account-not-active", "not belonging to the organisation"),
+        (AccountState.SUSPENDED, "account-not-active", "SUSPENDED"),
+        (AccountState.PENDING_ACTIVATION, "account-pending-activation", "PENDING_ACTIVATION"),
+    ],
+    ids=["left", "suspended", "pending"],
+)
+def test_an_account_that_changed_since_the_survey_gets_no_run_and_says_why(
+    state: AccountState | None, code: str, said: str
+) -> None:
+    left, stays = accounts(2)
+    found = None if state is None else OrganizationAccount(left, "", state)
+
+    plan = with_left_out(a_result(2).plan or {}, {left: found})
+
+    gap, other = stored_gaps(plan, registry.SERVICES)
+    assert plan["left_out"] == {left: {"reason_code": code, "said": said}}
+    assert (gap.account_id, gap.action, gap.disposition, gap.batch) == (
+        left,
+        "stop",
+        "nothing",
+        None,
+    )
+    assert gap.reason is not None
+    assert gap.reason.code == code
+    assert said in gap.reason.text
+    assert (other.account_id, other.action, other.disposition, other.batch) == (
+        *(stays, "create", "run", 0),
+    )

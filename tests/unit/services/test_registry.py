@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
 
 import botocore.session
 import pytest
@@ -24,6 +26,19 @@ def test_a_service_that_comes_after_another_is_enrolled_after_it() -> None:
     for service in order:
         if service.comes_after is not None:
             assert order.index(service.comes_after) < order.index(service)  # type: ignore[arg-type]  # a record
+
+
+@pytest.mark.parametrize("service", registry.SERVICES, ids=str)
+def test_an_adapter_has_the_client_of_its_region_and_can_have_those_of_others(
+    service: ServiceRecord,
+) -> None:
+    made = Mock()
+
+    replace(service, adapter=made).adapter_in("eu-west-1", lambda *which: which, EVERYTHING)
+
+    ((client, invitation, client_in), _) = made.call_args
+    assert (client, invitation) == ((service.name, "eu-west-1"), EVERYTHING)
+    assert client_in("us-east-1") == (service.name, "us-east-1")
 
 
 def test_by_default_accounts_are_enrolled_in_these_services_and_in_no_other() -> None:
