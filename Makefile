@@ -2,6 +2,8 @@
 #              backfill|gaps, KEEP=1)
 # make test    run all checks
 # make bench   measure costs, times and sizes, without AWS; takes minutes (BENCH='runs asset' for some)
+# make mutants change the rules in one place at a time, and count what no test notices; takes an hour
+#              (MODULES='decide turn' for some modules, SAMPLE=300 for some changes, SEED=2 for others)
 # make audit   ask which of the locked packages have known vulnerabilities; needs the internet
 # make picture draw docs/watch.svg, the picture of a run in README.md
 # make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
@@ -17,7 +19,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 # Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready local local-aws test lint pytest bench audit picture lock
+.PHONY: help setup ready local local-aws test lint pytest bench mutants audit picture lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
@@ -103,10 +105,13 @@ pytest: .venv/.dev $(READY) $(CHROMIUM)
 bench: .venv/.dev $(READY)
 	@$(BIN)/python -m tests.bench $(BENCH)
 
-# dev.txt has the versions of what both install.
-.venv/.audit: requirements/audit.txt .venv/.dev
-	@requirements/install .venv audit
+# The packages that only these two need; dev.txt has the versions of all others.
+.venv/.mutants .venv/.audit: .venv/.%: requirements/%.txt .venv/.dev
+	@requirements/install .venv $*
 	@touch $@
+
+mutants: .venv/.mutants
+	@$(BIN)/python -m tests.mutants $(MODULES) $(if $(SAMPLE),--sample $(SAMPLE)) $(if $(SEED),--seed $(SEED))
 
 audit: .venv/.audit
 	@$(BIN)/python -m infra.audit
@@ -115,7 +120,7 @@ picture: .venv/.dev $(READY)
 	@$(BIN)/python -m tests.simulation.picture
 
 # Versions are kept where the .in files allow it. A list that another one is based on comes first.
-LISTS := uv lambda local run dev audit
+LISTS := uv lambda local run dev mutants audit
 lock: .venv/.uv
 	@for list in $(LISTS); do \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --no-header --python-version 3.11 \
