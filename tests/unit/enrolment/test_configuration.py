@@ -71,6 +71,16 @@ def test_what_an_acceptance_enables_is_the_default_of_aws_or_exactly_a_list(
     assert read(configuration.to_json()) == configuration
 
 
+@pytest.mark.parametrize("rate", [0, 1001])
+def test_a_rate_is_from_1_to_1000_requests_per_second(rate: int) -> None:
+    given = {"regions": ["eu-west-1"], "reconcile": {"rates": {"detective": rate}}}
+
+    with pytest.raises(InvalidInput, match="takes a whole number from 1 to 1000") as refused:
+        read(given)
+
+    assert refused.value.field == "rollcall.reconcile.rates.detective"
+
+
 def test_what_is_the_default_is_not_written() -> None:
     written = Configuration(("eu-west-1",), ()).to_json()
 

@@ -292,3 +292,7 @@ def test_members_outside_the_organisation_are_named() -> None:
     found = list(strangers(organization(ACCOUNT), [listing]))
 
     assert found == [(target, Observation(OTHER, Status.INVITED, "Invited"))]
+
+
+def test_an_account_that_a_service_does_not_list_is_absent_there() -> None:
+    assert Listing(GUARDDUTY).observation(OTHER) == Observation(OTHER, Status.ABSENT, "Absent")

@@ -95,6 +95,18 @@ READERS: dict[str, Callable[[object, str], Any]] = {
 }
 
 
+@pytest.mark.parametrize("value", [1, 5])
+def test_a_whole_number_may_be_either_bound(value: int) -> None:
+    assert a_whole_number(1, 5)(value, "field") == value
+
+
+@pytest.mark.parametrize("value", [0, 6, True, 2.0, "2", None])
+def test_any_other_value_is_no_whole_number_between_the_bounds(value: object) -> None:
+    assert str(refusal(lambda: a_whole_number(1, 5)(value, "field"))) == (
+        "field: takes a whole number from 1 to 5"
+    )
+
+
 @pytest.mark.parametrize("reader", READERS)
 @pytest.mark.parametrize(
     "wrap", [lambda v: v, lambda v: [v], lambda v: {"a": v}, lambda v: {"a": [v]}]

@@ -100,11 +100,14 @@ def test_a_loop_begins_with_the_maps_item_without_the_accounts_left_out() -> Non
             "region": "eu-west-1",
             "left_out": [OTHER],
             "waits_for": None,
+            "resource": "detector",
         },
         "reports": True,
     }
 
-    assert loop_from_json(item, registry.SERVICES) == a_loop(ACCOUNT, dry_run=True, reports=True)
+    assert loop_from_json(item, registry.SERVICES) == a_loop(
+        ACCOUNT, dry_run=True, reports=True, resource="detector"
+    )
 
 
 @pytest.mark.parametrize(
@@ -435,6 +438,21 @@ def test_only_detective_has_to_wait_and_only_for_guardduty_in_its_region() -> No
         "securityhub#b": None,
         "detective#b": None,
     }
+
+
+def test_a_plan_keeps_what_was_settled_without_a_reason() -> None:
+    settled = Membership(ACCOUNT, GUARDDUTY, Mode.ORGANIZATION).settled(
+        Outcome.ALREADY_ENABLED, None, NOW
+    )
+    plan = Plan((INSIDE,), (GUARDDUTY,), (settled,))
+
+    (back,) = plan_from_text(plan_to_text(plan), registry.SERVICES, RUN, NOW).settled
+
+    assert (back.outcome, back.reason) == (Outcome.ALREADY_ENABLED, None)
+
+
+def test_a_document_without_accounts_and_targets_has_an_empty_plan() -> None:
+    assert plan_from_document({}, registry.SERVICES) == Plan((), ())
 
 
 def test_a_run_is_what_the_state_machine_says_of_its_execution() -> None:

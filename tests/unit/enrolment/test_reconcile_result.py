@@ -56,6 +56,7 @@ def a_result(
     now: dict[AccountId, tuple[Outcome, Reason | None]] | None = None,
     outcome: str = "complete",
     state: State = State.GAP,
+    most_changes: int = 20_000,
     **changes: Any,
 ) -> Reconciled:
     """A reconcile of as many memberships in a state; ``rows`` as it found them, ``now`` how they
@@ -71,12 +72,12 @@ def a_result(
         Facts(ADMINISTRATOR, MANAGEMENT, directory, {}, {}),
         {row.key: row for row in rows or ()},
         {},
-        Settings(most_changes=20_000, rates={TARGET.service.name: Rate(5, 10)}),
+        Settings(most_changes=most_changes, rates={TARGET.service.name: Rate(5, 10)}),
         NOW,
         surveyed_at=NOW,
     )
     document = plan_document(
-        plan, [Listing(TARGET)], accounts=count, surveyed_at=NOW, most_changes=20_000
+        plan, [Listing(TARGET)], accounts=count, surveyed_at=NOW, most_changes=most_changes
     )
     stored = json.loads(json.dumps(document))
     record = ReconcileRecord(
@@ -147,22 +148,25 @@ def test_what_is_tried_again_is_a_gap_only_if_it_fails(
     assert [run["accounts"] for run in told["runs"]] == [2]
 
 
-MIXED = a_result(
-    6,
-    rows=[failed_before(accounts(6)[5])],
-    now={
-        accounts(6)[0]: (Outcome.ENABLED, None),
-        accounts(6)[1]: (Outcome.ALREADY_ENABLED, None),
-        accounts(6)[2]: (Outcome.SKIPPED, Reason(ReasonCode.LEFT_OUT_BY_POLICY, "a policy")),
-        accounts(6)[3]: (Outcome.FAILED, Reason(ReasonCode.MEMBER_LIMIT, "the limit")),
-    },
-    outcome="incomplete",
-)
+def mixed() -> Reconciled:
+    return a_result(
+        6,
+        rows=[failed_before(accounts(6)[5])],
+        now={
+            accounts(6)[0]: (Outcome.ENABLED, None),
+            accounts(6)[1]: (Outcome.ALREADY_ENABLED, None),
+            accounts(6)[2]: (Outcome.SKIPPED, Reason(ReasonCode.LEFT_OUT_BY_POLICY, "a policy")),
+            accounts(6)[3]: (Outcome.FAILED, Reason(ReasonCode.MEMBER_LIMIT, "the limit")),
+        },
+        outcome="incomplete",
+    )
 
 
 def test_what_runs_have_ended_is_counted_and_what_is_left_has_its_reason() -> None:
-    document = reconcile_document(MIXED)
+    document = reconcile_document(mixed())
 
+    assert document["accounts"] == 6
+    assert document["changes"] == {"needed": 5, "most_changes": 20_000}
     [target] = document["targets"]
     assert target["before"] == {"enabled": 1, "left_out": 0, "gaps": 6, "unread": 0}
     assert target["after"] == {"enabled": 3, "left_out": 1, "gaps": 3, "unread": 0}
@@ -186,7 +190,7 @@ def test_what_runs_have_ended_is_counted_and_what_is_left_has_its_reason() -> No
 @pytest.mark.parametrize(
     "result",
     [
-        MIXED,
+        mixed(),
         a_result(0),
         Reconciled(ReconcileRecord("x", "manual", NOW, "arn:x"), NOW, failure="no"),
     ],
@@ -260,17 +264,17 @@ def test_a_stored_outcome_stands_for_the_same_error(stored: str, error: str) -> 
 
 
 def test_the_counts_and_reasons_that_are_measured_are_those_after_the_runs() -> None:
-    assert counts_after(MIXED) == {
+    assert counts_after(mixed()) == {
         ("guardduty", "eu-west-1"): {"enabled": 3, "left_out": 1, "gaps": 3, "unread": 0}
     }
-    assert gaps_by_reason(MIXED) == {"member-limit": 1, "create": 1, "other-administrator": 1}
+    assert gaps_by_reason(mixed()) == {"member-limit": 1, "create": 1, "other-administrator": 1}
 
 
 def test_a_target_that_was_not_read_has_no_counts() -> None:
-    plan = MIXED.plan or {}
+    plan = mixed().plan or {}
     unread = [{**target, "problem": "denied"} for target in plan["targets"]]
 
-    assert counts_after(replace(MIXED, plan={**plan, "targets": unread})) == {}
+    assert counts_after(replace(mixed(), plan={**plan, "targets": unread})) == {}
 
 
 @pytest.mark.parametrize(
@@ -304,3 +308,46 @@ def test_an_account_that_changed_since_the_survey_gets_no_run_and_says_why(
     assert (other.account_id, other.action, other.disposition, other.batch) == (
         *(stays, "create", "run", 0),
     )
+
+
+def test_what_waits_for_a_person_says_how_many_accounts_and_how_to_confirm() -> None:
+    text = reconcile_text(a_result(3, most_changes=2))
+
+    assert (
+        "Nothing was changed: 3 accounts would be created or invited, and at most 2 may be. "
+        'To do so, start a reconcile by hand with the input {"most_changes": 3}.'
+    ) in text
+
+
+def test_drift_says_when_it_was_found_and_how_it_ended() -> None:
+    (account,) = accounts(1)
+    enabled = a_membership(Status.ENABLED, account_id=account, at=NOW - 90_000).settled(
+        Outcome.ENABLED, None, NOW - 90_000
+    )
+
+    (drift,) = reconcile_document(a_result(1, [enabled], {account: (Outcome.ENABLED, None)}))[
+        "drift"
+    ]
+
+    assert drift == {
+        "account_id": account,
+        "service": "guardduty",
+        "region": "eu-west-1",
+        "enabled_at": "2027-01-14T07:00:00.000Z",
+        "found_at": "2027-01-15T08:00:00.000Z",
+        "status": "Absent",
+        "outcome": "enabled",
+    }
+
+
+@pytest.mark.parametrize(("run", "reason"), [("one-0", "not-created"), ("another", None)])
+def test_a_gap_that_its_run_is_at_work_on_has_the_reason_for_which_it_waits(
+    run: str, reason: str | None
+) -> None:
+    (account,) = accounts(1)
+    row = a_membership(Status.ABSENT, account_id=account, onboarding_id=run, at=NOW)
+
+    (gap,) = replace(a_result(1), rows={row.key: row}).left
+
+    assert gap.run == "one-0"
+    assert (gap.reason and str(gap.reason.code)) == reason

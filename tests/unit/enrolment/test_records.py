@@ -359,3 +359,11 @@ def test_an_email_is_never_kept(email: str, text: str) -> None:
     assert email not in json.dumps(item, ensure_ascii=False)
     assert all("(e-mail)" in kept for kept in (item["detail"], item["reason"]))
     assert "(e-mail)" in item["attempts"]["create"]["text"]
+
+
+def test_a_record_with_nothing_but_its_times_is_read_with_the_defaults() -> None:
+    item = {"onboarding_id": RUN, "started_at": NOW, "lease_until": NOW + 900}
+
+    assert onboarding_from_item(item) == OnboardingRecord(
+        RUN, "", automatic=False, dry_run=False, accounts=(), started_at=NOW, lease_until=NOW + 900
+    )

@@ -70,6 +70,7 @@ def test_what_is_written_is_what_is_read() -> None:
 @pytest.mark.parametrize(
     ("value", "refusal"),
     [
+        ({"include_paths": ["o-" + "x" * 1022 + "/"]}, "scope.include_paths[0]: takes a string"),
         ({"include_paths": ["ou-ab12"]}, "scope.include_paths[0]: takes a path such as o-"),
         ({"exclude_accounts": ["1"]}, "scope.exclude_accounts[0]: takes an account id"),
         ({"include_tags": {"stage": 1}}, "scope.include_tags.stage: takes a string"),

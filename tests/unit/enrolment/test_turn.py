@@ -257,6 +257,7 @@ def test_a_dry_run_says_what_it_would_do_and_ends(
     assert after.next is Action.STOP
     said = membership.reason and membership.reason.text
     assert (membership.outcome, said, membership.due) == (outcome, reason, None)
+    assert membership.settled_at == NOW
 
 
 DETECTIVE = replace(TARGET, service=registry.DETECTIVE)

@@ -51,10 +51,12 @@ class Lists:
         return "detector"
 
     def members(self, resource: str) -> Iterator[Observation]:
+        assert resource == "detector"
         yield from (Observation(a, Status.ENABLED, "Enabled") for a in self.enabled)
         self._fail("members")
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
+        assert resource == "detector"
         return tuple(Observation(a, Status.ABSENT, "Absent") for a in accounts)
 
     def automation(
@@ -175,6 +177,7 @@ def test_single_accounts_are_looked_up_only_where_it_matters(*, tagged: bool) ->
     assert set(directory.looked_up) == wanted
     assert [listing.target for listing in survey.listings] == targets
     assert set(survey.facts.delegated) == {GUARDDUTY}
+    assert survey.facts.management_id == MANAGEMENT
 
 
 def test_accounts_that_are_not_active_are_told_without_being_looked_up() -> None:
