@@ -403,7 +403,7 @@ def test_a_new_version_is_deployed_over_runs_of_the_first(deployed: Deployed) ->
         world.at(IN_FLIGHT, deploy)
         world.rest()
 
-        assert deployed[0]
+        assert rewritten[0]
         check_all_enabled(world)
 
 
@@ -420,7 +420,7 @@ def test_the_version_before_is_deployed_again_over_runs_of_a_later_one(
         world.at(IN_FLIGHT, roll_back)
         world.rest()
 
-        assert deployed[0]
+        assert rewritten[0]
         check_all_enabled(world)
 
 
