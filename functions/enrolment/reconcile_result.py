@@ -335,13 +335,16 @@ def _drift(result: Reconciled) -> list[dict[str, Any]]:
 
 
 def _runs(result: Reconciled) -> list[dict[str, Any]]:
-    """Every run that was started; those that did not end complete first."""
-    batches = (result.plan or {}).get("batches", ())
+    """Every run that was started; those that did not end complete first. Without a plan, what they
+    were for is not counted.
+    """
+    batches = dict(enumerate((result.plan or {}).get("batches", ())))
+    unknown: dict[str, list[str]] = {"accounts": [], "targets": []}
     entries = [
         {
             "onboarding_id": onboarding_id(result.record.id, number),
-            "accounts": len(batches[number]["accounts"]),
-            "targets": len(batches[number]["targets"]),
+            "accounts": len(batches.get(number, unknown)["accounts"]),
+            "targets": len(batches.get(number, unknown)["targets"]),
             "outcome": outcome,
         }
         for number, outcome in result.run_outcomes.items()

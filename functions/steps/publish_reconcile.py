@@ -175,7 +175,7 @@ def reconciled(
             raise
         return replace(result, notes=(f"the plan could not be read: {error}",))
     if plan is None:
-        return result
+        return replace(result, notes=("the plan is not stored any more",))
     known = known_gaps(wiring, last=last)
     return _with_runs(replace(result, known=known), plan, wiring)
 

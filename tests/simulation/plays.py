@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tests.simulation.machine import Execution
     from tests.simulation.site import Site
 
-MINUTE, DAY = 60.0, 86400.0
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 HERE, OPT_IN = "eu-west-1", "ap-east-1"
 # By then every run has ended, whatever it waited for.
 LAST_DAY = 40
@@ -199,6 +199,16 @@ def _started_again(stage: Stage) -> None:
     stage.after(2 * MINUTE, partial(stage.start, again))
 
 
+def _refused(stage: Stage) -> None:
+    stage.start({"accounts": []})
+
+
+def _closed_late(stage: Stage) -> None:
+    """A run was stopped, and nobody was told; a reconcile closes it."""
+    _stopped(lambda run: [run], stage, dry=False)
+    stage.after(8 * HOUR, partial(stage.start, at("guardduty"), RECONCILE))
+
+
 def _redriven(stage: Stage) -> None:
     _stopped(lambda run: [run], stage, dry=False)
     (run,) = stage.here.started
@@ -269,9 +279,11 @@ PLAYS: Mapping[str, Play] = {
     "a target cannot be read": Play(
         _unread, troubles=[Trouble(Kind.FAILED, 0, 10 * DAY, where="securityhub:GetMembers")]
     ),
+    "an input is refused": Play(_refused),
     "a run is stopped": Play(partial(_stopped, lambda run: [run], dry=False)),
     "a dry run is stopped": Play(partial(_stopped, lambda run: [run], dry=True)),
     "a run died": Play(_started_again, troubles=[_LOST]),
+    "a run died and is closed late": Play(_closed_late, troubles=[_LOST]),
     "a run is stopped and redriven": Play(_redriven),
     "the children of a run are stopped": Play(
         partial(_stopped, _children, dry=False), troubles=[_LOST]

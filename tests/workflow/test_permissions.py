@@ -22,7 +22,7 @@ from functions.steps import (
     restart_members,
     survey_organization,
 )
-from functions.steps.close_run import STATUS_CHANGE
+from functions.steps.close_run import LATE_SECONDS, LEFT_OPEN, STATUS_CHANGE
 from tests.conftest import ACCEPTING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
 from tests.support.events import create_account_result
@@ -176,6 +176,9 @@ def runs_die(rollcall: Rollcall) -> None:
         rollcall.step("publish_results", plan)
         rollcall.step("plan_onboarding", of_run(document, f"aborted-{dry_run}"))
         rollcall.step("close_run", aborted(rollcall, f"aborted-{dry_run}"))
+    rollcall.step("plan_onboarding", of_run({"accounts": [{"id": LATE}]}, "left-open", arn))
+    rollcall.pass_seconds(2 * LEASE_SECONDS + LATE_SECONDS)
+    assert rollcall.step("close_run", {LEFT_OPEN: True})["closed"] > 0
 
 
 def gaps_are_closed(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:

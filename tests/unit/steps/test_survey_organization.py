@@ -25,9 +25,9 @@ from tests.unit.steps.reconciling import (
     survey,
     the_reconcile,
 )
-from tests.unit.steps.support import MACHINE, rows
+from tests.unit.steps.support import rows
 
-OTHER = Lock("another", f"{MACHINE}:another", NOW - 2 * RECENT_SECONDS)
+OTHER = Lock("another", f"{EXECUTION.removesuffix(ID)}another", NOW - 2 * RECENT_SECONDS)
 
 
 def test_a_survey_persists_its_plan_and_a_batch_for_each_run() -> None:
