@@ -8,6 +8,8 @@
 # make picture draw docs/watch.svg, the picture of a run in README.md
 # make local-aws  set up the local AWS alone, to use it from other programs (docs/local-aws.md)
 # make setup   install what deploying needs; make local and make test run it first
+# make soak    play SEEDS=10000 random weeks of an organisation in which everything goes wrong, on all cores
+# make replay  play one of them again: SEED=7 (SHRINK=1 finds the fewest events and faults that still fail)
 # make lock    update requirements/*.txt, with versions and hashes, from requirements/*.in
 
 PYTHON  ?= python3
@@ -19,7 +21,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION = 20
 # Packages are not compiled at installation, since few modules are ever imported; compiled imports are cached.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup ready local local-aws test lint pytest bench mutants audit picture lock
+.PHONY: help setup ready local local-aws test lint pytest bench mutants audit picture soak replay lock
 help:
 	@sed -n '1,/^$$/s/^# //p' $(MAKEFILE_LIST)
 
@@ -101,6 +103,14 @@ $(CHROMIUM): tests/browser/package-lock.json tests/browser/unpack.mjs
 TIERS := unit contract infra simulation browser e2e workflow
 pytest: .venv/.dev $(READY) $(CHROMIUM)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(TIERS:%=tests/%)
+
+SEEDS ?= 10000
+soak: .venv/.dev $(READY)
+	@$(BIN)/python -m tests.simulation soak $(SEEDS) $(if $(FIRST),--first $(FIRST))
+
+replay: .venv/.dev $(READY)
+	@$(BIN)/python -m tests.simulation replay $(SEED) $(if $(HAPPENINGS),--happenings $(HAPPENINGS)) \
+	  $(if $(TROUBLES),--troubles $(TROUBLES)) $(if $(SHRINK),--shrink)
 
 bench: .venv/.dev $(READY)
 	@$(BIN)/python -m tests.bench $(BENCH)

@@ -93,6 +93,11 @@ class Execution:
         return self if self.parent is None else self.parent.root
 
     @property
+    def machine_arn(self) -> str:
+        """The ARN of the machine; of a map's child, that of the machine with the map."""
+        return self.root.arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+
+    @property
     def context(self) -> dict[str, Any]:
         """The context object, as far as it is known."""
         execution = {
@@ -117,15 +122,15 @@ class _Children:
 class StateMachines:
     """State machines by ARN, and their executions.
 
-    ``invoke`` begins a step by its name, and calls ``Done`` when it has ended. ``on_end`` is told
-    every execution that ends, children included; ``on_map`` every map before its children begin,
-    which may raise StateError.
+    ``invoke`` begins a step by its name for a machine, and calls ``Done`` when it has ended.
+    ``on_end`` is told every execution that ends, children included; ``on_map`` every map before
+    its children begin, which may raise StateError.
     """
 
     def __init__(
         self,
         agenda: Agenda,
-        invoke: Callable[[str, Any, Done], object],
+        invoke: Callable[[str, str, Any, Done], object],
         randomness: random.Random,
         on_end: Callable[[Execution], object] = lambda _: None,
         on_map: Callable[[Execution], object] = lambda _: None,
@@ -137,6 +142,8 @@ class StateMachines:
         self._on_map = on_map
         self._machines: dict[str, Machine] = {}
         self.executions: dict[str, Execution] = {}
+        # Those of maps that have ended.
+        self.children: list[Execution] = []
         self.transitions = 0
 
     def create(self, arn: str, definition: Mapping[str, Any]) -> None:
@@ -221,6 +228,8 @@ class StateMachines:
         execution.thread = None
         self._on_end(execution)
         parent = execution.parent
+        if parent is not None:
+            self.children.append(execution)
         children = parent.children if parent else None
         if parent is None or children is None or execution not in children.running:
             return
@@ -308,7 +317,7 @@ class StateMachines:
                 self._at(self._agenda.now(), execution, self._go_on)
 
         _lengthen(execution, 3)
-        self._invoke(state.step, copied(payload), done)
+        self._invoke(execution.machine_arn, state.step, copied(payload), done)
         yield None
         ((result, failure),) = ended
         if failure is not None:
@@ -354,10 +363,10 @@ class StateMachines:
         self._begin(child)
 
 
-def at_once(invoke: Callable[[str, Any], Any]) -> Callable[[str, Any, Done], None]:
+def at_once(invoke: Callable[[str, Any], Any]) -> Callable[[str, str, Any, Done], None]:
     """Steps that have ended when they have begun; ``invoke`` raises StateError."""
 
-    def begin(step: str, event: Any, done: Done) -> None:
+    def begin(_: str, step: str, event: Any, done: Done) -> None:
         try:
             result = invoke(step, event)
         except StateError as error:

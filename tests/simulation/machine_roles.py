@@ -26,7 +26,7 @@ _FUNCTION = re.compile(r'"(arn:aws:lambda:[^"]+:function:(\w+):\w+)"')
 
 
 class MachineRoles:
-    """Each function is invoked by one of the machines, whose ``definitions`` are by ARN."""
+    """``definitions`` are those of the machines, by ARN."""
 
     def __init__(
         self,
@@ -39,15 +39,14 @@ class MachineRoles:
         self._functions = functions
         self._agenda = agenda
         self._invoked = {
-            step: (machine, arn)
+            (machine, step): arn
             for machine, definition in definitions.items()
             for arn, step in _FUNCTION.findall(json.dumps(definition))
         }
 
-    def invoke(self, step: str, event: Any, done: Done) -> None:
+    def invoke(self, machine: str, step: str, event: Any, done: Done) -> None:
         """Invoke a function, as ``StateMachines`` wants it."""
-        machine, arn = self._invoked[step]
-        wanted = Wanted("lambda:InvokeFunction", arn)
+        wanted = Wanted("lambda:InvokeFunction", self._invoked[machine, step])
         refusal = self._permissions.refusal(machine, (wanted,))
         if refusal is None:
             self._functions.invoke(step, event, done)
@@ -58,7 +57,7 @@ class MachineRoles:
         """Raises StateError: the machine may not start the children of its map or, in an execution
         that is redriven, go on with them.
         """
-        machine = execution.arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        machine = execution.machine_arn
         wanted = Wanted("states:StartExecution", machine)
         if execution.children is not None:
             children = execution.arn.replace(f":{execution.name}", f"/{_LABEL}:{execution.name}")

@@ -207,7 +207,7 @@ class Site:
         """Send Step Functions' event about an execution that ended."""
         if execution.status == SUCCEEDED:
             return
-        machine = execution.root.arn.replace(":execution:", ":stateMachine:").rpartition(":")[0]
+        machine = execution.machine_arn
         arn = execution.arn
         if execution.parent is not None:
             machine = f"{machine}/Targets"

@@ -349,15 +349,15 @@ def rewrite_loops(
     former = {child for execution in world.running() for child in children_of(execution)}
     done: set[str] = set()
 
-    def invoke_with(step: str, event: Any, done_with: Any) -> object:
+    def invoke_with(machine: str, step: str, event: Any, done_with: Any) -> object:
         target = event.get("target")
         if isinstance(target, dict):
             loop = f"{event['onboarding_id']} {target['service']}"
             if loop in former and loop not in done:
                 done.add(loop)
                 rewritten.append(step)
-                return invoke(step, rewrite(event), done_with)
-        return invoke(step, event, done_with)
+                return invoke(machine, step, rewrite(event), done_with)
+        return invoke(machine, step, event, done_with)
 
     machines._invoke = invoke_with
     return rewritten

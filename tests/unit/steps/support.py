@@ -10,12 +10,12 @@ import pytest
 
 from functions.aws.archive import Archive
 from functions.aws.directory import Directory, Organization
-from functions.aws.executions import Ended, Executions
+from functions.aws.executions import Ended, Execution, Executions
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.automation import auto_enable
-from functions.enrolment.errors import AdministratorNotReady, Permanent
+from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Permanent
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services import registry
 from functions.steps import wiring
@@ -216,16 +216,26 @@ class Known(Directory):
 
 
 class Seen(Executions):
-    """The executions that have ended, by ARN, and those that were started, by name."""
+    """The executions that have ended, by ARN, and those that were started, by name; ``denied`` are
+    those of machines that a step may not ask about.
+    """
 
     def __init__(self) -> None:
         self.over: dict[str, Ended] = {}
+        self.denied: set[str] = set()
         self.started: dict[str, dict[str, Any]] = {}
         self.errors: Errors = {}
 
     def ended(self, execution_arn: str) -> Ended | None:
         _fail(self.errors, "ended")
         return self.over.get(execution_arn)
+
+    def execution(self, execution_arn: str) -> Execution | None:
+        if execution_arn in self.denied:
+            raise AccessDenied("Step Functions DescribeExecution: AccessDeniedException")
+        ended = self.over.get(execution_arn)
+        status, at = ("RUNNING", None) if ended is None else (ended.status, ended.at)
+        return Execution(execution_arn, status, NOW, at)
 
     def is_over(self, execution_arn: str) -> bool:
         return execution_arn in self.over

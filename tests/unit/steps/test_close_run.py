@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from functions.aws.executions import Ended
 from functions.enrolment.documents import loop_to_json
 from functions.enrolment.errors import Throttled
 from functions.enrolment.membership import STEP_SECONDS, Action, Outcome, Status
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import iso
 from functions.steps import close_run
+from functions.steps.close_run import LEFT_OPEN
 from tests.support.builders import ACCOUNT, NOW, OTHER, RUN, a_loop, a_membership
 from tests.unit.steps.support import Wired, begin, rows, run, the_record, wired
 
@@ -253,3 +255,69 @@ def test_what_might_heal_has_the_state_machine_try_again() -> None:
     close(wiring, CAUGHT)
     assert the_record(wiring).closed_at == LATER
     assert len(wiring.published.events) == 1
+
+
+HOUR = 3600
+ARN = f"{MACHINE}:{RUN}"
+
+
+def left_open(wiring: Wired, ended: Ended | None = None) -> Wired:
+    """A run with a membership, as its execution left it; the wiring of two hours later."""
+    begin(wiring, a_membership(), execution_arn=ARN)
+    if ended is not None:
+        wiring.seen.over[ARN] = ended
+    return replace(wiring, now=lambda: NOW + 2 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("status", "failure"),
+    [
+        ("ABORTED", "the execution was aborted"),
+        ("TIMED_OUT", "the execution was timed out"),
+        ("FAILED", "the state machine could not go on"),
+    ],
+)
+def test_what_nobody_closed_is_told_of_and_closed_later(status: str, failure: str) -> None:
+    wiring = left_open(wired(), Ended(status, NOW + 60))
+
+    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 1, "failed": 0}
+
+    assert (the_record(wiring).outcome, the_record(wiring).closed_at) == (failure, NOW + 2 * HOUR)
+    [(_, document)] = wiring.published.events
+    assert (document["failure"], document["counts"]["failed"]) == (failure, 1)
+    assert rows(wiring)[ACCOUNT].outcome is Outcome.FAILED
+    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 0, "failed": 0}
+    assert len(wiring.published.events) == 1
+
+
+def test_what_a_deleted_machine_left_is_closed() -> None:
+    wiring = left_open(wired())
+    wiring.seen.denied.add(ARN)
+
+    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 1, "failed": 0}
+
+    assert the_record(wiring).outcome == "its execution does not exist any more"
+
+
+def test_what_was_published_before_the_table_was_restored_is_not_published_again() -> None:
+    wiring = left_open(wired(), Ended("SUCCEEDED", NOW + 60))
+
+    assert close(wiring, {LEFT_OPEN: True})["closed"] == 1
+
+    assert the_record(wiring).outcome == "complete"
+    assert wiring.published.events == []
+
+
+@pytest.mark.parametrize(
+    ("ended", "lease"),
+    [(None, 0), (Ended("ABORTED", NOW + 2 * HOUR - 60), 0), (Ended("ABORTED", NOW), HOUR)],
+    ids=["runs", "ended lately", "its lease lasts"],
+)
+def test_what_may_go_on_or_be_closed_yet_is_left(ended: Ended | None, lease: int) -> None:
+    wiring = left_open(wired(), ended)
+    wiring.ledger.extend_lease(RUN, NOW + 2 * HOUR + lease - HOUR)
+
+    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 0, "failed": 0}
+
+    assert the_record(wiring).closed_at is None
+    assert wiring.published.events == []
