@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -271,6 +272,26 @@ def every_account_is_enabled_or_has_a_true_reason(facts: Facts) -> Iterator[str]
                 )
 
 
+def invited_accounts_that_accept_become_enabled(facts: Facts) -> Iterator[str]:
+    """Where nothing goes wrong, and nobody changes anything."""
+    changes = {"deploy", "remove_administrator", "leave_by_itself", "abort", "by_hand", "say"}
+    happened = [happening for _, happening in facts.weeks.happenings]
+    if facts.weeks.troubles or changes & {each.do for each in happened}:
+        return
+    asked = {number for each in happened for number in each.given.get("numbers", ())}
+    for each in happened:
+        given = each.given
+        willing = given.get("role") or (given.get("accepts") or math.inf) < 10 * 86400
+        invited = each.do == "outside" and given["number"] in asked
+        if not invited or not willing or given["stranger"] is not None:
+            continue
+        for target in facts.weeks.configuration.targets:
+            cell = (target.service.name, target.region, facts.life.ids[given["number"]])
+            facts.checked["invited"] += 1
+            if not is_opt_in(target.region) and not facts.is_enabled(cell):
+                yield f"{cell} is {_status(facts, cell)}: {facts.words.get(cell)}"
+
+
 def enabled_is_published_of_what_is_enabled(facts: Facts) -> Iterator[str]:
     for published in facts.site.published:
         if published.kind != _COMPLETED:
@@ -374,6 +395,7 @@ _INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
         every_run_is_published_and_closed,
         nothing_is_owned_for_ever,
         every_account_is_enabled_or_has_a_true_reason,
+        invited_accounts_that_accept_become_enabled,
         enabled_is_published_of_what_is_enabled,
         nobody_is_invited_twice,
         acting_runs_own_what_they_act_on,

@@ -262,7 +262,7 @@ def site(
     configuration: Configuration,
     seed: int = 0,
     troubles: Sequence[tuple[int, Trouble]] = (),
-    page: int = 7,
+    page: int = 3,
 ) -> Iterator[Site]:
     """Everything in place: an organisation with its administrator, and no other account.
 

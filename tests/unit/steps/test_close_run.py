@@ -274,7 +274,7 @@ def left_open(wiring: Wired, ended: Ended | None = None) -> Wired:
     [
         ("ABORTED", "the execution was aborted"),
         ("TIMED_OUT", "the execution was timed out"),
-        ("FAILED", "the state machine could not go on"),
+        ("FAILED", "an error"),
     ],
 )
 def test_what_nobody_closed_is_told_of_and_closed_later(status: str, failure: str) -> None:
