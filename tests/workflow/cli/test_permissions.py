@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.aws.pacing import Pacing
+from functions.aws.reconciles import RECENT_SECONDS
 from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Configuration
 from functions.enrolment.scope import Scope
@@ -192,6 +193,10 @@ def furnish(rollcall: Rollcall) -> None:
     rollcall.run({"accounts": [{"id": ACCOUNT}]}, "enrolled")
     rollcall.step("plan_onboarding", of_run({"accounts": [{"id": HELD}]}, "held"))
     reconcile(rollcall, {"report_only": True}, "nightly")
+    # A reconcile whose execution ended before it released the lock.
+    dead = of_run({"report_only": True}, "dead", rollcall.execution_arn("dead"))
+    rollcall.step("survey_organization", dead)
+    rollcall.pass_seconds(2 * RECENT_SECONDS)
     configure_centrally(rollcall)
     apply_policy(rollcall, GAP, enabled=True)
 
