@@ -40,6 +40,15 @@ def require_match(pattern: Mapping[str, Any], event: object, path: str = "") -> 
             raise InvalidInput(field, f"takes {words}")
 
 
+def matches(pattern: Mapping[str, Any], event: object) -> bool:
+    """Whether ``pattern`` matches an event, by the rules of ``require_match``."""
+    try:
+        require_match(pattern, event)
+    except InvalidInput:
+        return False
+    return True
+
+
 def _is_like(value: object, wildcard: str) -> bool:
     text = ".*".join(map(re.escape, wildcard.split("*")))
     return isinstance(value, str) and bool(re.fullmatch(text, value, re.DOTALL))

@@ -21,8 +21,7 @@ from functions.aws import reconciles
 from functions.aws.pacing import Pacing
 from functions.aws.sessions import Clients
 from functions.aws.settings import Settings
-from functions.enrolment.errors import InvalidInput
-from functions.intake.pattern import require_match
+from functions.intake.pattern import matches
 from functions.services import registry, survey
 from functions.steps import step, survey_organization, wiring
 from functions.steps.close_run import STATUS_CHANGE
@@ -176,7 +175,7 @@ class Site:
 
     def _forward(self, event: dict[str, Any]) -> None:
         for name, pattern in wanted_patterns(self.configuration).items():
-            if _matches(pattern, event):
+            if matches(pattern, event):
                 self.start_as(RULES, ONBOARDING, event, name.replace(" ", "-"))
 
     def start_as(self, who: str, machine: str, document: object, kind: str) -> None:
@@ -356,11 +355,3 @@ def _wired(here: Site) -> Iterator[None]:
         ):
             stack.enter_context(cast("Any", each))
         yield
-
-
-def _matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    try:
-        require_match(pattern, event)
-    except InvalidInput:
-        return False
-    return True

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.enrolment.configuration import Configuration
-from functions.enrolment.errors import InvalidInput
-from functions.intake.pattern import require_match
+from functions.intake.pattern import matches
 from functions.services import registry
 from infra.organization import archived_pattern, wanted_patterns
 from tests.simulation.checker import Facts, check
@@ -33,7 +32,7 @@ from tests.support.builders import ADMINISTRATOR
 from tests.workflow.test_upgrade import sample
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from tests.simulation.deployed import Deployed
     from tests.simulation.machine import Execution
@@ -472,14 +471,6 @@ def test_replaying_the_archive_after_an_outage_brings_what_was_missed_and_repeat
         assert all(outcome.startswith("duplicate of ") for outcome in again)
         assert [enabled[0][number] for number in (*NEW, 4, 5)] == [{"ENABLED": 3}] * 5
         check_all_enabled(world, (*NEW, 4, 5, ACCEPTS))
-
-
-def matches(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    try:
-        require_match(pattern, event)
-    except InvalidInput:
-        return False
-    return True
 
 
 def names_at(world: Recovery, seconds: float) -> set[str]:

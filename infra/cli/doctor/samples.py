@@ -6,10 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.errors import InvalidInput
 from functions.enrolment.regions import is_opt_in
 from functions.intake.arrivals import ARRIVALS, CLOUDTRAIL
-from functions.intake.pattern import require_match
+from functions.intake.pattern import matches
 from infra.local.samples import SAMPLES, SAMPLES_MANAGEMENT
 
 if TYPE_CHECKING:
@@ -42,7 +41,7 @@ def samples_of(
     for path in sorted(SAMPLES.glob("*.json")):
         text = path.read_text().replace(SAMPLES_MANAGEMENT, management)
         for event in _variants(json.loads(text), opt_in):
-            names = [name for name, pattern in wanted.items() if _is_match(pattern, event)]
+            names = [name for name, pattern in wanted.items() if matches(pattern, event)]
             for name in names:
                 found[name].append(event)
             if not names:
@@ -64,11 +63,3 @@ def _variants(event: dict[str, Any], opt_in: Sequence[str]) -> list[dict[str, An
 def event_name(event: Mapping[str, Any]) -> str:
     """The name of an event, as in ``ARRIVALS``."""
     return str(event["detail"].get("eventName", event["detail-type"]))
-
-
-def _is_match(pattern: Mapping[str, Any], event: Mapping[str, Any]) -> bool:
-    try:
-        require_match(pattern, event)
-    except InvalidInput:
-        return False
-    return True

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from functions.enrolment.errors import InvalidInput
 from functions.enrolment.rate import Rate
-from functions.intake.pattern import require_match
 from infra.cli.doctor.event_path import DeployedRule
 from infra.cli.doctor.finding import Level, Unread
 from infra.cli.doctor.rehearsal import (
@@ -29,9 +27,7 @@ from infra.organization import OrganizationConfig, wanted_patterns
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, OTHER, a_configuration
 from tests.support.event_samples import BROUGHT_BY
 from tests.support.events import from_management
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from tests.unit.cli.doctor.answers import is_match
 
 OK, WARN, FAIL = Level.OK, Level.WARN, Level.FAIL
 REFUSED = Unread("cloudtrail:LookupEvents", "denied")
@@ -44,14 +40,6 @@ CREATED, JOINED = "CreateAccountResult", "AccountJoinedOrganization"
 ORGANIZATION = OrganizationConfig(MANAGEMENT, ADMINISTRATOR, "eu-west-1")
 
 
-def matches(pattern: str, event: Mapping[str, Any]) -> bool:
-    try:
-        require_match(json.loads(pattern), event)
-    except InvalidInput:
-        return False
-    return True
-
-
 def record(sample: str) -> dict[str, Any]:
     detail: dict[str, Any] = from_management(sample)["detail"]
     return detail
@@ -62,7 +50,7 @@ def history(name: str, *records: dict[str, Any]) -> History:
 
 
 def fates(found: History) -> list[tuple[Fate, str]]:
-    rehearsed = rehearse(found, RULES, matches, CONFIGURATION, MANAGEMENT)
+    rehearsed = rehearse(found, RULES, is_match, CONFIGURATION, MANAGEMENT)
     assert not isinstance(rehearsed, Unread)
     return [(one.fate, one.account or one.reason) for one in rehearsed]
 
@@ -110,7 +98,7 @@ def test_a_rule_that_is_not_as_this_version_makes_it_is_noticed() -> None:
     found = history(CREATED, record("create_account_result_succeeded"))
     other = [replace(one, pattern='{"source": ["aws.other"]}') for one in RULES]
 
-    rehearsed = rehearse(found, other, matches, CONFIGURATION, MANAGEMENT)
+    rehearsed = rehearse(found, other, is_match, CONFIGURATION, MANAGEMENT)
     assert not isinstance(rehearsed, Unread)
     [one] = rehearsed
 
@@ -139,7 +127,7 @@ def test_what_the_events_of_a_name_prove(
     name: str, records: list[dict[str, Any]], level: Level, said: str
 ) -> None:
     found = history(name, *records)
-    rehearsed = rehearse(found, RULES, matches, CONFIGURATION, MANAGEMENT)
+    rehearsed = rehearse(found, RULES, is_match, CONFIGURATION, MANAGEMENT)
 
     finding = judge_events(found, rehearsed, 30, MANAGEMENT)
 
