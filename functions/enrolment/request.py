@@ -37,8 +37,7 @@ class OnboardingRequest:
     ``source`` is ``manual``, ``reconcile`` or the name of the event; ``automatic`` is False for
     ``manual`` only. ``mode`` is the mode that a person expects; it is only compared with the mode
     that the facts give. ``reported_by`` is the account that published the event, None without an
-    event. ``batch`` is given if a reconcile started the run: it says
-    the targets.
+    event. ``batch`` is given if a reconcile started the run: it says the targets.
     """
 
     accounts: tuple[RequestedAccount, ...]
