@@ -124,10 +124,13 @@ def _definition(template: dict[str, Any], output: str) -> dict[str, Any]:
     from tests.infra.support import invoked
 
     def resolve(kind: str, name: str) -> str:
-        if kind == "Ref":
-            step, alias = invoked(template, name), template["Resources"][name]["Properties"]
-            return f"arn:aws:lambda:eu-west-1:111122223333:function:{step}:{alias['Name']}"
-        raise AssertionError(f"{name} of {kind} is not an alias")
+        match kind, template["Resources"][name]["Type"]:
+            case "Ref", "AWS::Lambda::Alias":
+                step, alias = invoked(template, name), template["Resources"][name]["Properties"]
+                return f"arn:aws:lambda:eu-west-1:111122223333:function:{step}:{alias['Name']}"
+            case "Ref", "AWS::StepFunctions::StateMachine":
+                return "arn:aws:states:eu-west-1:111122223333:stateMachine:Rollcall"
+        raise AssertionError(f"{kind} of {name} is neither an alias nor a state machine")
 
     return resolve_definition(template, resolve, output)
 

@@ -55,9 +55,9 @@ class Execution:
     cause: str | None = None
 
 
-def of_same_machine(one: str, other: str) -> bool:
-    """Whether two executions, by their ARNs, are of one state machine."""
-    return one.rpartition(":")[0] == other.rpartition(":")[0]
+def machine_of(execution_arn: str) -> str:
+    """The ARN of an execution's state machine."""
+    return execution_arn.rpartition(":")[0].replace(":execution:", ":stateMachine:")
 
 
 class Executions:

@@ -58,6 +58,7 @@ MOST_DAYS = 365_000
 ACTIONS: Mapping[str, tuple[str, ...]] = {
     "open": ("dynamodb:PutItem", "dynamodb:GetItem"),
     "close": ("dynamodb:UpdateItem",),
+    "set_unfinished": ("dynamodb:UpdateItem",),
     "end": ("dynamodb:UpdateItem",),
     "onboarding": ("dynamodb:GetItem",),
     "onboardings": ("dynamodb:BatchGetItem",),
@@ -148,12 +149,13 @@ class Ledger:
         at: float,
         *,
         lease_until: float | None = None,
+        unfinished: Iterable[str] = (),
     ) -> None:
         """End a run, and its lease at ``at`` or ``lease_until``; no effect without a record."""
         self._rows.update(
             _onboarding_key(onboarding_id),
             "SET outcome = :outcome, counts = :counts, closed_at = :at, lease_until = :lease,"
-            f" {EXPIRES_AT} = :expires",
+            f" unfinished = :unfinished, {EXPIRES_AT} = :expires",
             "attribute_exists(pk)",
             {
                 ":expires": int(at) + self._retention,
@@ -161,7 +163,17 @@ class Ledger:
                 ":counts": dict(counts),
                 ":at": at,
                 ":lease": at if lease_until is None else lease_until,
+                ":unfinished": list(unfinished),
             },
+        )
+
+    def set_unfinished(self, onboarding_id: str, unfinished: Iterable[str]) -> None:
+        """Store what still remains of a closed run; no effect without a record."""
+        self._rows.update(
+            _onboarding_key(onboarding_id),
+            "SET unfinished = :what",
+            "attribute_exists(pk)",
+            {":what": list(unfinished)},
         )
 
     def end(self, onboarding_id: str, at: float) -> float:

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from functions.aws.executions import of_same_machine
+from functions.aws.executions import machine_of
 from functions.aws.ledger import BY_TIME, EXPIRES_AT, MOST_DAYS
 from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.errors import Conflict
@@ -27,7 +27,7 @@ from functions.enrolment.records import membership_from_item
 from functions.enrolment.service import find_service
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.rows import Item, Rows
     from functions.enrolment.membership import Membership, MembershipKey
@@ -42,6 +42,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "begin_runs": ("dynamodb:UpdateItem",),
     "mark_published": ("dynamodb:UpdateItem",),
     "close": ("dynamodb:UpdateItem",),
+    "set_unfinished": ("dynamodb:UpdateItem",),
     "lock": ("dynamodb:GetItem", "dynamodb:PutItem"),
     "running": ("dynamodb:GetItem",),
     "release": ("dynamodb:GetItem", "dynamodb:PutItem"),
@@ -140,18 +141,35 @@ class Reconciles:
         """
         return self._rows.set_once(_key(reconcile_id), f"published_{channel}", message_id)
 
-    def close(self, reconcile_id: str, outcome: str, at: float, gaps: int | None = None) -> None:
+    def close(
+        self,
+        reconcile_id: str,
+        outcome: str,
+        at: float,
+        gaps: int | None = None,
+        unfinished: Iterable[str] = (),
+    ) -> None:
         """End a reconcile, which left so many gaps; no effect without a record, or if it is closed.
 
         Without a survey, ``gaps`` is None.
         """
         self._rows.update(
             _key(reconcile_id),
-            f"SET outcome = :outcome, closed_at = :at, gaps = :gaps, {EXPIRES_AT} = :expires",
+            "SET outcome = :outcome, closed_at = :at, gaps = :gaps, unfinished = :unfinished,"
+            f" {EXPIRES_AT} = :expires",
             "attribute_exists(pk) AND attribute_not_exists(closed_at)",
-            {":outcome": outcome, ":at": at, ":gaps": gaps}
-            | {":expires": int(at) + self._retention},
+            {
+                ":outcome": outcome,
+                ":at": at,
+                ":gaps": gaps,
+                ":unfinished": list(unfinished),
+                ":expires": int(at) + self._retention,
+            },
         )
+
+    def set_unfinished(self, reconcile_id: str, unfinished: Iterable[str]) -> None:
+        """Store what still remains of a closed reconcile; no effect without a record."""
+        self._update(reconcile_id, "SET unfinished = :what", {":what": list(unfinished)})
 
     def lock(self, wanted: Lock, is_over: Callable[[str], bool]) -> Lock | None:
         """Take the lock; return that of another reconcile if that still runs.
@@ -171,7 +189,7 @@ class Reconciles:
         }
 
         def is_gone(arn: str) -> bool:
-            return not of_same_machine(arn, wanted.execution_arn) or is_over(arn)
+            return machine_of(arn) != machine_of(wanted.execution_arn) or is_over(arn)
 
         for _ in range(MOST_ROUNDS):
             held = self._rows.get(_LOCK)

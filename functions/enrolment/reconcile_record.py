@@ -21,8 +21,8 @@ class ReconcileRecord:
     ``runs`` are the numbers of the batches that are started, ``begun_at`` when that began,
     ``await_until`` how long their ends are awaited; None before. ``published`` holds the ids of
     what was published, by channel. ``outcome`` and ``closed_at`` are set once it has ended, and
-    ``gaps``, how many are left at the targets that it read, if it has surveyed them. Times are
-    epoch seconds.
+    ``gaps``, how many are left at the targets that it read, if it has surveyed them, and
+    ``unfinished``, the channels on which it could not be published. Times are epoch seconds.
     """
 
     id: str
@@ -37,6 +37,7 @@ class ReconcileRecord:
     outcome: str | None = None
     closed_at: float | None = None
     gaps: int | None = None
+    unfinished: tuple[str, ...] = ()
     published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -65,6 +66,7 @@ def reconcile_from_item(item: Mapping[str, Any]) -> ReconcileRecord:
         outcome=item.get("outcome"),
         closed_at=_time(item.get("closed_at")),
         gaps=None if item.get("gaps") is None else int(item["gaps"]),
+        unfinished=tuple(item.get("unfinished", ())),
         published={
             name.removeprefix(_PUBLISHED): sent
             for name, sent in item.items()

@@ -45,8 +45,9 @@ class OnboardingRecord:
 
     The run owns its memberships until ``lease_until``. ``ended_at`` is the end time in its result,
     ``published`` the ids of what was published, by channel. ``closed_at``, ``outcome`` and
-    ``counts`` (memberships by outcome) are set once it has ended. Records of earlier versions have
-    no ``execution_arn``.
+    ``counts`` (memberships by outcome) are set once it has ended, and ``unfinished``, what could
+    not be done then: the channels that it is to be published on, and ``memberships`` if some have
+    no outcome. Records of earlier versions have no ``execution_arn``.
     """
 
     id: str
@@ -61,6 +62,7 @@ class OnboardingRecord:
     counts: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
     ended_at: float | None = None
     closed_at: float | None = None
+    unfinished: tuple[str, ...] = ()
     published: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -200,6 +202,7 @@ def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
             "counts": dict(record.counts),
             "ended_at": record.ended_at,
             "closed_at": record.closed_at,
+            "unfinished": list(record.unfinished) or None,
             **{f"{_PUBLISHED}{channel}": sent for channel, sent in record.published.items()},
         }
     )
@@ -220,6 +223,7 @@ def onboarding_from_item(item: Mapping[str, Any]) -> OnboardingRecord:
         counts={outcome: int(count) for outcome, count in item.get("counts", {}).items()},
         ended_at=_time(item.get("ended_at")),
         closed_at=_time(item.get("closed_at")),
+        unfinished=tuple(item.get("unfinished", ())),
         published={
             name.removeprefix(_PUBLISHED): sent
             for name, sent in item.items()

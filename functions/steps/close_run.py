@@ -3,7 +3,7 @@
 The state machine runs it where planning or publishing failed for good; a rule runs it with the
 event by which Step Functions says that an execution failed, timed out or was aborted. Those events
 are best effort, and what they run may fail while AWS is unavailable: every reconcile runs it, too,
-for what was left open.
+for what was left open or could not be published.
 """
 
 from __future__ import annotations
@@ -12,27 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import executions, ledger
 from functions.enrolment.documents import Run, run_from_json
-from functions.enrolment.errors import AccessDenied, InvalidInput, RollcallError
+from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord
-from functions.enrolment.text import parsed
 from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
-from functions.steps.ending import ENDING, Ending, finish
+from functions.steps.ending import COMPLETE, ENDING, Ending, finish, finish_closed
+from functions.steps.execution_end import (
+    LATE_SECONDS,
+    STATUS_CHANGE,
+    failure_of,
+    input_of,
+    late_end,
+    may_be_finished,
+)
 from functions.steps.fail_target import FAILING, error_of, fail_target, reason_of
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
-    from functions.aws.executions import Execution
     from functions.enrolment.account import AccountId
     from functions.steps.wiring import Wiring
 
-STATUS_CHANGE = "Step Functions Execution Status Change"
 LEFT_OPEN = "left_open"
-# What was to end a run has been done so long after its end, if it could be.
-LATE_SECONDS = 3600
+_DAY = 86400
 # No further run is begun after so long: the next reconcile goes on.
 _CLOSING_SECONDS = 200
 
@@ -49,13 +53,17 @@ NEEDS = Needs(
 def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     """Takes the state machine's document or Step Functions' event; returns how the run ended.
 
-    ``{"error", "cause"}`` are what the execution is to fail with. ``{"left_open": true}`` is about
-    no run in particular: it returns how many runs were ``closed`` and how many could not be.
+    ``{"error", "cause"}`` are what the execution is to fail with. ``{"left_open": ARN}`` is about
+    all runs of that state machine: it returns how many runs were ``closed`` or finished, and how
+    many ``failed`` to be.
     """
     if event.get("detail-type") == STATUS_CHANGE:
         return _execution_ended(event["detail"], wiring)
-    if event.get(LEFT_OPEN):
-        return _close_what_is_left_open(wiring)
+    if LEFT_OPEN in event:
+        machine_arn = event[LEFT_OPEN]
+        # An execution of an earlier version's definition gives True.
+        known = isinstance(machine_arn, str)
+        return _finish_what_remains(machine_arn, wiring) if known else {}
     error, words = error_of(event.get("failure"))
     if error == InvalidInput.__name__:
         failure = f"refused: {words}"
@@ -85,48 +93,45 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     return {"error": status, "cause": failure}
 
 
-def _close_what_is_left_open(wiring: Wiring) -> dict[str, Any]:
-    """Close the runs whose execution ended and that nobody closed."""
+def _finish_what_remains(machine_arn: str, wiring: Wiring) -> dict[str, Any]:
+    """Close the runs whose execution ended and that nobody closed; settle and publish what could
+    not be when they were closed.
+    """
     began = wiring.now()
     closed = failed = 0
-    for record in wiring.ledger.recent(since=began - LONGEST_RUN_DAYS * 86400):
+    for record in wiring.ledger.recent(since=began - LONGEST_RUN_DAYS * _DAY):
         if wiring.now() - began > _CLOSING_SECONDS:
             break
-        # A run that goes on extends its lease before each wait.
-        if record.closed_at is not None or record.lease_until > began - LATE_SECONDS:
-            continue
         try:
-            closed += _close_late(record, wiring, began)
+            if record.closed_at is None:
+                closed += _close_late(record, machine_arn, wiring)
+            elif may_be_finished(record.unfinished, record.closed_at, began):
+                closed += _finish_closed(record, wiring)
         except RollcallError:
             failed += 1
     return {"closed": closed, "failed": failed}
 
 
-def _close_late(record: OnboardingRecord, wiring: Wiring, now: float) -> bool:
+def _close_late(record: OnboardingRecord, machine_arn: str, wiring: Wiring) -> bool:
     """Close a run that was left open, unless its execution goes on; return whether it was."""
-    try:
-        execution = wiring.executions.execution(record.execution_arn)
-    except AccessDenied:
-        execution = None  # of a machine that was deleted: a step may describe those of its own
-    if execution is not None and (execution.ended_at or now) > now - LATE_SECONDS:
+    now = wiring.now()
+    # A run that goes on extends its lease before each wait.
+    if record.lease_until > now - LATE_SECONDS:
         return False
-    findings = wiring.ledger.findings(record.id)
-    if findings is None or findings.onboarding.closed_at is not None:
+    end = late_end(record.execution_arn, machine_arn, wiring)
+    findings = None if end is None else wiring.ledger.findings(record.id)
+    if end is None or findings is None or findings.onboarding.closed_at is not None:
         return False
-    if execution is not None and execution.status == "SUCCEEDED":
-        # It was published before, so that the table has been restored to an earlier time.
-        wiring.ledger.close(record.id, "complete", {}, now)
-        return True
-    failure = _failure_of(execution)
-    finish(findings, Ending(failure, failure, last=True), wiring)
+    if end.failure is None:
+        wiring.ledger.close(record.id, COMPLETE, {}, now)
+    else:
+        finish(findings, Ending(end.failure, end.failure, last=True), wiring)
     return True
 
 
-def _failure_of(execution: Execution | None) -> str:
-    if execution is None:
-        return "its execution does not exist any more"
-    status = {"status": execution.status, "error": execution.error, "cause": execution.cause}
-    return failure_of(status)
+def _finish_closed(record: OnboardingRecord, wiring: Wiring) -> bool:
+    findings = wiring.ledger.findings(record.id)
+    return findings is not None and finish_closed(findings, wiring)
 
 
 def _close(run: Run, ending: Ending, wiring: Wiring) -> None:
@@ -161,18 +166,3 @@ def _unopened(run: Run, wiring: Wiring) -> OnboardingRecord:
         lease_until=wiring.now(),
         execution_arn=run.execution_arn,
     )
-
-
-def failure_of(detail: dict[str, Any]) -> str:
-    """What ended an execution, in one line, from Step Functions' event about it."""
-    if detail["status"] == "FAILED":
-        return reason_of({"Error": detail.get("error"), "Cause": detail.get("cause")})
-    return f"the execution was {'aborted' if detail['status'] == 'ABORTED' else 'timed out'}"
-
-
-def input_of(detail: dict[str, Any]) -> object:
-    """The execution's input, if the event contains it and it can be read.
-
-    Of one that is nested too deeply, the functions' runtime lets no step read anything.
-    """
-    return parsed(detail.get("input") or "null")

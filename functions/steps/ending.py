@@ -27,6 +27,7 @@ from functions.steps.publishing import (
     INTERIM,
     ONBOARDING,
     Publication,
+    late_note,
     message_attributes,
     publish_once,
 )
@@ -40,9 +41,22 @@ if TYPE_CHECKING:
 
 # The calls of the table that end a run.
 ENDING = actions_of(
-    ledger.ACTIONS, "findings", "record", "persist_dry_run", "end", "mark_published", "close"
+    ledger.ACTIONS,
+    "findings",
+    "record",
+    "persist_dry_run",
+    "end",
+    "mark_published",
+    "close",
+    "set_unfinished",
 )
 _MOST_ROUNDS = 5
+# In a record's ``unfinished``: memberships without an outcome.
+MEMBERSHIPS = "memberships"
+# Why memberships of a run that came to its end failed.
+NO_OUTCOME = "no outcome was recorded"
+COMPLETE, INCOMPLETE = "complete", "incomplete"
+_ORDINARY = frozenset({COMPLETE, INCOMPLETE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +73,30 @@ class Ending:
     last: bool = False
 
 
-def settle(findings: Findings, ending: Ending, now: float, wiring: Wiring) -> Findings:
-    """Settle every open membership of the run; returns the findings with them.
+def settle(
+    findings: Findings, reason: str, now: float, wiring: Wiring
+) -> tuple[Findings, tuple[str, ...]]:
+    """Settle every open membership of the run, as failed for a reason.
 
-    A child that was stopped may finish what it has begun (Step Functions guide, "Map Run"). Where
-    an action may be under way the row stays open, and the run's until that is over.
+    Returns the findings with them, and ``(MEMBERSHIPS,)`` if rows stay open. A child that was
+    stopped may finish what it has begun (Step Functions guide, "Map Run"): where an action may be
+    under way the row stays open, and the run's until that is over.
     """
     for _ in range(_MOST_ROUNDS):
         unseen = [m.taken(findings.onboarding.id, m.mode, now) for m in findings.missing]
         unsettled = [m for m in (*findings.own, *unseen) if m.outcome is None]
-        ended = fail(unsettled, ReasonCode.RUN_ENDED, ending.reason, now)
+        ended = fail(unsettled, ReasonCode.RUN_ENDED, reason, now)
         if findings.onboarding.dry_run:
             wiring.ledger.persist_dry_run(ended, now)
-            return _replaced(findings, ended)
+            return _replaced(findings, ended), ()
         acting = {m.key for m in unsettled if m.is_acting(now)}
         written, lost = wiring.ledger.record([m for m in ended if m.key not in acting], now)
         open_still = [m for m in ended if m.key in acting]
         findings = _replaced(findings, (*written.values(), *open_still))
         if not lost:
-            break
+            return findings, (MEMBERSHIPS,) if open_still else ()
         findings = wiring.ledger.findings(findings.onboarding.id) or findings
-    return findings
+    return findings, (MEMBERSHIPS,)
 
 
 def _replaced(findings: Findings, ended: Iterable[Membership]) -> Findings:
@@ -95,18 +112,11 @@ def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]
         Throttled, ServiceUnavailable, Conflict: try again, unless it is the ``last`` time.
     """
     now, record = wiring.now(), findings.onboarding
-    findings = settle(findings, ending, now, wiring)
-    result = Result(
-        record,
-        findings.own,
-        at=wiring.ledger.end(record.id, now),
-        left=findings.left,
-        notes=findings.plan.notes if findings.plan else (),
-        failure=ending.failure,
-    )
+    findings, unsettled = settle(findings, ending.reason, now, wiring)
+    result = _result(findings, ending.failure, now, wiring)
     problems = publish(result, wiring, last=ending.last)
     complete = result.complete and not problems
-    cause = "; ".join((result_line(result), *problems))
+    cause = "; ".join((result_line(result), *problems.values()))
     wiring.ledger.close(
         record.id,
         _outcome(ending, complete=complete),
@@ -114,14 +124,44 @@ def finish(findings: Findings, ending: Ending, wiring: Wiring) -> dict[str, Any]
         now,
         # For actions that may be in progress; every other membership has its outcome.
         lease_until=now + LEASE_SECONDS,
+        unfinished=(*problems, *unsettled),
     )
     return {"complete": complete, "cause": cause}
 
 
-def publish(result: Result, wiring: Wiring, *, last: bool = False) -> tuple[str, ...]:
-    """Publish on every channel not yet published on; returns what could not be published, and why.
+def finish_closed(findings: Findings, wiring: Wiring) -> bool:
+    """Settle and publish what could not be when the run was closed; returns whether all is done.
 
-    A failure of one channel is reported on the other.
+    Raises:
+        RollcallError: as ``finish``; can be repeated after any.
+    """
+    now, record = wiring.now(), findings.onboarding
+    failure = None if record.outcome in _ORDINARY else record.outcome
+    findings, unsettled = settle(findings, failure or NO_OUTCOME, now, wiring)
+    result = _result(findings, failure, now, wiring)
+    late = late_note(record.unfinished, record.closed_at or now)
+    problems = publish(replace(result, notes=(*result.notes, *late)), wiring)
+    unfinished = (*problems, *unsettled)
+    wiring.ledger.set_unfinished(record.id, unfinished)
+    return not unfinished
+
+
+def _result(findings: Findings, failure: str | None, now: float, wiring: Wiring) -> Result:
+    return Result(
+        findings.onboarding,
+        findings.own,
+        at=wiring.ledger.end(findings.onboarding.id, now),
+        left=findings.left,
+        notes=findings.plan.notes if findings.plan else (),
+        failure=failure,
+    )
+
+
+def publish(result: Result, wiring: Wiring, *, last: bool = False) -> dict[str, str]:
+    """Publish on every channel not yet published on.
+
+    Returns the channels on which it could not be published, and why. A failure of one channel is
+    reported on the other.
     """
     record, prefix = result.onboarding, "" if result.final else "interim_"
 
@@ -160,7 +200,7 @@ def _send(
 def _outcome(ending: Ending, *, complete: bool) -> str:
     if ending.failure is not None:
         return ending.failure
-    return "complete" if complete else "incomplete"
+    return COMPLETE if complete else INCOMPLETE
 
 
 def _count(result: Result) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import archive, executions, ledger, reconciles
 from functions.aws.archive import reconcile_key, survey_key
-from functions.aws.executions import of_same_machine
+from functions.aws.executions import machine_of
 from functions.aws.publisher import RECONCILED
 from functions.aws.reconciles import LONGEST_RECONCILE_DAYS
 from functions.enrolment.documents import Run, run_from_json
@@ -23,6 +23,7 @@ from functions.enrolment.reconcile_record import ReconcileRecord
 from functions.enrolment.reconcile_result import (
     ERRORS,
     Reconciled,
+    ReconcileOutcome,
     error_of_outcome,
     reconcile_document,
     reconcile_line,
@@ -30,7 +31,14 @@ from functions.enrolment.reconcile_result import (
 )
 from functions.enrolment.results import MOST_BYTES
 from functions.intake.reconcile_input import reconcile_source_of
-from functions.steps.close_run import LATE_SECONDS, STATUS_CHANGE, failure_of, input_of
+from functions.steps.execution_end import (
+    STATUS_CHANGE,
+    UNFINISHED_DAYS,
+    failure_of,
+    input_of,
+    late_end,
+    may_be_finished,
+)
 from functions.steps.fail_target import error_of, reason_of
 from functions.steps.found_gaps import known_gaps, measure_reconcile, remember
 from functions.steps.needs import Needs, actions_of
@@ -38,6 +46,7 @@ from functions.steps.publishing import (
     EVENT,
     RECONCILE,
     Publication,
+    late_note,
     message_attributes,
     publish_once,
 )
@@ -48,25 +57,23 @@ if TYPE_CHECKING:
 
     from functions.steps.wiring import Wiring
 
+_DAY = 86400
+
 NEEDS = Needs(
     # The rows of all gaps are read.
     timeout=900,
     memory=2048,
     table=(
-        *actions_of(reconciles.ACTIONS, "open", "reconcile", "mark_published", "close", "release"),
+        *actions_of(reconciles.ACTIONS, "open", "reconcile", "mark_published", "close"),
+        *actions_of(reconciles.ACTIONS, "set_unfinished", "release"),
         *actions_of(ledger.ACTIONS, "onboardings", "read"),
     ),
     index=actions_of(reconciles.ACTIONS, "recent"),
-    reconciles=actions_of(executions.ACTIONS, "ended"),
+    reconciles=actions_of(executions.ACTIONS, "execution"),
     surveys=actions_of(archive.ACTIONS, "read"),
     results=actions_of(archive.ACTIONS, "read"),
     publishes=True,
 )
-
-
-# A reconcile that could not be closed is closed by a later one within so many days.
-LEFT_OPEN_DAYS = 30
-_DAY = 86400
 
 
 @step
@@ -113,39 +120,51 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
     remember(result, wiring, last=last)
     now = wiring.now()
     gaps = None if result.plan is None else len(result.left)
-    wiring.reconciles.close(record.id, failure or str(result.outcome), now, gaps)
+    outcome = failure or str(result.outcome)
+    wiring.reconciles.close(record.id, outcome, now, gaps, problems)
     wiring.reconciles.release(record.execution_arn, now)
     error = ERRORS.get(result.outcome, "ReconcileIncomplete" if problems else "")
-    cause = "; ".join((reconcile_line(result), *problems)) if error else ""
+    cause = "; ".join((reconcile_line(result), *problems.values())) if error else ""
     return _ended(error, cause)
 
 
 def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
-    """Publish and close earlier reconciles whose execution ended and that nobody closed.
+    """Publish and close earlier reconciles whose execution ended and that nobody closed; publish
+    those that could not be published when they were closed.
 
     This one holds the lock: no other is at work.
     """
-    since = wiring.now() - LONGEST_RECONCILE_DAYS * _DAY - LEFT_OPEN_DAYS * _DAY
+    now = wiring.now()
+    since = now - (LONGEST_RECONCILE_DAYS + UNFINISHED_DAYS) * _DAY
     for record in wiring.reconciles.recent(since=since):
-        if record.closed_at is not None or record.id == this.id:
-            continue
         try:
-            failure = _late_failure(record.execution_arn, this.execution_arn, wiring)
-            if failure is not None:
-                run = Run(record.id, record.started_at, None, record.execution_arn)
-                _finish(run, failure, wiring, last=True)
+            if record.closed_at is not None:
+                if may_be_finished(record.unfinished, record.closed_at, now):
+                    _publish_late(record, record.closed_at, wiring)
+            elif record.id != this.id:
+                _close_late(record, machine_of(this.execution_arn), wiring)
         except RollcallError:
             continue  # the next reconcile tries again
 
 
-def _late_failure(execution_arn: str, own_arn: str, wiring: Wiring) -> str | None:
-    """What ended an execution; None if it goes on, or ended so lately that it may be closed yet."""
-    if not of_same_machine(execution_arn, own_arn):
-        return "its execution does not exist any more"
-    ended = wiring.executions.ended(execution_arn)
-    if ended is None or ended.at > wiring.now() - LATE_SECONDS:
-        return None
-    return failure_of({"status": ended.status})
+def _close_late(record: ReconcileRecord, machine_arn: str, wiring: Wiring) -> None:
+    end = late_end(record.execution_arn, machine_arn, wiring)
+    if end is None:
+        return
+    if end.failure is None:
+        wiring.reconciles.close(record.id, ReconcileOutcome.COMPLETE, wiring.now())
+    else:
+        run = Run(record.id, record.started_at, None, record.execution_arn)
+        _finish(run, end.failure, wiring, last=True)
+
+
+def _publish_late(record: ReconcileRecord, closed_at: float, wiring: Wiring) -> None:
+    """Publish a closed reconcile as it is now, with the note that it is late."""
+    failure = None if record.outcome in set(ReconcileOutcome) else record.outcome
+    result = reconciled(record, failure, wiring, last=False)
+    late = late_note(record.unfinished, closed_at)
+    problems = _publish(replace(result, notes=(*result.notes, *late)), wiring, last=False)
+    wiring.reconciles.set_unfinished(record.id, problems)
 
 
 def _ended(error: str, cause: str) -> dict[str, Any]:
@@ -193,7 +212,7 @@ def _with_runs(result: Reconciled, plan: Mapping[str, Any], wiring: Wiring) -> R
     return replace(result, plan=plan, gaps=gaps, runs=runs, rows=rows)
 
 
-def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> tuple[str, ...]:
+def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> dict[str, str]:
     record = result.record
 
     def keep() -> str:

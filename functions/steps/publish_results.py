@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.documents import plan_from_document
 from functions.enrolment.errors import ServiceRefused
-from functions.steps.ending import ENDING, Ending, finish
+from functions.steps.ending import COMPLETE, ENDING, NO_OUTCOME, Ending, finish
 from functions.steps.fail_target import reason_of
 from functions.steps.needs import Needs
 from functions.steps.step import step
@@ -31,13 +31,13 @@ def handler(event: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
     record = findings.onboarding
     if record.closed_at is not None:
         return {
-            "complete": record.outcome == "complete",
+            "complete": record.outcome == COMPLETE,
             "cause": f"onboarding {record.id} was closed before: {record.outcome}",
         }
     if findings.plan is None:
         plan = plan_from_document(event, wiring.services)
         findings = _as_planned(findings, plan)
-    reason = "no outcome was recorded"
+    reason = NO_OUTCOME
     if "map_failure" in event:
         reason += f" ({reason_of(event['map_failure'])})"
     return finish(findings, Ending(reason), wiring)

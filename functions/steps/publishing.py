@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.errors import Permanent, RollcallError
+from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 EVENT, MESSAGE = "event", "message"
 # The message attribute ``kind``.
@@ -27,6 +28,14 @@ def message_attributes(kind: str, document: Mapping[str, Any], *, complete: bool
     return {name: value for name, value in attributes.items() if value}
 
 
+def late_note(unfinished: Iterable[str], closed_at: float) -> tuple[str, ...]:
+    """What a result says that is published long after its record was closed."""
+    channels = [channel for channel in (EVENT, MESSAGE) if channel in set(unfinished)]
+    if not channels:
+        return ()
+    return (f"the {' and the '.join(channels)} could not be published at {iso(closed_at)}",)
+
+
 @dataclass(frozen=True, slots=True)
 class Publication:
     """A result that is published.
@@ -42,8 +51,10 @@ class Publication:
     mark: Callable[[str, str], object]
 
 
-def publish_once(publication: Publication, *, last: bool = False) -> tuple[str, ...]:
-    """Publish on every channel not yet published on; returns what could not be published, and why.
+def publish_once(publication: Publication, *, last: bool = False) -> dict[str, str]:
+    """Publish on every channel not yet published on.
+
+    Returns the channels on which it could not be published, and why in a sentence.
 
     A failure of one channel is reported on the other. ``last``: nobody tries again, so that what
     cannot be published is only noted.
@@ -52,15 +63,15 @@ def publish_once(publication: Publication, *, last: bool = False) -> tuple[str, 
         Throttled, ServiceUnavailable, Conflict: try again, unless it is the ``last`` time.
     """
     uri, unkept = _keep(publication, last=last)
-    problems: list[str] = []
+    problems: dict[str, str] = {}
     said: dict[str, int] = {}
     heals: RollcallError | None = None
     for channel in (EVENT, MESSAGE):
         try:
-            _send(publication, channel, channel, (*unkept, *problems), uri)
+            _send(publication, channel, channel, (*unkept, *problems.values()), uri)
         except RollcallError as error:
             if last or isinstance(error, Permanent):
-                problems.append(f"the {channel} could not be published: {error}")
+                problems[channel] = f"the {channel} could not be published: {error}"
             else:
                 heals = heals or error
         else:
@@ -69,11 +80,11 @@ def publish_once(publication: Publication, *, last: bool = False) -> tuple[str, 
         raise heals
     for channel in [channel for channel, count in said.items() if count < len(problems)]:
         try:
-            _send(publication, "again", channel, (*unkept, *problems), uri)
+            _send(publication, "again", channel, (*unkept, *problems.values()), uri)
         except RollcallError as error:
             if not (last or isinstance(error, Permanent)):
                 raise
-    return tuple(problems)
+    return problems
 
 
 def _send(

@@ -10,7 +10,7 @@ from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 
 from functions.aws.executions import STOPPED
-from functions.steps.close_run import STATUS_CHANGE
+from functions.steps.execution_end import STATUS_CHANGE
 from infra.constructs.findings import acknowledge, as_written
 
 if TYPE_CHECKING:

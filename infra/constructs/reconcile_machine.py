@@ -27,7 +27,8 @@ LONGEST_RECONCILE = cdk.Duration.days(2)
 class ReconcileMachine(Construct):
     """One Standard state machine, in JSONPath. Whatever fails, Publish Reconcile reports it.
 
-    It begins with closing the runs that were left open; if that fails, the next reconcile does it.
+    It begins with closing what was left open of ``runs``, the machine of onboardings; if that
+    fails, the next reconcile does it.
     Every other step gets what the execution's context says of it (``RUN``). The states pass on
     ``next`` and ``wait_seconds``; what is larger is in the bucket.
     """
@@ -42,6 +43,7 @@ class ReconcileMachine(Construct):
         start: Step,
         wait: Step,
         publish: Step,
+        runs: sfn.IStateMachine,
         retry_config: Retry,
         log_retention: logs.RetentionDays,
     ) -> None:
@@ -73,7 +75,7 @@ class ReconcileMachine(Construct):
             .when(_next_is(Next.START), starting)
             .otherwise(ended)
         )
-        closing = self._closing(close)
+        closing = self._closing(close, runs)
         closing.add_catch(surveying, result_path=sfn.JsonPath.DISCARD)
         self.machine = standard_machine(
             self,
@@ -86,12 +88,12 @@ class ReconcileMachine(Construct):
             log_retention=log_retention,
         )
 
-    def _closing(self, close: Step) -> tasks.LambdaInvoke:
+    def _closing(self, close: Step, runs: sfn.IStateMachine) -> tasks.LambdaInvoke:
         task = tasks.LambdaInvoke.json_path(
             self,
             close.node.id,
             lambda_function=close.alias,
-            payload=sfn.TaskInput.from_object({LEFT_OPEN: True}),
+            payload=sfn.TaskInput.from_object({LEFT_OPEN: runs.state_machine_arn}),
             payload_response_only=True,
             result_path=sfn.JsonPath.DISCARD,
             retry_on_service_exceptions=False,

@@ -205,6 +205,7 @@ class RollcallStack(cdk.Stack):
             start=self.reconcile_steps["start_runs"],
             wait=self.reconcile_steps["await_runs"],
             publish=self.reconcile_steps["publish_reconcile"],
+            runs=self.machine,
             retry_config=self._config.retry,
             log_retention=self._log_retention,
         )

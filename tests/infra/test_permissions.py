@@ -250,7 +250,8 @@ def aliases_of(template: Mapping[str, Any], output: str) -> set[str]:
     """The aliases that a machine's definition names."""
     definition = template["Resources"][machine_of(template, output)]["Properties"]
     _, parts = definition["DefinitionString"]["Fn::Join"]
-    return {part["Ref"] for part in parts if isinstance(part, dict) and "Ref" in part}
+    named = {part["Ref"] for part in parts if isinstance(part, dict) and "Ref" in part}
+    return named & resources(template, "AWS::Lambda::Alias").keys()
 
 
 def test_events_may_start_the_machine_and_nothing_else(template: Mapping[str, Any]) -> None:

@@ -27,7 +27,13 @@ from functions.enrolment.times import iso
 from functions.intake.events import require_publisher
 from functions.intake.manual import MANUAL
 from functions.intake.reader import read_request, source_of
-from functions.steps import close_run, plan_onboarding, publish_reconcile, survey_organization
+from functions.steps import (
+    close_run,
+    execution_end,
+    plan_onboarding,
+    publish_reconcile,
+    survey_organization,
+)
 from functions.steps.step import logger
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, MANAGEMENT, NOW, OTHER, RUN
 from tests.support.events import EVENTS, from_management
@@ -311,7 +317,7 @@ def _of_run(value: object) -> dict[str, Any]:
 
 def _status_change(text: str) -> dict[str, Any]:
     return {
-        "detail-type": close_run.STATUS_CHANGE,
+        "detail-type": execution_end.STATUS_CHANGE,
         "detail": {
             "status": "FAILED",
             "name": RUN,

@@ -17,7 +17,7 @@ from functions.enrolment.ownership import LEASE_SECONDS
 from functions.enrolment.scope import Scope
 from functions.services.survey import make_survey
 from functions.steps import survey_organization
-from functions.steps.close_run import STATUS_CHANGE
+from functions.steps.execution_end import STATUS_CHANGE
 from tests.conftest import ACCEPTING
 from tests.simulation.machine import RUNNING
 from tests.simulation.site import BEGIN, ONBOARDING, RECONCILE, site

@@ -100,7 +100,7 @@ def _unrecorded(begin: Any) -> Any:
 def _no_ending() -> Iterator[None]:
     with (
         mock.patch.object(close_run, "_close", return_value=None),
-        mock.patch.object(close_run, "_close_what_is_left_open", return_value={}),
+        mock.patch.object(close_run, "_finish_what_remains", return_value={}),
     ):
         yield
 

@@ -24,7 +24,7 @@ from functions.aws.settings import Settings
 from functions.intake.pattern import matches
 from functions.services import registry, survey
 from functions.steps import step, survey_organization, wiring
-from functions.steps.close_run import STATUS_CHANGE
+from functions.steps.execution_end import STATUS_CHANGE
 from infra.local.api import Caller
 from infra.local.gateway.calls import CallLog
 from infra.local.gateway.endpoint import Endpoint

@@ -29,7 +29,7 @@ from functions.aws.settings import Settings
 from functions.enrolment.results import Result
 from functions.services import registry
 from functions.steps import wiring
-from functions.steps.close_run import STATUS_CHANGE
+from functions.steps.execution_end import STATUS_CHANGE
 from infra.local.api import Caller
 from infra.local.facts.clock import ManualClock
 from infra.local.gateway.calls import CallLog

@@ -22,7 +22,8 @@ from functions.steps import (
     restart_members,
     survey_organization,
 )
-from functions.steps.close_run import LATE_SECONDS, LEFT_OPEN, STATUS_CHANGE
+from functions.steps.close_run import LEFT_OPEN
+from functions.steps.execution_end import LATE_SECONDS, STATUS_CHANGE
 from tests.conftest import ACCEPTING
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
 from tests.support.events import create_account_result
@@ -178,7 +179,7 @@ def runs_die(rollcall: Rollcall) -> None:
         rollcall.step("close_run", aborted(rollcall, f"aborted-{dry_run}"))
     rollcall.step("plan_onboarding", of_run({"accounts": [{"id": LATE}]}, "left-open", arn))
     rollcall.pass_seconds(2 * LEASE_SECONDS + LATE_SECONDS)
-    assert rollcall.step("close_run", {LEFT_OPEN: True})["closed"] > 0
+    assert rollcall.step("close_run", {LEFT_OPEN: rollcall.machine_arn})["closed"] > 0
 
 
 def gaps_are_closed(rollcall: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,8 @@ def test_runs_are_started_and_awaited_and_the_reconcile_is_published(machine: Ma
     ]
     assert machine.waited == [20, 40]
     assert json.loads(ended["output"]) == COMPLETE
-    assert machine.events[0][1] == {"left_open": True}
+    runs = "arn:aws:states:eu-west-1:111122223333:stateMachine:Rollcall"
+    assert machine.events[0][1] == {"left_open": runs}
     for _, event in machine.events[1:]:
         assert event.keys() == {"input", "onboarding_id", "started_at", "execution_arn"}
         assert (event["input"], event["onboarding_id"]) == (document, "one")

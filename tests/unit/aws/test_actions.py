@@ -49,6 +49,7 @@ DONE_AS = {"dynamodb:TransactWriteItems": {"dynamodb:PutItem"}}
 LEDGER: dict[str, Callable[[Ledger], object]] = {
     "open": lambda it: it.open(an_onboarding("one")),
     "close": lambda it: it.close("one", "enabled", {}, NOW),
+    "set_unfinished": lambda it: it.set_unfinished("one", ["event"]),
     "end": lambda it: it.end("one", NOW),
     "onboarding": lambda it: it.onboarding("one"),
     "onboardings": lambda it: it.onboardings(["one"]),
@@ -80,6 +81,7 @@ RECONCILES: dict[str, Callable[[Reconciles], object]] = {
     "begin_runs": lambda it: it.begin_runs("one", [1], NOW, NOW),
     "mark_published": lambda it: it.mark_published("one", "event", "e-1"),
     "close": lambda it: it.close("one", "complete", NOW),
+    "set_unfinished": lambda it: it.set_unfinished("one", ["event"]),
     "lock": lambda it: it.lock(LOCK, lambda _: False),
     "running": lambda it: it.running(NOW, lambda _: False),
     "release": lambda it: it.release("arn:one", NOW),

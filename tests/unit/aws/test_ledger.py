@@ -109,6 +109,22 @@ def test_a_closed_run_says_how_it_ended_and_until_when_it_owns(
     assert ledger.onboarding("one") == replace(closed, lease_until=lease_until or NOW + 60.5)
 
 
+def test_what_remains_of_a_closed_run_is_stored(ledger: Ledger) -> None:
+    ledger.open(ONE)
+    remaining = []
+
+    ledger.close("one", "incomplete", {}, NOW, unfinished=["event", "memberships"])
+    for what in (["event"], []):
+        remaining.append(next(ledger.recent()).unfinished)
+        ledger.set_unfinished("one", what)
+
+    assert [*remaining, ledger.onboardings(["one"])["one"].unfinished] == [
+        ("event", "memberships"),
+        ("event",),
+        (),
+    ]
+
+
 def test_of_several_ends_the_first_one_stands(ledger: Ledger) -> None:
     ledger.open(ONE)
 

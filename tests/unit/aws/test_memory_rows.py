@@ -50,6 +50,7 @@ OPERATIONS: dict[str, Callable[[Rows, Ledger], object]] = {
     "findings": lambda _, it: it.findings("one"),
     "close with a lease": lambda _, it: it.close("two", "x", {}, NOW, lease_until=NOW + 1),
     "close": lambda _, it: it.close("one", "enabled", {"enabled": 2}, NOW + 60.5),
+    "set_unfinished": lambda _, it: it.set_unfinished("one", ["event", "memberships"]),
     "extend_lease once closed": lambda _, it: it.extend_lease("one", NOW + 3 * LEASE),
     "onboarding": lambda _, it: it.onboarding("one"),
     "onboardings": lambda _, it: it.onboardings(["one", "two", "one", "three"]),

@@ -20,7 +20,14 @@ from functions.enrolment.plan import Plan
 from functions.enrolment.records import membership_from_item
 from functions.enrolment.target import Target, read_target
 from functions.services import registry
-from functions.steps import close_run, create_members, ending, get_members, publish_results
+from functions.steps import (
+    close_run,
+    create_members,
+    ending,
+    execution_end,
+    get_members,
+    publish_results,
+)
 from tests.support.builders import ACCOUNT, NOW, a_loop, a_membership
 from tests.support.memory_rows import MemoryRows, ledger_on
 from tests.unit.aws.interleaving import walk_every_order
@@ -171,7 +178,7 @@ def is_aborted(child: Target | None = None) -> Contending:
     """Close Run, with the event that the execution or a target's child of it was aborted."""
     name = f"/Target:{child.key}" if child else f":{HOLDER.id}"
     event = {
-        "detail-type": close_run.STATUS_CHANGE,
+        "detail-type": execution_end.STATUS_CHANGE,
         "detail": {
             "status": "ABORTED",
             "executionArn": f"{EXECUTION}{name}",

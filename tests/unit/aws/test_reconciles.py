@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -85,6 +86,17 @@ def test_a_reconcile_is_closed_once(reconciles: Reconciles, rows: Rows) -> None:
     assert record is not None
     assert (record.outcome, record.closed_at, record.gaps) == ("complete", NOW + 60, 6)
     assert item(rows, "one")[EXPIRES_AT] == int(NOW) + 60 + 30 * DAY
+
+
+def test_what_remains_of_a_closed_reconcile_is_stored(reconciles: Reconciles) -> None:
+    reconciles.open(RECORD)
+
+    reconciles.close("one", "complete", NOW, unfinished=["message"])
+    before = next(reconciles.recent()).unfinished
+    reconciles.set_unfinished("one", [])
+
+    assert before == ("message",)
+    assert reconciles.reconcile("one") == replace(RECORD, outcome="complete", closed_at=NOW)
 
 
 def test_a_record_does_not_expire_while_the_reconcile_may_run(

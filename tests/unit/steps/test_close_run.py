@@ -10,7 +10,7 @@ import pytest
 
 from functions.aws.executions import Ended
 from functions.enrolment.documents import loop_to_json
-from functions.enrolment.errors import Throttled
+from functions.enrolment.errors import AccessDenied, RollcallError, Throttled
 from functions.enrolment.membership import STEP_SECONDS, Action, Outcome, Status
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import iso
@@ -257,8 +257,13 @@ def test_what_might_heal_has_the_state_machine_try_again() -> None:
     assert len(wiring.published.events) == 1
 
 
-HOUR = 3600
+HOUR, DAY = 3600, 86400
 ARN = f"{MACHINE}:{RUN}"
+ALL = {LEFT_OPEN: MACHINE.replace(":execution:", ":stateMachine:")}
+
+
+def at(wiring: Wired, now: float) -> Wired:
+    return replace(wiring, now=lambda: now)
 
 
 def left_open(wiring: Wired, ended: Ended | None = None) -> Wired:
@@ -266,7 +271,7 @@ def left_open(wiring: Wired, ended: Ended | None = None) -> Wired:
     begin(wiring, a_membership(), execution_arn=ARN)
     if ended is not None:
         wiring.seen.over[ARN] = ended
-    return replace(wiring, now=lambda: NOW + 2 * HOUR)
+    return at(wiring, NOW + 2 * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -280,29 +285,107 @@ def left_open(wiring: Wired, ended: Ended | None = None) -> Wired:
 def test_what_nobody_closed_is_told_of_and_closed_later(status: str, failure: str) -> None:
     wiring = left_open(wired(), Ended(status, NOW + 60))
 
-    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 1, "failed": 0}
+    assert close(wiring, ALL) == {"closed": 1, "failed": 0}
 
     assert (the_record(wiring).outcome, the_record(wiring).closed_at) == (failure, NOW + 2 * HOUR)
     [(_, document)] = wiring.published.events
     assert (document["failure"], document["counts"]["failed"]) == (failure, 1)
     assert rows(wiring)[ACCOUNT].outcome is Outcome.FAILED
-    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 0, "failed": 0}
+    assert close(wiring, ALL) == {"closed": 0, "failed": 0}
     assert len(wiring.published.events) == 1
 
 
-def test_what_a_deleted_machine_left_is_closed() -> None:
+def test_what_a_deleted_machine_left_is_closed_without_asking_it() -> None:
     wiring = left_open(wired())
     wiring.seen.denied.add(ARN)
 
-    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 1, "failed": 0}
+    replaced = {LEFT_OPEN: "arn:aws:states:eu-west-1:111122223333:stateMachine:Other"}
+    assert close(wiring, replaced) == {"closed": 1, "failed": 0}
 
     assert the_record(wiring).outcome == "its execution does not exist any more"
+
+
+def test_what_may_not_be_asked_about_is_left_to_the_next_reconcile() -> None:
+    wiring = left_open(wired())
+    wiring.seen.denied.add(ARN)
+
+    assert close(wiring, ALL) == {"closed": 0, "failed": 1}
+
+    assert the_record(wiring).closed_at is None
+    assert wiring.published.events == []
+
+
+def test_a_reconcile_of_an_earlier_version_closes_nothing() -> None:
+    wiring = left_open(wired(), Ended("ABORTED", NOW + 60))
+
+    assert close(wiring, {LEFT_OPEN: True}) == {}
+
+    assert the_record(wiring).closed_at is None
+
+
+@pytest.mark.parametrize("error", [Throttled("slower"), AccessDenied("no")])
+@pytest.mark.parametrize("channel", ["event", "message"])
+def test_what_could_not_be_published_is_published_later_once(
+    channel: str, error: RollcallError
+) -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+    wiring.errors[channel] = iter([error])
+    close(wiring, status_change("ABORTED"))
+    assert the_record(wiring).unfinished == (channel,)
+    before = {"event": len(wiring.published.events), "message": len(wiring.published.messages)}
+
+    # What may still be published by somebody else is left alone.
+    assert close(wiring, ALL) == {"closed": 0, "failed": 0}
+    later = at(wiring, NOW + DAY)
+    for closed in (1, 0):
+        assert close(later, ALL) == {"closed": closed, "failed": 0}
+
+    after = {"event": len(wiring.published.events), "message": len(wiring.published.messages)}
+    assert after == before | {channel: 1}
+    sent = (
+        wiring.published.events[-1][1] if channel == "event" else wiring.published.messages[-1][2]
+    )
+    assert sent["notes"] == [f"the {channel} could not be published at {iso(LATER)}"]
+    assert (sent["failure"], sent["ended_at"]) == ("the execution was aborted", iso(LATER))
+    record = the_record(wiring)
+    assert (record.closed_at, record.unfinished) == (LATER, ())
+    assert record.outcome == "the execution was aborted"
+
+
+def test_what_cannot_be_published_for_a_month_is_given_up() -> None:
+    wiring = wired(now=LATER)
+    begin(wiring, INVITED)
+    wiring.errors["event"] = iter([AccessDenied("no")] * 99)
+    close(wiring, status_change("ABORTED"))
+
+    found = [close(at(wiring, LATER + day * DAY), ALL) for day in (1, 29, 31)]
+
+    assert found == [{"closed": 0, "failed": 0}] * 3
+    assert the_record(wiring).unfinished == ("event",)
+    assert len(list(wiring.errors["event"])) == 99 - 3
+
+
+def test_a_membership_that_may_have_been_acted_on_is_settled_later() -> None:
+    acting = a_membership(Status.ABSENT).begun(Action.CREATE, NOW + 1)
+    wiring = wired(now=LATER)
+    begin(wiring, acting)
+    close(wiring, status_change("ABORTED"))
+    assert rows(wiring)[ACCOUNT].outcome is None
+    assert the_record(wiring).unfinished == ("memberships",)
+
+    later = at(wiring, NOW + DAY)
+    assert close(later, ALL) == {"closed": 1, "failed": 0}
+
+    assert rows(wiring)[ACCOUNT].outcome is Outcome.FAILED
+    assert the_record(wiring).unfinished == ()
+    assert len(wiring.published.events) == len(wiring.published.messages) == 1
 
 
 def test_what_was_published_before_the_table_was_restored_is_not_published_again() -> None:
     wiring = left_open(wired(), Ended("SUCCEEDED", NOW + 60))
 
-    assert close(wiring, {LEFT_OPEN: True})["closed"] == 1
+    assert close(wiring, ALL)["closed"] == 1
 
     assert the_record(wiring).outcome == "complete"
     assert wiring.published.events == []
@@ -317,7 +400,7 @@ def test_what_may_go_on_or_be_closed_yet_is_left(ended: Ended | None, lease: int
     wiring = left_open(wired(), ended)
     wiring.ledger.extend_lease(RUN, NOW + 2 * HOUR + lease - HOUR)
 
-    assert close(wiring, {LEFT_OPEN: True}) == {"closed": 0, "failed": 0}
+    assert close(wiring, ALL) == {"closed": 0, "failed": 0}
 
     assert the_record(wiring).closed_at is None
     assert wiring.published.events == []

@@ -44,7 +44,7 @@ def test_a_result_is_published_on_both_channels_and_says_where_all_of_it_is() ->
     wiring = wired()
     begin(wiring)
 
-    assert publish(a_result(wiring), wiring) == ()
+    assert publish(a_result(wiring), wiring) == {}
 
     [(kind, event)] = wiring.published.events
     [(subject, text, message)] = wiring.published.messages
@@ -79,8 +79,8 @@ def test_what_an_event_cannot_say_the_message_does() -> None:
 
     problems = publish(a_result(wiring), wiring)
 
-    assert problems == ("the event could not be published: SNS Publish: no",)
-    assert notes_of_messages(wiring) == [list(problems)]
+    assert problems == {"event": "the event could not be published: SNS Publish: no"}
+    assert notes_of_messages(wiring) == [list(problems.values())]
     assert the_record(wiring).published == {"message": "m-1"}
 
 
@@ -91,9 +91,9 @@ def test_what_a_message_cannot_say_a_further_event_does_once() -> None:
 
     problems = [publish(a_result(wiring), wiring) for _ in range(2)]
 
-    expected = ("the message could not be published: SNS Publish: no",)
-    assert problems == [expected, expected]
-    assert notes_of_events(wiring) == [[], list(expected)]
+    expected = "the message could not be published: SNS Publish: no"
+    assert problems == [{"message": expected}] * 2
+    assert notes_of_events(wiring) == [[], [expected]]
     assert the_record(wiring).published == {"event": "e-1", "again": "e-2"}
 
 
@@ -116,7 +116,7 @@ def test_for_what_may_heal_the_other_channel_does_not_wait(channel: str) -> None
         publish(a_result(wiring), wiring)
     assert set(the_record(wiring).published) == {"event", "message"} - {channel}
 
-    assert publish(a_result(wiring), wiring) == ()
+    assert publish(a_result(wiring), wiring) == {}
     assert notes_of_events(wiring) == notes_of_messages(wiring) == [[]]
 
 
@@ -127,8 +127,8 @@ def test_the_last_time_what_might_heal_is_told_on_the_other_channel() -> None:
 
     problems = publish(a_result(wiring), wiring, last=True)
 
-    assert problems == ("the event could not be published: slower",)
-    assert notes_of_messages(wiring) == [list(problems)]
+    assert problems == {"event": "the event could not be published: slower"}
+    assert notes_of_messages(wiring) == [list(problems.values())]
 
 
 def test_the_last_time_nothing_is_raised() -> None:
@@ -147,7 +147,7 @@ def test_where_the_document_cannot_be_kept_both_channels_say_so(
     begin(wiring)
     wiring.errors["archive"] = repeat(error)
 
-    assert publish(a_result(wiring), wiring, last=last) == ()
+    assert publish(a_result(wiring), wiring, last=last) == {}
 
     note = f"the complete document could not be kept: {error}"
     assert notes_of_events(wiring) == notes_of_messages(wiring) == [[note]]

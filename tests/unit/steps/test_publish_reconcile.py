@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from functions.aws.archive import GAPS
+from functions.aws.executions import Ended
 from functions.aws.reconciles import Lock
 from functions.enrolment.account import AccountState
 from functions.enrolment.errors import AccessDenied, Throttled
 from functions.enrolment.membership import Outcome, Status
 from functions.enrolment.reason import Reason, ReasonCode
+from functions.enrolment.reconcile_record import ReconcileRecord
 from functions.enrolment.times import iso
 from functions.steps import publish_reconcile
 from tests.support.builders import NOW
@@ -31,7 +33,7 @@ from tests.unit.steps.reconciling import (
 )
 from tests.unit.steps.support import Wired, run
 
-LATER = 600
+LATER, DAY = 600, 86_400
 ENABLED: dict[Any, Any] = dict.fromkeys(ACCOUNTS, (Outcome.ENABLED, None))
 REFUSED = (Outcome.FAILED, Reason(ReasonCode.REFUSED, "the service refused the request"))
 FINE: dict[str, Any] = {"complete": True, "error": "", "cause": ""}
@@ -260,6 +262,94 @@ def test_what_cannot_be_published_now_is_published_later_once() -> None:
     assert len(wiring.published.events) == len(wiring.published.messages) == 1
 
 
+def days_later(wiring: Wired, days: int = 1) -> Wired:
+    """Some days later, when another reconcile has been published on each."""
+    for day in range(1, days + 1):
+        wiring = reports(wiring, f"day-{day}", day * DAY, enabled=10)
+    return wiring
+
+
+def documents_of(wiring: Wired, name: str = ID) -> list[dict[str, Any]]:
+    return [document for _, document in wiring.published.events if document["id"] == name]
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        (Ended("ABORTED", NOW + LATER), "the execution was aborted"),
+        (Ended("TIMED_OUT", NOW + LATER), "the execution was timed out"),
+        (Ended("FAILED", NOW + LATER), "an error"),
+    ],
+)
+def test_an_earlier_reconcile_that_nobody_closed_is_published_and_closed(
+    ended: Ended, words: str
+) -> None:
+    wiring = surveyed()
+    wiring.seen.over[EXECUTION] = ended
+
+    days_later(wiring, 2)
+
+    [document] = documents_of(wiring)
+    assert (document["outcome"], document["failure"]) == ("failed", words)
+    record = the_reconcile(wiring)
+    assert (record.outcome, record.closed_at) == (words, NOW + DAY)
+
+
+@pytest.mark.parametrize(
+    "ended", [None, Ended("ABORTED", NOW + DAY - 60)], ids=["runs", "ended lately"]
+)
+def test_an_earlier_reconcile_that_may_be_closed_yet_is_left(ended: Ended | None) -> None:
+    wiring = surveyed()
+    if ended is not None:
+        wiring.seen.over[EXECUTION] = ended
+
+    days_later(wiring)
+
+    assert the_reconcile(wiring).closed_at is None
+    assert documents_of(wiring) == []
+
+
+def test_one_that_was_published_before_the_table_was_restored_is_only_closed() -> None:
+    wiring = surveyed()
+    wiring.seen.over[EXECUTION] = Ended("SUCCEEDED", NOW + LATER)
+
+    days_later(wiring)
+
+    assert the_reconcile(wiring).outcome == "complete"
+    assert documents_of(wiring) == []
+
+
+def test_one_of_a_replaced_machine_is_closed_without_asking_it() -> None:
+    wiring = organization()
+    elsewhere = "arn:aws:states:eu-west-1:111122223333:execution:Replaced:one"
+    wiring.seen.denied.add(elsewhere)
+    wiring.reconciles.open(ReconcileRecord("one", "schedule", NOW, elsewhere))
+
+    days_later(wiring)
+
+    [document] = documents_of(wiring, "one")
+    assert document["failure"] == "its execution does not exist any more"
+
+
+@pytest.mark.parametrize("channel", ["event", "message"])
+def test_what_could_not_be_published_at_all_is_published_by_a_later_reconcile_once(
+    channel: str,
+) -> None:
+    wiring = with_runs("complete", ENABLED)
+    wiring.errors[channel] = iter([AccessDenied("no")])
+    publish(wiring)
+    assert the_reconcile(wiring).unfinished == (channel,)
+
+    wiring = days_later(wiring, 2)
+
+    sent = documents_of(wiring)
+    if channel == "message":
+        sent = [document for *_, document in wiring.published.messages if document["id"] == ID]
+    [document] = sent
+    assert document["notes"] == [f"the {channel} could not be published at {iso(NOW + LATER)}"]
+    assert the_reconcile(wiring).unfinished == ()
+
+
 def test_a_channel_that_refuses_fails_the_reconcile() -> None:
     wiring = with_runs("complete", ENABLED)
     wiring.errors["message"] = iter([AccessDenied("SNS Publish: no")])
@@ -301,7 +391,6 @@ def test_what_drifted_is_told_with_both_times_and_how_it_ended() -> None:
     assert drift["enabled_at"] < drift["found_at"]
 
 
-DAY = 86_400
 EVERYTHING: dict[str, Any] = {"report_only": True}
 
 
