@@ -159,11 +159,11 @@ def _close_late(record: ReconcileRecord, machine_arn: str, wiring: Wiring) -> No
 
 
 def _publish_late(record: ReconcileRecord, closed_at: float, wiring: Wiring) -> None:
-    """Publish a closed reconcile as it is now, with the note that it is late."""
+    """Publish a closed reconcile by what is stored now, with the note that it is late."""
     failure = None if record.outcome in set(ReconcileOutcome) else record.outcome
     result = reconciled(record, failure, wiring, last=False)
-    late = late_note(record.unfinished, closed_at)
-    problems = _publish(replace(result, notes=(*result.notes, *late)), wiring, last=False)
+    notes = (*result.notes, *late_note(record.unfinished, closed_at))
+    problems = _publish(replace(result, at=closed_at, notes=notes), wiring, last=False)
     wiring.reconciles.set_unfinished(record.id, problems)
 
 

@@ -100,7 +100,7 @@ class Facts:
 
     @cached_property
     def words(self) -> dict[Cell, Word]:
-        """The last word about each membership."""
+        """The last word about each membership; none where a reconcile found no gap after it."""
         found: dict[Cell, Word] = {}
         for published in self.site.published:
             if published.channel != "bus":
@@ -110,6 +110,17 @@ class Facts:
                 entries, by = document["memberships"], document["onboarding_id"]
             elif published.kind == _RECONCILED:
                 entries, by = document["gaps"], document["id"]
+                read = {
+                    (target["service"], target["region"])
+                    for target in document["targets"]
+                    if target["problem"] is None
+                }
+                gaps = set(map(_cell, entries))
+                found = {
+                    cell: word
+                    for cell, word in found.items()
+                    if cell[:2] not in read or cell in gaps
+                }
                 if document["outcome"] == ReconcileOutcome.CONFIRM:
                     confirm = {"reason_code": _CONFIRM, "reason": "more changes than allowed"}
                     entries = [entry | confirm for entry in entries]
@@ -117,8 +128,7 @@ class Facts:
             else:
                 continue
             for entry in entries:
-                cell = (entry["service"], entry["region"], entry["account_id"])
-                found[cell] = Word(
+                found[_cell(entry)] = Word(
                     published.at, entry["outcome"], entry["reason_code"], entry["reason"], by
                 )
         return found
@@ -182,6 +192,10 @@ class Facts:
             yield ReasonCode.VOLUME_UNKNOWN
         if self.accounts[account]["volume"] in ("unknown", "measured"):
             yield ReasonCode.VOLUME_UNKNOWN
+
+
+def _cell(entry: Mapping[str, Any]) -> Cell:
+    return entry["service"], entry["region"], entry["account_id"]
 
 
 def check(facts: Facts) -> list[Broken]:
@@ -301,7 +315,7 @@ def enabled_is_published_of_what_is_enabled(facts: Facts) -> Iterator[str]:
             if entry["outcome"] not in _SUCCESS:
                 continue
             facts.checked["published as Enabled"] += 1
-            cell = (entry["service"], entry["region"], entry["account_id"])
+            cell = _cell(entry)
             since = _began(facts, document["onboarding_id"])
             history = facts.ours[cell]["history"] if cell in facts.ours else []
             if not _was_enabled(history, since, published.at):

@@ -347,6 +347,7 @@ def test_what_could_not_be_published_at_all_is_published_by_a_later_reconcile_on
         sent = [document for *_, document in wiring.published.messages if document["id"] == ID]
     [document] = sent
     assert document["notes"] == [f"the {channel} could not be published at {iso(NOW + LATER)}"]
+    assert document["ended_at"] == iso(NOW + LATER)
     assert the_reconcile(wiring).unfinished == ()
 
 
