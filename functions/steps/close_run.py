@@ -130,8 +130,11 @@ def _close_late(record: OnboardingRecord, machine_arn: str, wiring: Wiring) -> b
 
 
 def _finish_closed(record: OnboardingRecord, wiring: Wiring) -> bool:
+    # The index may be older than the record.
     findings = wiring.ledger.findings(record.id)
-    return findings is not None and finish_closed(findings, wiring)
+    if findings is None or not findings.onboarding.unfinished:
+        return False
+    return finish_closed(findings, wiring)
 
 
 def _close(run: Run, ending: Ending, wiring: Wiring) -> None:

@@ -140,7 +140,7 @@ def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
         try:
             if record.closed_at is not None:
                 if may_be_finished(record.unfinished, record.closed_at, now):
-                    _publish_late(record, record.closed_at, wiring)
+                    _publish_late(record.id, wiring)
             elif record.id != this.id:
                 _close_late(record, machine_of(this.execution_arn), wiring)
         except RollcallError:
@@ -158,12 +158,16 @@ def _close_late(record: ReconcileRecord, machine_arn: str, wiring: Wiring) -> No
         _finish(run, end.failure, wiring, last=True)
 
 
-def _publish_late(record: ReconcileRecord, closed_at: float, wiring: Wiring) -> None:
+def _publish_late(reconcile_id: str, wiring: Wiring) -> None:
     """Publish a closed reconcile by what is stored now, with the note that it is late."""
+    # The index may be older than the record.
+    record = wiring.reconciles.reconcile(reconcile_id)
+    if record is None or record.closed_at is None or not record.unfinished:
+        return
     failure = None if record.outcome in set(ReconcileOutcome) else record.outcome
     result = reconciled(record, failure, wiring, last=False)
-    notes = (*result.notes, *late_note(record.unfinished, closed_at))
-    problems = _publish(replace(result, at=closed_at, notes=notes), wiring, last=False)
+    notes = (*result.notes, *late_note(record.unfinished, record.closed_at))
+    problems = _publish(replace(result, at=record.closed_at, notes=notes), wiring, last=False)
     wiring.reconciles.set_unfinished(record.id, problems)
 
 
