@@ -6,8 +6,7 @@ import heapq
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
-    from types import TracebackType
+    from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
@@ -30,34 +29,25 @@ class VirtualClock:
         self._now += seconds
 
 
-class VirtualPool:
-    """In the place of a ``ThreadPoolExecutor``: tasks run one after the other, each at the time at
-    which the first of ``workers`` threads would be free for it.
-
-    At the end of the ``with`` block it is as late as the last thread's end.
+class VirtualThreads:
+    """Threads of one invocation: tasks run one after the other, each at the time at which the first
+    of the threads would be free for it. Afterwards it is as late as the last thread's end.
     """
 
-    def __init__(self, clock: VirtualClock, workers: int) -> None:
+    def __init__(self, clock: VirtualClock) -> None:
         self._clock = clock
-        self._free_at = [clock.now()] * workers
 
-    def __enter__(self) -> VirtualPool:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._clock.at(max(self._free_at))
-
-    def map(self, do: Callable[..., T], *given: Iterable[Any]) -> Iterator[T]:
-        return iter([self._run(do, each) for each in zip(*given, strict=False)])
-
-    def _run(self, do: Callable[..., T], given: tuple[Any, ...]) -> T:
-        self._clock.at(heapq.heappop(self._free_at))
+    def map(self, workers: int, do: Callable[..., T], given: Iterable[tuple[Any, ...]]) -> list[T]:
+        """What ``do`` returns for each, run by so many threads."""
+        free_at = [self._clock.now()] * workers
+        found = []
         try:
-            return do(*given)
+            for arguments in given:
+                self._clock.at(heapq.heappop(free_at))
+                try:
+                    found.append(do(*arguments))
+                finally:
+                    heapq.heappush(free_at, self._clock.now())
         finally:
-            heapq.heappush(self._free_at, self._clock.now())
+            self._clock.at(max(free_at))
+        return found

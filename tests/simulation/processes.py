@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from greenlet import getcurrent, greenlet
 
@@ -151,11 +151,17 @@ class Processes:
             thread.switch()
 
 
-class Pool:
-    """In the place of a ``ThreadPoolExecutor``, in the process that runs now."""
+class Threads(Protocol):
+    def map(self, workers: int, do: Callable[..., T], given: Iterable[tuple[Any, ...]]) -> list[T]:
+        """What ``do`` returns for each, run by so many threads."""
+        ...
 
-    def __init__(self, processes: Processes, workers: int) -> None:
-        self._processes = processes
+
+class Pool:
+    """In the place of a ``ThreadPoolExecutor``."""
+
+    def __init__(self, threads: Threads, workers: int) -> None:
+        self._threads = threads
         self._workers = workers
 
     def __enter__(self) -> Pool:
@@ -170,4 +176,4 @@ class Pool:
         pass
 
     def map(self, do: Callable[..., T], *given: Iterable[Any]) -> Iterator[T]:
-        return iter(self._processes.map(self._workers, do, zip(*given, strict=False)))
+        return iter(self._threads.map(self._workers, do, zip(*given, strict=False)))

@@ -28,8 +28,9 @@ from infra.local.world import World
 from tests.conftest import definition_of, reconcile_definition_of
 from tests.simulation.agenda import Agenda
 from tests.simulation.around import Channels, MemoryArchive, SimulatedWiring
-from tests.simulation.clock import VirtualClock, VirtualPool
+from tests.simulation.clock import VirtualClock, VirtualThreads
 from tests.simulation.machine import StateError, StateMachines, at_once
+from tests.simulation.processes import Pool
 from tests.support.builders import ADMINISTRATOR
 from tests.support.in_process import local_session
 from tests.support.lambda_context import CONTEXT
@@ -160,7 +161,8 @@ def simulated(
     patch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=clock.advance))
     backoff = partial(standard.ExponentialBackoff, random=randomness.random)
     patch.setattr(standard, "ExponentialBackoff", backoff)
+    pool = partial(Pool, VirtualThreads(clock))
     for module in _WITH_POOLS:
-        patch.setattr(module, "ThreadPoolExecutor", partial(VirtualPool, clock))
+        patch.setattr(module, "ThreadPoolExecutor", pool)
     around = (machines, rows, archive, channels, functions)
     yield SimulatedRollcall(configuration, clock, agenda, world, faults, calls, *around)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.simulation.agenda import Agenda
-from tests.simulation.clock import VirtualClock, VirtualPool
+from tests.simulation.clock import VirtualClock, VirtualThreads
 from tests.simulation.definition import read_machine
 from tests.simulation.machine import MOST_BYTES, StateError, StateMachines, at_once
 from tests.simulation.paths import Unsupported
@@ -420,8 +420,7 @@ def test_threads_of_a_pool_have_a_time_of_their_own() -> None:
         return number
 
     clock.advance(1)
-    with VirtualPool(clock, 2) as pool:
-        found = list(pool.map(work, range(4), (5.0, 1.0, 1.0, 4.0)))
+    found = VirtualThreads(clock).map(2, work, enumerate((5.0, 1.0, 1.0, 4.0)))
 
     assert found == [0, 1, 2, 3]
     assert list(began.values()) == [1, 1, 2, 3]
