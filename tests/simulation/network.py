@@ -128,7 +128,7 @@ class Network:
         if kind is Kind.DROPPED:
             self._note(name, step, service, region, operation, outcome)
             raise ConnectionClosedError(endpoint_url=sent.url)
-        response = self._done(service, operation, request, kind, step)
+        response = self._done(service, region, operation, request, kind, step)
         if response.status >= 400 and not outcome:
             outcome = str(response.status)
         self._note(name, step, service, region, operation, outcome)
@@ -156,7 +156,13 @@ class Network:
         return 0.005 + 0.05 * draw if draw < 0.97 else (draw - 0.97) * 100
 
     def _done(
-        self, service: str, operation: str, request: Request, kind: Kind | None, step: str
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        request: Request,
+        kind: Kind | None,
+        step: str,
     ) -> Response:
         around = self._services.get(service)
         if around is None:
@@ -165,7 +171,6 @@ class Network:
             if self._denial(request, step, wanted_of(service, operation, request)):
                 error = FaultKind.ACCESS_DENIED
             self._verdict.now = FaultEffect(error, after)
-            region = request.headers["authorization"].split("/")[2]
             process = self._processes.current
             state = self._watch.before(process, service, region, operation, request)
             response = self._endpoint.handle(request)
@@ -293,12 +298,29 @@ class Session:
             make: Any = self._session.client
             client = make(service, config=config.merge(cheap), **options)
         client.meta.events.register("before-send", send)
+        _resolve_endpoints_once(client)
         return client
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         assert self.network is not None
         service, operation = event_name.split(".")[1:]
         return self.network.send(request, service, operation)
+
+
+def _resolve_endpoints_once(client: Any) -> None:
+    """An operation's requests all have the same endpoint here, as there is one table and one
+    bucket; botocore would work it out for every request.
+    """
+    resolver = client._ruleset_resolver
+    resolve, found = resolver.construct_endpoint, dict[str, Any]()
+
+    def construct_endpoint(operation_model: Any, **given: Any) -> Any:
+        name = operation_model.name
+        if name not in found:
+            found[name] = resolve(operation_model=operation_model, **given)
+        return found[name]
+
+    resolver.construct_endpoint = construct_endpoint
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ _TOKEN_SECONDS = 600
 _READER, _WRITER = TypeDeserializer(), TypeSerializer()
 _CONDITION = "ConditionalCheckFailedException"
 _PARTS = {"Put": "dynamodb:PutItem"}
+_NAME = re.compile(r"\w+")
 
 
 class DynamoDb(Json):
@@ -86,7 +88,7 @@ class DynamoDb(Json):
     def _require(self, given: Mapping[str, Any], key: Key) -> None:
         condition = given.get("ConditionExpression")
         before = self.items.get(key)
-        if condition is None or _holds(condition, before, given):
+        if condition is None or _test(condition, given)(before or {}):
             return
         wanted = given.get("ReturnValuesOnConditionCheckFailure") == "ALL_OLD"
         found = {"Item": before} if wanted and before is not None else {}
@@ -128,7 +130,7 @@ class DynamoDb(Json):
 
     def _reason(self, put: Mapping[str, Any], key: Key) -> str:
         condition = put.get("ConditionExpression")
-        held = condition is None or _holds(condition, self.items.get(key), put)
+        held = condition is None or _test(condition, put)(self.items.get(key, {}))
         return "None" if held else _CONDITION.removesuffix("Exception")
 
     def conflict(self, request: Request) -> Refusal:
@@ -158,8 +160,8 @@ class DynamoDb(Json):
         order = _SORTED_BY.get(given.get("IndexName", ""), "sk")
         assert given.get("ConsistentRead", False) is (order == "sk")
         items = self.items if order == "sk" else self._past()
-        condition = given["KeyConditionExpression"]
-        found = [(key, item) for key, item in items.items() if _holds(condition, item, given)]
+        holds_for = _test(given["KeyConditionExpression"], given)
+        found = [(key, item) for key, item in items.items() if holds_for(item)]
 
         def position(entry: tuple[Key, Typed]) -> Any:
             return (_READER.deserialize(entry[1][order]), entry[0])
@@ -174,8 +176,8 @@ class DynamoDb(Json):
             if crc32(key[0].encode()) % given["TotalSegments"] == given["Segment"]
         ]
         page = self._paged(mine, given)
-        condition = given["FilterExpression"]
-        return {**page, "Items": [i for i in page["Items"] if _holds(condition, i, given)]}
+        holds_for = _test(given["FilterExpression"], given)
+        return {**page, "Items": [item for item in page["Items"] if holds_for(item)]}
 
     def _paged(self, found: list[tuple[Key, Typed]], given: Mapping[str, Any]) -> dict[str, Any]:
         start = 0
@@ -223,8 +225,15 @@ def _values(given: Mapping[str, Any]) -> Typed:
     return values
 
 
-def _holds(condition: str, item: Typed | None, given: Mapping[str, Any]) -> bool:
-    return holds(condition, _plain(item or {}), _plain(_values(given)))
+def _test(condition: str, given: Mapping[str, Any]) -> Callable[[Typed], bool]:
+    """Whether a condition holds for an item, of which no more is read than the condition names."""
+    names, values = set(_NAME.findall(condition)), _plain(_values(given))
+
+    def holds_for(item: Typed) -> bool:
+        named = {name: item[name] for name in names & item.keys()}
+        return holds(condition, _plain(named), values)
+
+    return holds_for
 
 
 def typed(item: Mapping[str, Any]) -> dict[str, Any]:
