@@ -12,6 +12,7 @@ import pytest
 
 from functions.enrolment.configuration import Configuration, Invitation
 from functions.services import registry
+from tests.support import cycles
 from tests.support.made_once import read_models_once
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # aws_cdk starts Node when it is imported, which may be before any fixture. A call of something that
 # the CDK has deprecated fails; in use it would print a warning at each synthesis.
 os.environ |= {"JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20", "JSII_DEPRECATED": "fail"}
+
+cycles.search_seldom()
 
 ROOT = Path(__file__).parents[1]
 ACCEPTING = Configuration(

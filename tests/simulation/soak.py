@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import multiprocessing
 import os
@@ -21,6 +20,7 @@ import botocore.session
 from tests.conftest import synthesised, template_in
 from tests.simulation.deployed import deployed
 from tests.simulation.seeds import play_seed
+from tests.support import cycles
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 _deployed: list[Deployed] = []
 # A process is replaced after so many seeds: whatever it has kept is freed.
 _SEEDS_OF_A_PROCESS = 500
-# So many objects are made before the youngest are looked through for cycles: with the 700 that
-# Python has by itself, that takes a twentieth of the time.
-_YOUNG_OBJECTS = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,17 +107,16 @@ def prepared() -> Iterator[None]:
     """The environment of the steps, in a process that plays seeds."""
     os.environ["POWERTOOLS_METRICS_NAMESPACE"] = "Rollcall"
     logging.getLogger("rollcall").propagate = False
-    before, thresholds = botocore.session.create_loader, gc.get_threshold()
+    before = botocore.session.create_loader
     botocore.session.create_loader = cache(before)
-    gc.set_threshold(_YOUNG_OBJECTS)
     try:
         yield
     finally:
         botocore.session.create_loader = before
-        gc.set_threshold(*thresholds)
 
 
 def _begin(site: Deployed) -> None:
+    cycles.search_seldom()
     _deployed.append(site)
     prepared().__enter__()
 
