@@ -96,6 +96,9 @@ class Rollcall:
     stopping: bool = False
     planned: list[tuple[float, Callable[[], object]]] = field(default_factory=list)
     one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
+    begun: list[str] = field(default_factory=list)
+    held: frozenset[str] = frozenset()
+    passing: threading.Condition = field(default_factory=threading.Condition)
 
     def found_organization(self, regions: tuple[str, ...] | None = None) -> None:
         """The administrator as delegated administrator of all services, and set up everywhere."""
@@ -126,20 +129,30 @@ class Rollcall:
         self.planned.append((self.clock.now() + after, do))
         self.planned.sort(key=lambda entry: entry[0])
 
-    def pass_seconds(self, seconds: float) -> None:
-        """Let time pass, and do what was planned for it."""
-        if self.stopping:
-            return
-        end = self.clock.now() + seconds
-        while due := self._due(end):
-            at, do = due
-            self.clock.advance(max(0.0, at - self.clock.now()))
-            do()
-        self.clock.advance(max(0.0, end - self.clock.now()))
+    def pass_seconds(self, seconds: float, execution: str = "") -> None:
+        """Let time pass, for an execution unless for whoever tests, and do what was planned for it.
 
-    def _due(self, end: float) -> tuple[float, Callable[[], object]] | None:
-        with self.one_at_a_time:
-            return self.planned.pop(0) if self.planned and self.planned[0][0] <= end else None
+        Meanwhile the executions that had begun are held: on a slow machine their waits, of hours,
+        would otherwise pass within the seconds of an execution that is started then.
+        """
+        end = self.clock.now() + seconds
+        while True:
+            with self.passing:
+                self.passing.wait_for(lambda: self.stopping or execution not in self.held)
+                if self.stopping:
+                    return
+                at, do = self.planned[0] if self.planned else (end, None)
+                self.clock.advance(max(0.0, min(at, end) - self.clock.now()))
+                if do is None or at > end:
+                    return
+                del self.planned[0]
+                before, self.held = self.held, frozenset(self.begun)
+            try:
+                do()
+            finally:
+                with self.passing:
+                    self.held = before
+                    self.passing.notify_all()
 
     def run(self, document: object, name: str = "onboarding-1") -> Execution:
         """Run the machine to its end."""
@@ -148,6 +161,7 @@ class Rollcall:
     def start(self, document: object, name: str = "onboarding-1") -> str:
         """Start the machine; the execution's ARN."""
         self.stopping = False
+        self.begun.append(name)
         machines: Any = self.session.client("stepfunctions")
         arn: str = machines.start_execution(
             stateMachineArn=self.machine_arn, name=name, input=json.dumps(document)
@@ -156,7 +170,9 @@ class Rollcall:
 
     def stop(self, name: str = "onboarding-1") -> None:
         """Ask for an execution to be stopped; until another is started, time stands still."""
-        self.stopping = True
+        with self.passing:
+            self.stopping = True
+            self.passing.notify_all()
         self.session.client("stepfunctions").stop_execution(executionArn=self.execution_arn(name))
 
     def execution_arn(self, name: str) -> str:
@@ -369,7 +385,8 @@ def _furnish(
 
 def _virtual_time(built: Rollcall, monkeypatch: pytest.MonkeyPatch) -> None:
     def wait(_self: WaitFunction, env: Any, wait_seconds: int) -> None:
-        built.pass_seconds(wait_seconds)
+        execution = env.states.context_object.context_object_data["Execution"]["Name"]
+        built.pass_seconds(wait_seconds, execution)
         if built.stopping:
             env.program_state_event.wait(1)
 
