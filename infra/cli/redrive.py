@@ -15,6 +15,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
 from typer import BadParameter, Option
 
+from functions.enrolment.errors import InvalidInput
 from functions.intake.arrivals import ARRIVALS
 from infra.cli.failures import allow, denied_action, explained, print_unread
 from infra.cli.options import AsJson, HomeRegion, Name, Profile
@@ -152,6 +153,10 @@ def run(
     nothing was done, because an argument is invalid or the credentials, stack, queue or state
     machine do not exist; 130: stopped by Ctrl-C.
     """
+    if queue_url and state_machine_arn and name != DEFAULT:
+        raise InvalidInput(
+            "--name", "is not taken with --queue-url and --state-machine-arn: they say where"
+        )
     done: list[Redriven] = []
     failure = None
     outputs: dict[str, str] = {}

@@ -391,7 +391,7 @@ def judge_reconciles(facts: DeploymentFacts, schedule: str) -> Iterator[Finding]
     if isinstance(newest, Unread):
         yield not_checked("reconcile", "The newest reconcile", newest)
     elif newest is None:
-        yield ok("reconcile", "No reconcile has begun yet")
+        yield ok("reconcile", f"No reconcile has begun yet; to start one: {start}")
     elif newest.status in ("SUCCEEDED", "RUNNING"):
         when = iso(newest.started if newest.ended is None else newest.ended, "seconds")
         word = "began" if newest.ended is None else "ended"

@@ -305,6 +305,7 @@ def test_an_empty_queue_is_done(place: Place, capsys: pytest.CaptureFixture[str]
         (["--state-machine-arn", "arn:aws:sns:eu-west-1:111122223333:topic"], "takes the ARN of"),
         (["--queue-profile", "nobody"], "profile (nobody) could not be found"),
         (["--profile", "nobody"], "profile (nobody) could not be found"),
+        (["--name", "Trial"], "--name: is not taken with --queue-url and --state-machine-arn"),
         (["--queue-urls", "x"], "No such option: --queue-urls"),
     ],
 )

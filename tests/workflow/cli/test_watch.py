@@ -9,6 +9,7 @@ import pytest
 
 from functions.enrolment.account import AccountId
 from functions.enrolment.ownership import LEASE_SECONDS
+from functions.enrolment.reconcile_record import ReconcileRecord
 from infra.cli import watch
 from infra.cli.follow import follow
 from tests.support.builders import ACCOUNT, MANAGEMENT, OTHER
@@ -134,6 +135,30 @@ def test_a_run_that_a_reconcile_never_started_is_not_waited_for(
         "Reconcile cut: the execution was aborted",
         "Run cut-0: never started",
     ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "status"),
+    [
+        ("complete", 0),
+        ("already running: other", 0),
+        ("incomplete", 1),
+        ("confirmation required", 1),
+        ("the execution was aborted", 1),
+        ("refused: most_changes: takes a whole number", 2),
+    ],
+)
+def test_a_reconcile_ends_the_watching_with_the_status_that_a_run_would(
+    rollcall: Rollcall, commands: Commands, outcome: str, status: int
+) -> None:
+    now, reconciles = rollcall.clock.now(), commands.site.wiring.reconciles
+    reconciles.open(ReconcileRecord("nightly", "manual", now, "arn:nightly"))
+    reconciles.close("nightly", outcome, now)
+
+    printed = commands.run("watch", "nightly")
+
+    assert (printed.status, printed.errors) == (status, "")
+    assert printed.output.splitlines() == [f"Reconcile nightly: {outcome}"]
 
 
 @pytest.mark.parametrize(

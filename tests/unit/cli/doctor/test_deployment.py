@@ -87,6 +87,12 @@ def test_a_sound_deployment_has_nothing_to_mend() -> None:
             "left 6 gaps, which rollcall status --gaps lists",
         ),
         ({"reconcile": Reconcile("SUCCEEDED", NOW, NOW, 0)}, "reconcile", OK, "left 0 gaps"),
+        (
+            {"reconcile": None},
+            "reconcile",
+            OK,
+            "No reconcile has begun yet; to start one: aws stepfunctions start-execution",
+        ),
         ({"reconcile": Reconcile("FAILED", NOW, NOW)}, "reconcile", WARN, "FAILED at 2027"),
         ({"undelivered": 2}, "undelivered-events", FAIL, "has 2 of them"),
         ({"undelivered": None}, "undelivered-events", FAIL, "does not exist"),
