@@ -32,12 +32,13 @@ from functions.enrolment.configuration import RECORD_RETENTION_DAYS
 from functions.enrolment.documents import plan_from_text, plan_to_text
 from functions.enrolment.records import (
     OnboardingRecord,
+    is_of_a_known_service,
     membership_from_item,
     membership_to_item,
     onboarding_from_item,
     onboarding_to_item,
 )
-from functions.enrolment.service import find_service
+from functions.enrolment.stored import a_text, a_time, reading, required, row_of
 from functions.enrolment.turn import LONGEST_RUN_DAYS
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class Ledger:
     kept, 0 for ever.
 
     Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict``, ``AccessDenied`` or
-    ``ServiceRefused``, and can be retried after any of them.
+    ``ServiceRefused``, and can be retried after any of them; those that read also ``Unreadable``.
     """
 
     def __init__(
@@ -194,7 +195,7 @@ class Ledger:
     def onboardings(self, onboarding_ids: Iterable[str]) -> dict[str, OnboardingRecord]:
         """Several runs by id, without those that do not exist."""
         items = self._rows.get_all(_onboarding_key(each) for each in dict.fromkeys(onboarding_ids))
-        records = (onboarding_from_item(item) for item in items)
+        records = self._rows.readable(items, onboarding_from_item)
         return {record.id: record for record in records}
 
     def holders(self, rows: Iterable[Membership]) -> dict[str, OnboardingRecord]:
@@ -207,7 +208,8 @@ class Ledger:
 
         Eventually consistent; they are read while iterating.
         """
-        return map(onboarding_from_item, self._rows.newest(BY_TIME, "onboarding", since, limit))
+        items = self._rows.newest(BY_TIME, "onboarding", since, limit)
+        return self._rows.readable(items, onboarding_from_item)
 
     def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
         """Store the id published on a channel; False if there was one before.
@@ -293,21 +295,20 @@ class Ledger:
         )
 
     def _owned(
-        self, record: OnboardingRecord, known: Mapping[MembershipKey, Membership]
+        self, record: OnboardingRecord, found: Mapping[MembershipKey, Membership]
     ) -> Iterator[Membership]:
         """The memberships that a run without a stored plan owns, from the rows of its accounts."""
         for account_id in () if record.dry_run else record.accounts:
-            for item in self._rows.query(f"account#{account_id}", _MEMBERSHIP):
-                if find_service(self._services, item["service"]) is None:
-                    continue  # written by a later version
-                row = self._membership(item)
-                if row.belongs_to(record.id, record.started_at) and row.key not in known:
+            items = self._rows.query(f"account#{account_id}", _MEMBERSHIP)
+            known = (item for item in items if is_of_a_known_service(item, self._services))
+            for row in self._rows.readable(known, self._membership):
+                if row.belongs_to(record.id, record.started_at) and row.key not in found:
                     yield row
 
     def read(self, keys: Iterable[MembershipKey]) -> dict[MembershipKey, Membership]:
         """The rows of memberships, of any run."""
         items = self._rows.get_all(_row_key(key) for key in dict.fromkeys(keys))
-        rows = map(self._membership, items)
+        rows = self._rows.readable(items, self._membership)
         return {row.key: row for row in rows}
 
     def read_with_onboarding(
@@ -382,15 +383,20 @@ class Ledger:
 
     def _plan_of(self, record: OnboardingRecord, item: Item | None) -> Plan | None:
         """A run's plan, unless it is that of an older run with the same id."""
-        if item is None or float(item["planned_at"]) < record.started_at:
+        if item is None:
             return None
-        return plan_from_text(item["plan"], self._services, record.id, record.started_at)
+        with reading(row_of(item)):
+            if required(item, "planned_at", a_time) < record.started_at:
+                return None
+            text = required(item, "plan", a_text)
+            return plan_from_text(text, self._services, record.id, record.started_at)
 
     def _apart_of(
         self, record: OnboardingRecord, items: Mapping[str, Item]
     ) -> dict[MembershipKey, Membership]:
         """The memberships stored under a run, without those of an older run with the same id."""
-        apart = [self._membership(item) for sk, item in items.items() if sk.startswith(_MEMBERSHIP)]
+        stored = (item for sk, item in items.items() if sk.startswith(_MEMBERSHIP))
+        apart = self._rows.readable(stored, self._membership)
         return {m.key: m for m in apart if m.belongs_to(record.id, record.started_at)}
 
     def _apart(self, membership: Membership, now: float) -> Item:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from functions.aws.executions import machine_of
@@ -23,8 +24,7 @@ from functions.enrolment.reconcile_record import (
     reconcile_from_item,
     reconcile_to_item,
 )
-from functions.enrolment.records import membership_from_item
-from functions.enrolment.service import find_service
+from functions.enrolment.records import is_of_a_known_service, membership_from_item
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -73,7 +73,7 @@ class Reconciles:
     """The table. Times are epoch seconds; ``retention_days`` is that of the ledger.
 
     Every method raises ``Throttled``, ``ServiceUnavailable``, ``Conflict``, ``AccessDenied`` or
-    ``ServiceRefused``, and can be retried after any of them.
+    ``ServiceRefused``, and can be retried after any of them; those that read also ``Unreadable``.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class Reconciles:
         Eventually consistent; they are read while iterating.
         """
         items = self._rows.newest(BY_TIME, "reconcile", since, limit)
-        return map(reconcile_from_item, items)
+        return self._rows.readable(items, reconcile_from_item)
 
     def paused(self, reconcile_id: str, at: float) -> None:
         """Store that a part of the survey that began at ``at`` is persisted."""
@@ -223,13 +223,13 @@ class Reconciles:
 
         Rows of services that only a later version knows are left out.
         """
+        services = self._services
 
         def read(segment: int) -> list[Membership]:
-            return [
-                membership_from_item(item, self._services)
-                for item in self._rows.scan(segment, SEGMENTS, "account#")
-                if find_service(self._services, item["service"]) is not None
-            ]
+            items = self._rows.scan(segment, SEGMENTS, "account#")
+            known = (item for item in items if is_of_a_known_service(item, services))
+            rows = self._rows.readable(known, partial(membership_from_item, services=services))
+            return list(rows)
 
         with ThreadPoolExecutor(SEGMENTS) as pool:
             return {row.key: row for rows in pool.map(read, range(SEGMENTS)) for row in rows}

@@ -5,18 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from functions.aws.calls import calling
-from functions.enrolment.errors import Conflict, Throttled
+from functions.enrolment.errors import Conflict, Throttled, Unreadable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
 
+R = TypeVar("R")
 Item = dict[str, Any]
 
 MOST_WRITTEN = 25  # BatchWriteItem
@@ -37,13 +38,35 @@ class Rows:
     """The items of a table with the keys ``pk`` and ``sk``. Reads are strongly consistent,
     unless said otherwise.
 
-    The unprocessed part of a batch is retried at once, up to ``MOST_TRIES`` requests; then
-    ``Throttled`` is raised and the step is retried later.
+    ``unread`` takes what ``readable`` leaves out. The unprocessed part of a batch is retried at
+    once, up to ``MOST_TRIES`` requests; then ``Throttled`` is raised and the step is retried later.
     """
 
-    def __init__(self, client: DynamoDBClient, table: str) -> None:
+    def __init__(
+        self,
+        client: DynamoDBClient,
+        table: str,
+        unread: Callable[[Unreadable], None] | None = None,
+    ) -> None:
         self._client = client
         self._table = table
+        self._unread = unread
+
+    def readable(self, items: Iterable[Item], read: Callable[[Item], R]) -> Iterator[R]:
+        """What ``read`` makes of each item; those that it cannot read are left out.
+
+        Raises:
+            Unreadable: of an item, unless there is ``unread`` to take it.
+        """
+        for item in items:
+            try:
+                found = read(item)
+            except Unreadable as error:
+                if self._unread is None:
+                    raise
+                self._unread(error)
+            else:
+                yield found
 
     def get(self, key: Item) -> Item | None:
         """One item."""

@@ -14,16 +14,26 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import Account, AccountId, Mode
-from functions.enrolment.errors import InvalidInput
+from functions.enrolment.errors import InvalidInput, Unreadable
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan, waits_for
 from functions.enrolment.records import epoch_seconds, outcome_from, reason_from
 from functions.enrolment.regions import is_opt_in
 from functions.enrolment.service import find_service
+from functions.enrolment.stored import (
+    a_list,
+    a_number,
+    a_text,
+    an_object,
+    one_of,
+    optional,
+    required,
+)
 from functions.enrolment.target import Target, read_target
+from functions.enrolment.text import parsed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from functions.enrolment.membership import MembershipKey
     from functions.enrolment.reason import Reason
@@ -290,37 +300,49 @@ def plan_from_text(
 
     Targets whose service is not one of ``services`` are left out, with a note: a later version may
     have planned them.
+
+    Raises:
+        Unreadable: it is not of that form.
     """
-    document = json.loads(text)
-    accounts = _accounts_from_json(document["accounts"])
+    document = an_object(parsed(text))
+    accounts = _accounts_from_json(required(document, "accounts", a_list(an_object)))
+    keys = required(document, "targets", a_list(_target_key))
     targets = {
-        number: read_target(services, *key.split("#"))
-        for number, key in enumerate(document["targets"])
-        if find_service(services, key.split("#")[0]) is not None
+        number: read_target(services, *key)
+        for number, key in enumerate(keys)
+        if find_service(services, key[0]) is not None
     }
-    unknown = [key for n, key in enumerate(document["targets"]) if n not in targets]
-    settled = tuple(
-        Membership(
-            accounts[account_number].id,
-            targets[target_number],
-            accounts[account_number].mode,
-            onboarding_id,
-            taken_at=settled_at,
-        ).settled(
-            outcome_from(ended["outcome"]) or Outcome.FAILED,
-            reason_from(ended["reason"], ended.get("code")),
-            settled_at,
-        )
-        for ended in document.get("settled", ())
-        for account_number, target_number in ended["memberships"]
-        if target_number in targets
-    )
-    notes = tuple(document.get("notes", ()))
+    unknown = ["#".join(key) for number, key in enumerate(keys) if number not in targets]
+
+    def ended(value: Any) -> Iterator[Membership]:
+        group = an_object(value)
+        outcome = outcome_from(group.get("outcome")) or Outcome.FAILED
+        reason = reason_from(optional(group, "reason", a_text, None), group.get("code"))
+        for pair in required(group, "memberships", a_list(a_list(a_number))):
+            if len(pair) != 2 or pair[0] not in range(len(accounts)):
+                raise Unreadable("memberships", "takes pairs of numbers of accounts and targets")
+            account, target = accounts[pair[0]], targets.get(pair[1])
+            if target is not None:
+                yield Membership(
+                    account.id, target, account.mode, onboarding_id, taken_at=settled_at
+                ).settled(outcome, reason, settled_at)
+
+    groups = optional(document, "settled", a_list(lambda value: tuple(ended(value))), ())
+    settled = tuple(membership for group in groups for membership in group)
+    notes: tuple[str, ...] = optional(document, "notes", a_list(a_text), ())
     if unknown:
         notes += (
             f"left out, because this version does not know the service: {', '.join(unknown)}",
         )
     return Plan(accounts, tuple(targets.values()), settled, notes)
+
+
+def _target_key(value: Any) -> tuple[str, str]:
+    """The service's name and the Region of a target's key."""
+    service, separator, region = a_text(value).partition("#")
+    if not separator:
+        raise Unreadable("", "takes a service and a Region, such as guardduty#eu-west-1")
+    return service, region
 
 
 def _name(service: Service | None) -> str | None:
@@ -344,9 +366,11 @@ def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
     """Read accounts, also from the memberships that an earlier version passed."""
     return tuple(
         Account(
-            AccountId(account.get("id") or account["account_id"]),
+            AccountId(
+                optional(account, "id", a_text, "") or required(account, "account_id", a_text)
+            ),
             account.get("email"),
-            Mode(account["mode"]),
+            required(account, "mode", one_of(Mode)),
             account.get("regions_known", False),
             account.get("joined_at"),
         )

@@ -9,6 +9,7 @@ RollcallError
 │   └── AccountNotReady      Organizations does not report the account, or not as active, yet
 └── Permanent                not transient: the memberships concerned end as failed
     ├── AdministratorNotReady  the administrator has no hub, detector or behavior graph there
+    ├── Unreadable             what is stored cannot be read by this version
     ├── AccessDenied           the call is not allowed
     │   └── CredentialsRefused   the Region does not know the caller's credentials
     └── ServiceRefused         the service refused the call for any other reason
@@ -16,7 +17,7 @@ RollcallError
 
 from __future__ import annotations
 
-from functions.enrolment.text import one_line
+from functions.enrolment.text import one_line, redact
 
 # Enough for a list of 40 Regions; a path is much shorter.
 _LONGEST_MESSAGE = 1000
@@ -61,6 +62,30 @@ class Permanent(RollcallError):
 
 class AdministratorNotReady(Permanent):
     """The administrator has not set up the service there; the message names the call to make."""
+
+
+class Unreadable(Permanent):
+    """A stored row or document cannot be read: a later version wrote it, or somebody else.
+
+    ``field`` is the path of the field, ``takes`` says what this version reads there, ``place`` is
+    the row or document.
+    """
+
+    def __init__(self, field: str, takes: str, place: str = "") -> None:
+        text = ": ".join(filter(None, (place, field, takes)))
+        super().__init__(one_line(redact(text), _LONGEST_MESSAGE))
+        self.field = field
+        self.takes = takes
+        self.place = place
+
+    def within(self, field: str) -> Unreadable:
+        """The same of a field of an object or a list that is this field."""
+        dot = "." if self.field and not self.field.startswith("[") else ""
+        return Unreadable(f"{field}{dot}{self.field}", self.takes, self.place)
+
+    def in_place(self, place: str) -> Unreadable:
+        """The same with its row or document."""
+        return Unreadable(self.field, self.takes, place)
 
 
 class AccessDenied(Permanent):

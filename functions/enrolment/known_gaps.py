@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId
+from functions.enrolment.stored import a_list, a_number, a_text, a_time, an_object, required
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -113,16 +114,22 @@ def known_to_json(known: Mapping[Place, KnownTarget]) -> dict[str, Any]:
 
 
 def known_from_json(document: Mapping[str, Any]) -> KnownGaps:
-    """What was persisted."""
-    return {
-        (each["service"], each["region"]): KnownTarget(
-            float(each["at"]),
-            each["enabled"],
-            {
-                AccountId(account): float(gaps["since"])
-                for gaps in each["gaps"]
-                for account in gaps["accounts"]
-            },
-        )
-        for each in document["targets"]
+    """What was persisted.
+
+    Raises:
+        Unreadable: a field has another form.
+    """
+    return dict(required(document, "targets", a_list(_known_target)))
+
+
+def _known_target(value: Any) -> tuple[Place, KnownTarget]:
+    target = an_object(value)
+    place = (required(target, "service", a_text), required(target, "region", a_text))
+    since = {
+        AccountId(account): at
+        for gaps in required(target, "gaps", a_list(an_object))
+        for at in (required(gaps, "since", a_time),)
+        for account in required(gaps, "accounts", a_list(a_text))
     }
+    at, enabled = required(target, "at", a_time), required(target, "enabled", a_number)
+    return place, KnownTarget(at, enabled, since)

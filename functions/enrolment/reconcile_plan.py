@@ -12,12 +12,24 @@ from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.coverage import State
+from functions.enrolment.errors import Unreadable
 from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Membership
 from functions.enrolment.plan import why_not_active
-from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.reconcile import Disposition
-from functions.enrolment.target import read_target
+from functions.enrolment.reason import ReasonCode
+from functions.enrolment.reconcile import Disposition, Verdict
+from functions.enrolment.records import reason_from
+from functions.enrolment.stored import (
+    a_list,
+    a_map,
+    a_number,
+    a_text,
+    an_object,
+    one_of,
+    optional,
+    required,
+)
+from functions.enrolment.target import target_of
 from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
@@ -25,6 +37,7 @@ if TYPE_CHECKING:
 
     from functions.enrolment.account import OrganizationAccount
     from functions.enrolment.coverage import Listing
+    from functions.enrolment.reason import Reason
     from functions.enrolment.reconcile import Gap, ReconcilePlan
     from functions.enrolment.service import Service
     from functions.enrolment.target import Target
@@ -142,30 +155,30 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
     To one of an account that was left out later nothing is done.
 
     Raises:
-        ValueError: a service is not one of ``services``.
+        Unreadable: a field has another form, or a service is not one of ``services``.
     """
     batch_of = {
-        account: {(t["service"], t["region"]): number for t in batch["targets"]}
-        for number, batch in enumerate(document["batches"])
-        for account in batch["accounts"]
+        account: {_place_in(each): number for each in required(batch, "targets", a_list(an_object))}
+        for number, batch in enumerate(required(document, "batches", a_list(an_object)))
+        for account in required(batch, "accounts", a_list(a_text))
     }
-    left_out = document.get("left_out", {})
-    groups = [(group, State.GAP) for group in document["gaps"]]
+    left_out = optional(document, "left_out", a_map(an_object), {})
+    groups = [(group, State.GAP) for group in required(document, "gaps", a_list(an_object))]
     # Plans of earlier versions have none.
-    groups += [(group, State.LEFT_OUT) for group in document.get("again", ())]
+    again: tuple[Mapping[str, Any], ...] = optional(document, "again", a_list(an_object), ())
+    groups += [(group, State.LEFT_OUT) for group in again]
     for group, state in groups:
-        target = read_target(services, group["service"], group["region"])
-        code, key = group["reason_code"], (group["service"], group["region"])
-        reason = None if code is None else Reason(ReasonCode(code), group["reason"])
-        for account in group["accounts"]:
+        target, key = target_of(group, services), _place_in(group)
+        reason = reason_from(optional(group, "reason", a_text, None), group.get("reason_code"))
+        for account in required(group, "accounts", a_list(a_text)):
             gap = StoredGap(
                 AccountId(account),
                 target,
-                group["status"],
-                group["action"],
-                Disposition(group["disposition"]),
+                required(group, "status", a_text),
+                required(group, "action", a_text),
+                required(group, "disposition", one_of(Disposition)),
                 reason,
-                group["run"],
+                optional(group, "run", a_text, None),
                 batch_of.get(account, {}).get(key),
                 state,
             )
@@ -173,13 +186,50 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
             yield gap if why is None or gap.batch is None else _left_out(gap, why)
 
 
-def _left_out(gap: StoredGap, why: Mapping[str, str]) -> StoredGap:
+def check_plan(document: Mapping[str, Any]) -> None:
+    """Refuse a persisted plan of which no result can be made.
+
+    Raises:
+        Unreadable: a field has another form.
+    """
+    required(document, "verdict", one_of(Verdict))
+    required(document, "targets", a_list(_check_target))
+    optional(document, "drift", a_list(_check_drift), None)
+    changes = required(document, "changes", an_object)
+    for field in ("needed", "most_changes"):
+        required(changes, field, a_number)
+
+
+def _check_target(value: Any) -> None:
+    target = an_object(value)
+    _place_in(target)
+    optional(target, "problem", a_text, None)
+    if "problem" not in target:
+        raise Unreadable("problem", "is required")
+    before = required(target, "before", a_map(a_number))
+    for word in COUNTED.values():
+        required(before, word, a_number)
+
+
+def _check_drift(value: Any) -> None:
+    drift = an_object(value)
+    _place_in(drift)
+    required(drift, "account_id", a_text)
+
+
+def _place_in(entry: Mapping[str, Any]) -> tuple[str, str]:
+    """The service's name and the Region that an entry names."""
+    return required(entry, "service", a_text), required(entry, "region", a_text)
+
+
+def _left_out(gap: StoredGap, why: Mapping[str, Any]) -> StoredGap:
     membership = Membership(gap.account_id, gap.target, Mode.ORGANIZATION)
+    code = required(why, "reason_code", one_of(ReasonCode))
     return replace(
         gap,
         action=str(Action.STOP),
         disposition=Disposition.NOTHING,
-        reason=explain(ReasonCode(why["reason_code"]), membership, why["said"]),
+        reason=explain(code, membership, required(why, "said", a_text)),
         batch=None,
     )
 

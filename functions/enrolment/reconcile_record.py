@@ -6,10 +6,20 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from functions.enrolment.records import published_in
+from functions.enrolment.stored import (
+    a_list,
+    a_number,
+    a_text,
+    a_time,
+    optional,
+    reading,
+    required,
+    row_of,
+)
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-_PUBLISHED = "published_"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,28 +62,25 @@ def reconcile_to_item(record: ReconcileRecord) -> dict[str, Any]:
 
 
 def reconcile_from_item(item: Mapping[str, Any]) -> ReconcileRecord:
-    """Read a reconcile from its item."""
-    return ReconcileRecord(
-        id=item["reconcile_id"],
-        source=item["source"],
-        started_at=float(item["started_at"]),
-        execution_arn=item["execution_arn"],
-        paused_at=_time(item.get("paused_at")),
-        surveyed_at=_time(item.get("surveyed_at")),
-        runs=tuple(int(number) for number in item.get("runs", ())),
-        begun_at=_time(item.get("begun_at")),
-        await_until=_time(item.get("await_until")),
-        outcome=item.get("outcome"),
-        closed_at=_time(item.get("closed_at")),
-        gaps=None if item.get("gaps") is None else int(item["gaps"]),
-        unfinished=tuple(item.get("unfinished", ())),
-        published={
-            name.removeprefix(_PUBLISHED): sent
-            for name, sent in item.items()
-            if name.startswith(_PUBLISHED)
-        },
-    )
+    """Read a reconcile from its item.
 
-
-def _time(value: Any) -> float | None:
-    return None if value is None else float(value)
+    Raises:
+        Unreadable: a field has another form.
+    """
+    with reading(row_of(item)):
+        return ReconcileRecord(
+            id=required(item, "reconcile_id", a_text),
+            source=required(item, "source", a_text),
+            started_at=required(item, "started_at", a_time),
+            execution_arn=required(item, "execution_arn", a_text),
+            paused_at=optional(item, "paused_at", a_time, None),
+            surveyed_at=optional(item, "surveyed_at", a_time, None),
+            runs=optional(item, "runs", a_list(a_number), ()),
+            begun_at=optional(item, "begun_at", a_time, None),
+            await_until=optional(item, "await_until", a_time, None),
+            outcome=optional(item, "outcome", a_text, None),
+            closed_at=optional(item, "closed_at", a_time, None),
+            gaps=optional(item, "gaps", a_number, None),
+            unfinished=optional(item, "unfinished", a_list(a_text), ()),
+            published=published_in(item),
+        )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 from zlib import crc32
@@ -27,7 +28,22 @@ from functions.enrolment.membership import (
     Verdict,
 )
 from functions.enrolment.reason import Reason, ReasonCode
-from functions.enrolment.target import read_target
+from functions.enrolment.service import find_service
+from functions.enrolment.stored import (
+    a_flag,
+    a_list,
+    a_map,
+    a_number,
+    a_text,
+    a_time,
+    an_object,
+    one_of,
+    optional,
+    reading,
+    required,
+    row_of,
+)
+from functions.enrolment.target import target_of
 from functions.enrolment.text import redact
 
 if TYPE_CHECKING:
@@ -116,45 +132,64 @@ def membership_from_item(item: Mapping[str, Any], services: Iterable[Service]) -
     """Read a membership from an item of this version, an earlier or a later one.
 
     Raises:
-        ValueError: the item's service is not one of ``services``.
+        Unreadable: a field has another form, or the service is not one of ``services``.
     """
-    updated_at = float(item.get("updated_at", 0))
-    transitions = tuple(
-        Transition(str(t["status"]), float(t["at"])) for t in item.get("transitions", ())
-    )
+    with reading(row_of(item)):
+        return _membership(item, services)
+
+
+def _membership(item: Mapping[str, Any], services: Iterable[Service]) -> Membership:
+    updated_at = optional(item, "updated_at", a_time, 0.0)
+    transitions: tuple[Transition, ...] = optional(item, "transitions", a_list(_transition), ())
+    attempts = _attempts(item)
     return Membership(
-        account_id=AccountId(item["account_id"]),
-        target=read_target(services, item["service"], item["region"]),
-        mode=Mode(item["mode"]),
-        onboarding_id=item.get("onboarding_id", ""),
+        account_id=AccountId(required(item, "account_id", a_text)),
+        target=target_of(item, services),
+        mode=required(item, "mode", one_of(Mode)),
+        onboarding_id=optional(item, "onboarding_id", a_text, ""),
         # Earlier versions did not record this time; they wrote the row in every turn of a run.
-        taken_at=float(item.get("taken_at", updated_at)),
-        revision=int(item.get("revision", 0)),
+        taken_at=optional(item, "taken_at", a_time, updated_at),
+        revision=optional(item, "revision", a_number, 0),
         status=_enum_member(Status, item.get("status"), Status.UNKNOWN),
-        raw=item.get("raw", ""),
-        detail=item.get("detail"),
+        raw=optional(item, "raw", a_text, ""),
+        detail=optional(item, "detail", a_text, None),
         transitions=transitions,
-        transition_count=int(item.get("transition_count", len(transitions))),
+        transition_count=optional(item, "transition_count", a_number, len(transitions)),
         attempts=MappingProxyType(
             {
-                Action(action): _attempt_from_item(value, updated_at)
-                for action, value in item.get("attempts", {}).items()
-                if action in set(Action)
+                action: required(attempts, action, partial(_attempt_from_item, updated_at))
+                for action in Action
+                if action in attempts
             }
         ),
-        due=Action(item["due"]) if item.get("due") in set(Action) else None,
+        due=_known_member(Action, item.get("due")),
         automation=_current_automation(item),
-        surveyed_at=_time(item.get("surveyed_at")),
+        surveyed_at=optional(item, "surveyed_at", a_time, None),
         outcome=outcome_from(item.get("outcome")),
-        reason=reason_from(item.get("reason"), _current_code(item)),
-        settled_at=_time(item.get("settled_at")),
+        reason=reason_from(optional(item, "reason", a_text, None), _current_code(item)),
+        settled_at=optional(item, "settled_at", a_time, None),
         unknown=MappingProxyType(_unknown(item)),
     )
 
 
+def is_of_a_known_service(item: Mapping[str, Any], services: Iterable[Service]) -> bool:
+    """Whether a membership's item names one of these services; others are of a later version."""
+    name = item.get("service")
+    return not isinstance(name, str) or find_service(services, name) is not None
+
+
+def _transition(value: Any) -> Transition:
+    transition = an_object(value)
+    return Transition(required(transition, "status", a_text), required(transition, "at", a_time))
+
+
+def _attempts(item: Mapping[str, Any]) -> Mapping[str, Any]:
+    return optional(item, "attempts", an_object, {})
+
+
 def _unknown(item: Mapping[str, Any]) -> dict[str, Any]:
     """The attributes that only a later version knows, including attempts of unknown actions."""
-    attempts = {k: v for k, v in item.get("attempts", {}).items() if k not in set(Action)}
+    attempts = {k: v for k, v in _attempts(item).items() if k not in set(Action)}
     unknown = {k: v for k, v in item.items() if k not in _KNOWN}
     return unknown | ({"attempts": attempts} if attempts else {})
 
@@ -209,27 +244,38 @@ def onboarding_to_item(record: OnboardingRecord) -> dict[str, Any]:
 
 
 def onboarding_from_item(item: Mapping[str, Any]) -> OnboardingRecord:
-    """Read an onboarding from an item of this version or an earlier one."""
-    return OnboardingRecord(
-        id=item["onboarding_id"],
-        source=item.get("source", ""),
-        automatic=item.get("automatic", False),
-        dry_run=item.get("dry_run", False),
-        accounts=tuple(AccountId(account) for account in item.get("accounts", ())),
-        started_at=float(item["started_at"]),
-        lease_until=float(item["lease_until"]),
-        execution_arn=item.get("execution_arn", ""),
-        outcome=item.get("outcome"),
-        counts={outcome: int(count) for outcome, count in item.get("counts", {}).items()},
-        ended_at=_time(item.get("ended_at")),
-        closed_at=_time(item.get("closed_at")),
-        unfinished=tuple(item.get("unfinished", ())),
-        published={
-            name.removeprefix(_PUBLISHED): sent
-            for name, sent in item.items()
-            if name.startswith(_PUBLISHED)
-        },
-    )
+    """Read an onboarding from an item of this version or an earlier one.
+
+    Raises:
+        Unreadable: a field has another form.
+    """
+    with reading(row_of(item)):
+        accounts: tuple[str, ...] = optional(item, "accounts", a_list(a_text), ())
+        return OnboardingRecord(
+            id=required(item, "onboarding_id", a_text),
+            source=optional(item, "source", a_text, ""),
+            automatic=optional(item, "automatic", a_flag, False),
+            dry_run=optional(item, "dry_run", a_flag, False),
+            accounts=tuple(map(AccountId, accounts)),
+            started_at=required(item, "started_at", a_time),
+            lease_until=required(item, "lease_until", a_time),
+            execution_arn=optional(item, "execution_arn", a_text, ""),
+            outcome=optional(item, "outcome", a_text, None),
+            counts=optional(item, "counts", a_map(a_number), {}),
+            ended_at=optional(item, "ended_at", a_time, None),
+            closed_at=optional(item, "closed_at", a_time, None),
+            unfinished=optional(item, "unfinished", a_list(a_text), ()),
+            published=published_in(item),
+        )
+
+
+def published_in(item: Mapping[str, Any]) -> dict[str, str]:
+    """The ids of what was published, by channel, of an onboarding or a reconcile."""
+    return {
+        name.removeprefix(_PUBLISHED): required(item, name, a_text)
+        for name in item
+        if name.startswith(_PUBLISHED)
+    }
 
 
 def epoch_seconds(moment: str) -> float:
@@ -250,14 +296,15 @@ def _attempt_to_item(attempt: Attempt) -> dict[str, Any]:
     )
 
 
-def _attempt_from_item(value: Any, updated_at: float) -> Attempt:
+def _attempt_from_item(updated_at: float, value: Any) -> Attempt:
     """An earlier version stored the count only: it is read as done, so that nothing is repeated."""
     if not isinstance(value, dict):
-        return Attempt(int(value), updated_at, Answer(Verdict.TAKEN))
+        return Attempt(a_number(value), updated_at, Answer(Verdict.TAKEN))
     verdict = _enum_member(Verdict, value.get("verdict"), Verdict.UNKNOWN)
     code = _enum_member(ReasonCode, value.get("code"), ReasonCode.OTHER)
-    answer = None if verdict is None else Answer(verdict, value.get("text", ""), code)
-    return Attempt(int(value["count"]), float(value["at"]), answer)
+    text = optional(value, "text", a_text, "")
+    answer = None if verdict is None else Answer(verdict, text, code)
+    return Attempt(required(value, "count", a_number), required(value, "at", a_time), answer)
 
 
 def _automation_to_item(automation: Automation | None, run: str) -> dict[str, Any] | None:
@@ -281,16 +328,21 @@ def _current_automation(item: Mapping[str, Any]) -> Automation | None:
     value = item.get("automation")
     if not isinstance(value, dict) or value.get("run") != item.get("onboarding_id", ""):
         return None
-    if value.get("kind") not in set(Automatic):
+    kind = _known_member(Automatic, value.get("kind"))
+    if kind is None:
         return None
-    return Automation(Automatic(value["kind"]), value.get("said", ""), _time(value.get("freed_at")))
+    said = optional(value, "said", a_text, "")
+    return Automation(kind, said, optional(value, "freed_at", a_time, None))
 
 
 def _enum_member(kind: type[W], value: Any, otherwise: W) -> W | None:
     """The enum's member, or ``otherwise`` for a value that only a later version knows."""
-    if value is None:
-        return None
-    return kind(value) if value in set(kind) else otherwise
+    return None if value is None else _known_member(kind, value) or otherwise
+
+
+def _known_member(kind: type[W], value: Any) -> W | None:
+    """The enum's member, None for a value that only a later version knows."""
+    return kind(value) if isinstance(value, str) and value in set(kind) else None
 
 
 def _present(attributes: dict[str, Any]) -> dict[str, Any]:
@@ -304,7 +356,3 @@ def _redacted(text: str | None) -> str | None:
 
 def _text(value: StrEnum | Reason | None) -> str | None:
     return None if value is None else str(value)
-
-
-def _time(value: Any) -> float | None:
-    return None if value is None else float(value)

@@ -10,6 +10,7 @@ from functions.aws.metrics import measure
 from functions.enrolment.errors import AccessDenied, RollcallError
 from functions.enrolment.known_gaps import known_from_json, known_to_json, lost, with_found
 from functions.enrolment.reconcile_result import counts_after, gaps_by_reason
+from functions.enrolment.stored import reading
 from functions.intake.reconcile_input import read_reconcile_input
 
 if TYPE_CHECKING:
@@ -29,14 +30,15 @@ def known_gaps(wiring: Wiring, *, last: bool) -> KnownGaps | None:
     """
     try:
         document = wiring.archive.read(GAPS)
+        with reading(GAPS):
+            return {} if document is None else known_from_json(document)
     except AccessDenied:
         # S3 says so of a document that does not exist: before the first reconcile.
-        document = None
+        return {}
     except RollcallError:
         if not last:
             raise
         return None
-    return {} if document is None else known_from_json(document)
 
 
 def remember(result: Reconciled, wiring: Wiring, *, last: bool) -> None:

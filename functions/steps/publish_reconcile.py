@@ -18,7 +18,7 @@ from functions.enrolment.documents import Run, run_from_json
 from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.enrolment.handover import onboarding_id
 from functions.enrolment.reconcile import Disposition
-from functions.enrolment.reconcile_plan import stored_gaps
+from functions.enrolment.reconcile_plan import check_plan, stored_gaps
 from functions.enrolment.reconcile_record import ReconcileRecord
 from functions.enrolment.reconcile_result import (
     ERRORS,
@@ -30,6 +30,7 @@ from functions.enrolment.reconcile_result import (
     reconcile_text,
 )
 from functions.enrolment.results import MOST_BYTES
+from functions.enrolment.stored import reading
 from functions.intake.reconcile_input import reconcile_source_of
 from functions.steps.execution_end import (
     STATUS_CHANGE,
@@ -53,8 +54,6 @@ from functions.steps.publishing import (
 from functions.steps.step import step
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from functions.steps.wiring import Wiring
 
 _DAY = 86400
@@ -191,21 +190,25 @@ def reconciled(
     )
     if record.surveyed_at is None:
         return result
+    key = survey_key(record.id, "plan")
     try:
-        plan = wiring.archive.read(survey_key(record.id, "plan"))
+        plan = wiring.archive.read(key)
+        if plan is None:
+            return replace(result, notes=("the plan is not stored any more",))
+        with reading(key):
+            check_plan(plan)
+            gaps = tuple(stored_gaps(plan, wiring.services))
     except RollcallError as error:
         if not last:
             raise
         return replace(result, notes=(f"the plan could not be read: {error}",))
-    if plan is None:
-        return replace(result, notes=("the plan is not stored any more",))
     known = known_gaps(wiring, last=last)
-    return _with_runs(replace(result, known=known), plan, wiring)
+    return _with_runs(replace(result, known=known, plan=plan, gaps=gaps), wiring)
 
 
-def _with_runs(result: Reconciled, plan: Mapping[str, Any], wiring: Wiring) -> Reconciled:
+def _with_runs(result: Reconciled, wiring: Wiring) -> Reconciled:
     """The result with what its runs, and those of others, have done about the gaps."""
-    record, gaps = result.record, tuple(stored_gaps(plan, wiring.services))
+    record, gaps = result.record, result.gaps
     worked_on = [
         (gap.account_id, gap.target)
         for gap in gaps
@@ -213,7 +216,7 @@ def _with_runs(result: Reconciled, plan: Mapping[str, Any], wiring: Wiring) -> R
     ]
     runs = wiring.ledger.onboardings(onboarding_id(record.id, number) for number in record.runs)
     rows = wiring.ledger.read(worked_on)
-    return replace(result, plan=plan, gaps=gaps, runs=runs, rows=rows)
+    return replace(result, runs=runs, rows=rows)
 
 
 def _publish(result: Reconciled, wiring: Wiring, *, last: bool) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from functions.enrolment.account import AccountId
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.documents import Loop
+    from functions.enrolment.errors import Unreadable
     from functions.enrolment.membership import Membership
     from functions.enrolment.rate import Rate
     from functions.enrolment.target import Target
@@ -49,13 +50,18 @@ _GLOBAL_REGIONS = {
 @dataclass(frozen=True)
 class Wiring:
     """Settings, clients, the clock (epoch seconds) and the known services; all else is made from
-    them."""
+    them.
+
+    ``unread`` takes the rows of the table that cannot be read; None, as for the steps: they are
+    errors.
+    """
 
     settings: Settings
     clients: Clients
     home_region: str
     now: Callable[[], float]
     services: tuple[ServiceRecord, ...]
+    unread: Callable[[Unreadable], None] | None = field(default=None, kw_only=True)
 
     @property
     def configuration(self) -> Configuration:
@@ -74,7 +80,8 @@ class Wiring:
 
     @property
     def _rows(self) -> Rows:
-        return Rows(self.clients.client("dynamodb", self.home_region), self.settings.table)
+        client = self.clients.client("dynamodb", self.home_region)
+        return Rows(client, self.settings.table, self.unread)
 
     @property
     def directory(self) -> Directory:

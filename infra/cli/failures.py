@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -17,6 +18,11 @@ from botocore.exceptions import (
 from functions.aws.calls import redacted_line
 from functions.enrolment.errors import RollcallError
 from infra.cli.stack import NotDeployed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from functions.enrolment.errors import Unreadable
 
 FAILURES = (RollcallError, NotDeployed, BotoCoreError, ClientError)
 
@@ -37,9 +43,22 @@ def explained(error: Exception) -> str:
     return f"{text}; to do: {to_do}" if to_do else text
 
 
-def print_unread(verb: str, error: Exception) -> None:
-    """Print what a verb goes on without, because AWS refused it."""
-    print(f"rollcall {verb}: not read: {explained(error)}", file=sys.stderr)
+def print_unread(verb: str, error: Exception | str) -> None:
+    """Print what a verb goes on without, because it could not be read."""
+    text = error if isinstance(error, str) else explained(error)
+    print(f"rollcall {verb}: not read: {text}", file=sys.stderr)
+
+
+def print_unread_once() -> Callable[[Unreadable], None]:
+    """Prints the rows of the table that a verb goes on without, each once."""
+    printed: set[str] = set()
+
+    def unread(error: Unreadable) -> None:
+        if str(error) not in printed:
+            printed.add(str(error))
+            print(f"rollcall: not read: {explained(error)}", file=sys.stderr)
+
+    return unread
 
 
 def denied_action(error: Exception) -> str:

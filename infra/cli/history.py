@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.aws.archive import reconcile_key
 from functions.enrolment.errors import RollcallError
 from functions.enrolment.records import epoch_seconds
+from infra.cli.stored_result import read_result
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -57,10 +58,10 @@ def read_history(
     def results(records: Iterable[ReconcileRecord]) -> Iterator[Mapping[str, Any]]:
         for record in records:
             try:
-                result = archive.read(reconcile_key(record.id, "result"))
+                result = read_result(archive, reconcile_key(record.id, "result"))
             except RollcallError:
                 result = None
-            if result is None:
+            if result is None or result["surveyed_at"] is None:
                 unread.append(record.id)
             else:
                 yield result

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import json
 import re
 import sys
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
 from rich.text import Text
 from typer import Option
 
@@ -21,6 +19,7 @@ from functions.steps.needs import actions_of
 from infra.cli.begun import COLOURS, State, begun_reconcile, begun_run
 from infra.cli.options import AsJson, HomeRegion, Name, Profile
 from infra.cli.site import site_of
+from infra.cli.terminal import Terminal, print_document
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -92,7 +91,7 @@ def run(
             "runs": [each.to_json(now) for each in shown],
             "more": len(shown) < len(listed),
         }
-        print(json.dumps(document))
+        print_document(document)
         return 0
     _print(shown, now)
     if len(shown) < len(listed):
@@ -132,7 +131,7 @@ def _time(text: str, now: float) -> float:
 
 
 def _print(shown: Sequence[Begun], now: float) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     if not shown:
         console.print("No runs.")
         return

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
 from typer import Argument
 
 from functions.aws import archive, executions, ledger, reconciles
@@ -19,6 +17,7 @@ from infra.cli.options import Accounts, AsJson, HomeRegion, Name, Profile, check
 from infra.cli.show_reconcile import read_reconcile, reconcile_shown, reconcile_shown_text
 from infra.cli.show_run import ShownRun, run_document, run_text
 from infra.cli.site import site_of
+from infra.cli.terminal import Terminal, print_document
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -61,7 +60,7 @@ def run(
     wanted = checked_id(run_id)
     site = site_of(profile, home_region, name)
     wiring, only = site.wiring, frozenset(account or ())
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     width = console.width if console.is_terminal else None
     findings = wiring.ledger.findings(wanted)
     reconcile = wiring.reconciles.reconcile(wanted) if findings is None else None
@@ -74,7 +73,7 @@ def run(
         one = _run(wanted, findings, only, site)
         document, texts, state = run_document(one), run_text(one, width), one.begun.state
     if as_json:
-        print(json.dumps(document))
+        print_document(document)
     else:
         for text in texts:
             console.print(text)

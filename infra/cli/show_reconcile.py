@@ -9,12 +9,15 @@ from rich.text import Text
 
 from functions.aws.archive import reconcile_key, survey_key, uri_of
 from functions.enrolment.errors import RollcallError
+from functions.enrolment.reconcile import Verdict
 from functions.enrolment.reconcile_result import NOT_BEGUN, reconcile_document
+from functions.enrolment.stored import one_of, optional, reading
 from functions.enrolment.times import iso
 from functions.steps.publish_reconcile import reconciled
 from infra.cli.begun import COLOURS, Begun, State, begun_reconcile, begun_run
 from infra.cli.failures import print_unread
 from infra.cli.show_run import execution_document, head, published_ids
+from infra.cli.stored_result import check_result, read_result
 from infra.cli.story import paragraph, printable
 from infra.cli.survey import number
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from functions.aws.executions import Execution
     from functions.enrolment.reconcile_record import ReconcileRecord
+    from functions.enrolment.reconcile_result import Reconciled
     from functions.steps.wiring import Wiring
 
 # What of a result is of single accounts.
@@ -90,22 +94,50 @@ def read_reconcile(
         only=only,
     )
     if record.closed_at is not None:
-        plan = _document(survey_key(record.id, "plan"), wiring) if record.surveyed_at else None
-        result = _document(reconcile_key(record.id, "result"), wiring) if record.published else None
-        return replace(shown, verdict=(plan or {}).get("verdict"), result=result)
+        return replace(
+            shown,
+            verdict=_verdict(record, wiring) if record.surveyed_at else None,
+            result=_result(record, wiring) if record.published else None,
+        )
     live = reconciled(record, None, wiring, last=True)
+    for note in live.notes:
+        print_unread("show", note)
     if live.plan is None:
         return shown
-    return replace(shown, verdict=live.plan["verdict"], result=reconcile_document(live))
+    return replace(shown, verdict=live.plan["verdict"], result=_result_so_far(live))
 
 
-def _document(key: str, wiring: Wiring) -> dict[str, Any] | None:
-    """A stored document; None if there is none any more, or it cannot be read.
-
-    Whoever may write to the bucket may have put any text in it.
-    """
+def _verdict(record: ReconcileRecord, wiring: Wiring) -> str | None:
+    """The verdict of the plan; None if there is no plan any more, or it cannot be read."""
+    key = survey_key(record.id, "plan")
     try:
-        found: dict[str, Any] | None = printable(wiring.archive.read(key))
+        plan = wiring.archive.read(key) or {}
+        with reading(key):
+            return optional(plan, "verdict", one_of(Verdict), None)
+    except RollcallError as error:
+        print_unread("show", error)
+        return None
+
+
+def _result(record: ReconcileRecord, wiring: Wiring) -> dict[str, Any] | None:
+    """The stored result; None if there is none any more, or it cannot be read."""
+    try:
+        # Whoever may write to the bucket may have put any text in it.
+        found: dict[str, Any] | None = printable(
+            read_result(wiring.archive, reconcile_key(record.id, "result"))
+        )
+        return found
+    except (RollcallError, RecursionError) as error:
+        print_unread("show", error)
+        return None
+
+
+def _result_so_far(live: Reconciled) -> dict[str, Any] | None:
+    """What the result would be now; None if it repeats what cannot be read in the plan."""
+    document = reconcile_document(live)
+    try:
+        check_result(document, survey_key(live.record.id, "plan"))
+        found: dict[str, Any] = printable(document)
         return found
     except (RollcallError, RecursionError) as error:
         print_unread("show", error)

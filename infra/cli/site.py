@@ -17,6 +17,7 @@ from functions.enrolment.account import AccountId
 from functions.enrolment.errors import InvalidInput, RollcallError
 from functions.services.registry import SERVICES
 from functions.steps.wiring import Wiring
+from infra.cli.failures import print_unread_once
 from infra.cli.stack import NotDeployed, stack_outputs
 from infra.cli.words import but_not, nearest
 from infra.config import read_config
@@ -133,7 +134,9 @@ def _caller(session: boto3.Session, region: str) -> AccountId:
 
 
 def _wiring(session: boto3.Session, settings: Settings, home_region: str) -> Wiring:
-    return Wiring(settings, Clients(session), home_region, time.time, SERVICES)
+    return Wiring(
+        settings, Clients(session), home_region, time.time, SERVICES, unread=print_unread_once()
+    )
 
 
 def _outputs(session: boto3.Session, names: Names) -> dict[str, str]:

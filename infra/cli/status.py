@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
-from rich.console import Console
 from typer import Option
 
 from functions.aws import archive, directory, ledger, reconciles
@@ -33,6 +31,7 @@ from infra.cli.report_documents import report_document, write_csv
 from infra.cli.report_text import print_report
 from infra.cli.site import site_of
 from infra.cli.survey import ORGANIZATION_ACTIONS, number, offered_targets, survey
+from infra.cli.terminal import Terminal, print_document
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -110,11 +109,11 @@ def run(
     if html:
         _write(html, page)
     if as_json:
-        print(json.dumps(report_document(report)))
+        print_document(report_document(report))
     elif as_csv:
         write_csv(report, sys.stdout, gaps=gaps)
     else:
-        print_report(Console(), report, gaps=gaps)
+        print_report(Terminal(), report, gaps=gaps)
     unread = any(listing.problem for listing in report.survey.listings)
     return 1 if report.gaps or unread else 0
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
 from typer import Argument
 
 from functions.enrolment.membership import ENABLED
@@ -19,11 +17,14 @@ from infra.cli.follow import by_reason, counted, follow, watch_quietly
 from infra.cli.options import AsJson, HomeRegion, Name, Profile, checked_id
 from infra.cli.progress import doing
 from infra.cli.site import site_of
+from infra.cli.terminal import Terminal, print_document
 from infra.cli.watching import Kind, Watching
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from rich.console import Console
 
     from functions.enrolment.membership import Membership
     from infra.cli.follow import Seen
@@ -64,7 +65,7 @@ def run(
 
 def watch(runs: Watching, again: str, *, as_json: bool = False) -> int:
     """Follow runs to their end; returns the exit status. ``again`` is the command to repeat it."""
-    console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    console = Terminal(highlight=False, soft_wrap=not sys.stdout.isatty())
     try:
         with doing("Waiting for the end") if as_json else nullcontext():
             seen = watch_quietly(runs.look) if as_json else follow(console, runs.look)
@@ -72,7 +73,7 @@ def watch(runs: Watching, again: str, *, as_json: bool = False) -> int:
         print(f"Stopped watching; the runs go on. To watch again: {again}", file=sys.stderr)
         return 130
     if as_json:
-        print(json.dumps(document(runs, seen, runs.now())))
+        print_document(document(runs, seen, runs.now()))
     else:
         report(console, runs, seen.memberships)
     if any(each.was_refused for each in runs.followed.values()):

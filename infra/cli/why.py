@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.console import Console
 from rich.text import Text
 from typer import Argument
 
@@ -34,6 +32,7 @@ from infra.cli.progress import doing
 from infra.cli.site import site_of
 from infra.cli.story import ago, of_all, paragraph, places, printable, without_place_and_time
 from infra.cli.survey import CHOSEN_ACTIONS, number, offered_targets, survey
+from infra.cli.terminal import Terminal, print_document
 from infra.names import DEFAULT
 
 if TYPE_CHECKING:
@@ -95,7 +94,7 @@ def run(
         read = survey(wiring, targets, now, chosen)
         findings = _findings(account_id, read, now, wiring)
     if as_json:
-        print(json.dumps(_document(account_id, read, findings, now)))
+        print_document(_document(account_id, read, findings, now))
     else:
         all_of_them = len(targets) == len(offered_targets(site.configuration))
         _print(account_id, read, findings, now, all_targets=all_of_them)
@@ -149,7 +148,7 @@ def _print(
     *,
     all_targets: bool,
 ) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     width = console.width if console.is_terminal else None
     for line in _about(account_id, read, now):
         console.print(Text(paragraph(line, width, "")))

@@ -94,3 +94,31 @@ def a_loop(*accounts: AccountId, mode: Mode = Mode.ORGANIZATION, **changes: Any)
 def a_configuration(**changes: Any) -> Configuration:
     configuration = Configuration(regions=("eu-west-1", "us-east-1"), services=registry.SERVICES)
     return replace(configuration, **changes)
+
+
+def a_reconcile_result(**changes: Any) -> dict[str, Any]:
+    """A result of a reconcile as it is stored."""
+    place = {"service": "guardduty", "region": "eu-west-1"}
+    counts = {"enabled": 3, "left_out": 1, "gaps": 2, "unread": 0}
+    lists = (
+        *("drift", "runs", "waiting", "outside", "only_in_table", "only_in_services"),
+        *("gaps_left", "gaps"),
+    )
+    return {
+        "version": "1",
+        "id": "nightly",
+        "source": "schedule",
+        **dict.fromkeys(("started_at", "surveyed_at", "ended_at"), "2027-01-15T00:00:00Z"),
+        "outcome": "complete",
+        "failure": None,
+        "notes": ["a note"],
+        "accounts": 3,
+        "changes": {"needed": 1, "most_changes": 100},
+        "targets": [
+            place | {"problem": None, "problem_code": None, "before": counts, "after": counts}
+        ],
+        **{name: [] for name in lists},
+        "gaps_left": [place | {"reason_code": "refused", "count": 1}],
+        "omitted": dict.fromkeys(lists, 0),
+        **changes,
+    }

@@ -48,6 +48,7 @@ class MemoryRows(Rows):
 
     def __init__(self) -> None:
         self.items: Items = {}
+        self._unread = None
 
     def any_of(self, accesses: Sequence[Callable[[Items], T]]) -> tuple[int, T]:
         """Do one of several accesses that come in no order; its number, and its answer."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import importlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.steps import wiring
 from infra.cli.__main__ import main
+from infra.cli.failures import print_unread_once
 from infra.cli.site import Site
 from infra.names import Names
 from tests.support.schemas import schema_of
@@ -21,11 +22,12 @@ if TYPE_CHECKING:
 
 @dataclass
 class Operator:
-    """What they see never has an e-mail address."""
+    """What they see never has an e-mail address; ``errors`` is the last standard error."""
 
     rollcall: Rollcall
     capsys: pytest.CaptureFixture[str]
     monkeypatch: pytest.MonkeyPatch
+    errors: str = ""
 
     def sees(self, verb: str, *arguments: str, width: int | None = None) -> tuple[int, list[str]]:
         """The exit status, and the lines of the output, or of the error if nothing was done.
@@ -33,7 +35,8 @@ class Operator:
         ``width`` is that of a terminal; without it the output is redirected.
         """
         outputs = {"StateMachineArn": self.rollcall.machine_arn}
-        site = Site(Names(), wiring.wiring(), outputs)
+        reading = replace(wiring.wiring(), unread=print_unread_once())
+        site = Site(Names(), reading, outputs)
         with self.monkeypatch.context() as patch:
             patch.setattr(importlib.import_module(f"infra.cli.{verb}"), "site_of", lambda *_: site)
             if width is not None:
@@ -45,6 +48,7 @@ class Operator:
             with self.rollcall.used.of(verb):
                 status = main([verb, *arguments])
         seen = self.capsys.readouterr()
+        self.errors = seen.err
         assert "@" not in seen.out + seen.err
         return status, (seen.err if status == 2 else seen.out).splitlines()
 

@@ -15,6 +15,7 @@ from functions.enrolment.text import redact
 from functions.enrolment.times import iso
 from infra.cli.report import Condition, name_of
 from infra.cli.report_text import prospect
+from infra.cli.story import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -143,7 +144,7 @@ class _Packer:
         return transitions, attempts
 
     def _text(self, text: str, region: str) -> int:
-        return self.strings.number(redact(text).replace(region, REGION))
+        return self.strings.number(printable(text).replace(region, REGION))
 
     def _time(self, at: float | None) -> int | None:
         return None if at is None else round(at) - self.epoch

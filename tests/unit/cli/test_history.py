@@ -9,7 +9,7 @@ from functions.enrolment.target import Target
 from functions.enrolment.times import iso
 from functions.services import registry
 from infra.cli.history import DAYS, History, Totals, by_day, read_history, totals_of_day
-from tests.support.builders import NOW, TARGET
+from tests.support.builders import NOW, TARGET, a_reconcile_result
 
 DAY = 86400
 ELSEWHERE = Target(TARGET.service, "us-east-1")
@@ -25,10 +25,12 @@ def a_record(name: str, at: float | None, closed_at: float | None = NOW) -> Reco
 def a_result(*targets: Target, at: float = NOW, **changes: Any) -> dict[str, Any]:
     after = {"enabled": 3, "left_out": 1, "gaps": 2, "unread": 0}
     listed = [
-        {"service": t.service.name, "region": t.region, "problem": None, "after": after} | changes
+        {"service": t.service.name, "region": t.region, "problem": None, "problem_code": None}
+        | {"before": after, "after": after}
+        | changes
         for t in targets
     ]
-    return {"surveyed_at": iso(at), "targets": listed}
+    return a_reconcile_result(surveyed_at=iso(at), targets=listed)
 
 
 def test_the_reconciles_of_each_day_are_in_order() -> None:
