@@ -326,23 +326,17 @@ def _repeat(
         if once or action is Action.INVITE or attempt.count >= timing.most_attempts:
             return WAIT
         return _when_due(attempt.at + timing.grace, action, circumstances)
-    return _retry(action, attempt, membership, circumstances)
+    return _retry(action, attempt, membership.transitions[-1].at, circumstances)
 
 
 def _retry(
-    action: Action,
-    attempt: Attempt,
-    membership: Membership,
-    circumstances: Circumstances,
-    since: float = 0,
+    action: Action, attempt: Attempt, since: float, circumstances: Circumstances
 ) -> Decision:
-    """Retry an action that did not succeed, at growing intervals.
-
-    The interval is an eighth of the status's age at the last attempt, or of the time since
-    ``since`` if that is later.
+    """Retry an action that did not succeed, at growing intervals: an eighth of the time between
+    ``since`` and the last attempt.
     """
     timing = circumstances.timing
-    age = attempt.at - max(membership.transitions[-1].at, since)
+    age = attempt.at - since
     interval = min(max(timing.first_wait, age / _RETRY_DIVISOR), timing.longest_slow_wait)
     if attempt.unanswered:
         interval = max(interval, timing.grace)
@@ -364,7 +358,8 @@ def _restart(membership: Membership, circumstances: Circumstances) -> Decision:
         if attempt.at < ended:
             return _when_due(attempt.ended_by, Action.RESTART, circumstances)
         if not attempt.done:
-            return _retry(Action.RESTART, attempt, membership, circumstances, since=ended)
+            since = max(ended, membership.transitions[-1].at)
+            return _retry(Action.RESTART, attempt, since, circumstances)
         due_at = _gives_up_at(membership, circumstances)
         if due_at is not None:
             return Decision(Action.WAIT, until=due_at)
@@ -375,11 +370,10 @@ def _until_deadline(
     action: Action, membership: Membership, circumstances: Circumstances
 ) -> Decision:
     """Repeat at growing intervals until the deadline: the cause may disappear by itself."""
-    attempt = membership.attempts.get(action)
+    attempt, since = membership.attempts.get(action), membership.transitions[-1].at
     if attempt is None:
         return Decision(action)
     if not attempt.done:
-        return _retry(action, attempt, membership, circumstances)
-    age = attempt.at - membership.transitions[-1].at
-    interval = max(circumstances.timing.grace, age / _REPEAT_DIVISOR)
+        return _retry(action, attempt, since, circumstances)
+    interval = max(circumstances.timing.grace, (attempt.at - since) / _REPEAT_DIVISOR)
     return _when_due(attempt.at + interval, action, circumstances)

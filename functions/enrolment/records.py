@@ -326,7 +326,7 @@ def _current_automation(item: Mapping[str, Any]) -> Automation | None:
     An earlier version, which does not know it, preserves that of the run before.
     """
     value = item.get("automation")
-    if not isinstance(value, dict) or value.get("run") != item.get("onboarding_id", ""):
+    if not isinstance(value, dict) or value.get("run") != item.get("onboarding_id"):
         return None
     kind = _known_member(Automatic, value.get("kind"))
     if kind is None:

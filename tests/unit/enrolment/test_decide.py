@@ -530,6 +530,15 @@ def test_what_the_facts_say_has_healed_is_created_again_until_it_helps(
     assert decision.reason.code in (ReasonCode.ACCOUNT_SUSPENDED, ReasonCode.REGION_DISABLED)
 
 
+@pytest.mark.parametrize(("service", "action"), [(GD, Action.CREATE), (DT, Action.WAIT)])
+def test_an_invited_account_whose_region_is_enabled_is_created_again_unless_that_invites(
+    service: Service, action: Action
+) -> None:
+    membership = at_service(service, a_membership(Status.REGION_DISABLED, INV))
+
+    assert decide(membership, circumstances(opted_in=frozenset({ACCOUNT}))).action is action
+
+
 def test_a_timeout_gives_the_status_the_time_and_what_the_service_said_to_this_run() -> None:
     membership = tried(a_membership(), Action.INVITE, text="sent before", at=NOW - 60)
     membership = membership.taken("onboarding-2", INV, NOW)

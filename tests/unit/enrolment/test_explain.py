@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from functions.enrolment.account import Mode
+from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.errors import (
     AccessDenied,
     AdministratorNotReady,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from functions.enrolment.membership import Membership
 
 ORG, INV = Mode.ORGANIZATION, Mode.INVITATION
+LEFT_OUT = Automation(Automatic.LEFT_OUT, "policy p-1")
 DETECTIVE = Target(registry.DETECTIVE, "eu-west-1")
 # Of a membership that was read in one status only.
 CODES = {
@@ -217,6 +219,29 @@ def test_a_run_that_has_ended_is_not_spoken_of_as_if_it_might_go_on(
 ) -> None:
     assert str(waiting_for(membership)).endswith(f"; to do: {while_it_waits}")
     assert str(why_ended(membership)).endswith(f"; to do: {once_it_ended}")
+
+
+@pytest.mark.parametrize(
+    ("membership", "fact"),
+    [
+        (
+            a_membership(Status.ACCOUNT_SUSPENDED),
+            " (Organizations said ACTIVE when the run began)",
+        ),
+        (a_membership(Status.REGION_DISABLED), " (it was enabled when the run began)"),
+        # Not the status is the reason.
+        (a_membership(Status.ACCOUNT_SUSPENDED, automation=LEFT_OUT), ""),
+    ],
+    ids=["suspended", "a disabled Region", "left out by a policy"],
+)
+def test_a_status_that_facts_contradict_is_given_with_the_fact(
+    membership: Membership, fact: str
+) -> None:
+    alone, contradicted = why_ended(membership), why_ended(membership, healed=True)
+
+    assert contradicted.text.replace(fact, "", 1) == alone.text
+    assert fact in contradicted.text
+    assert contradicted.code is alone.code
 
 
 def test_a_declined_invitation_says_when_the_last_one_was_there() -> None:
