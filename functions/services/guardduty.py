@@ -84,10 +84,8 @@ class GuardDuty:
         check_size(accounts)
         with self._calling("GetMembers"):
             response = self._client.get_members(DetectorId=resource, AccountIds=list(accounts))
-        members = _read_members(response.get("Members", []))
-        return observations(
-            GUARDDUTY, accounts, members, _texts(response.get("UnprocessedAccounts", []))
-        )
+        members = _read_members(response["Members"])
+        return observations(GUARDDUTY, accounts, members, _texts(response["UnprocessedAccounts"]))
 
     def members(self, resource: str) -> Iterator[Observation]:
         # A string; what GuardDuty lists without it is not documented.
@@ -125,9 +123,7 @@ class GuardDuty:
             return unusable
         with self._calling("CreateMembers"):
             response = self._client.create_members(DetectorId=resource, AccountDetails=details)
-        return (
-            answers(GUARDDUTY, emails, _texts(response.get("UnprocessedAccounts", []))) | unusable
-        )
+        return answers(GUARDDUTY, emails, _texts(response["UnprocessedAccounts"])) | unusable
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -140,7 +136,7 @@ class GuardDuty:
             request["Message"] = self._invitation.message
         with self._calling("InviteMembers"):
             response = self._client.invite_members(**request)
-        return answers(GUARDDUTY, accounts, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(GUARDDUTY, accounts, _texts(response["UnprocessedAccounts"]))
 
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -148,7 +144,7 @@ class GuardDuty:
             response = self._client.start_monitoring_members(
                 DetectorId=resource, AccountIds=list(accounts)
             )
-        return answers(GUARDDUTY, accounts, _texts(response.get("UnprocessedAccounts", [])))
+        return answers(GUARDDUTY, accounts, _texts(response["UnprocessedAccounts"]))
 
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
@@ -262,7 +258,7 @@ def _detector(client: GuardDutyClient) -> str | None:
     """The caller's detector; an account has at most one per Region."""
     with calling(GUARDDUTY.label, "ListDetectors"):
         pages = client.get_paginator("list_detectors").paginate()
-        return next((detector for page in pages for detector in page.get("DetectorIds", [])), None)
+        return next((detector for page in pages for detector in page["DetectorIds"]), None)
 
 
 def _each_feature(enabled: Sequence[str]) -> list[DetectorFeatureConfigurationTypeDef]:

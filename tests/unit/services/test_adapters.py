@@ -322,8 +322,9 @@ def test_the_administrators_resource_is_found(
     [
         (GUARDDUTY, asked("list_detectors", {}, DetectorIds=[])),
         (DETECTIVE, asked("list_graphs", {}, GraphList=[])),
+        (DETECTIVE, asked("list_graphs", {})),
     ],
-    ids=name,
+    ids=["guardduty", "detective", "detective, without a list"],
 )
 def test_where_there_is_no_resource_the_call_that_makes_one_is_named(
     spelling: Spelling, exchange: Exchange
@@ -335,6 +336,24 @@ def test_where_there_is_no_resource_the_call_that_makes_one_is_named(
         adapter(spelling, client).administrator_resource()
 
     assert str(caught.value) == spelling.to_do
+
+
+@pytest.mark.parametrize("spelling", [SECURITYHUB, DETECTIVE], ids=name)
+def test_a_list_that_a_response_may_lack_is_empty_then(spelling: Spelling) -> None:
+    """Those that botocore's models do not require."""
+    request = {**spelling.named, **spelling.listing}
+    with stubbed(
+        spelling.service.name,
+        asked("get_members", {**spelling.named, "AccountIds": [ONE]}),
+        asked("list_members", request, NextToken="t"),
+        asked("list_members", request | {"NextToken": "t"}),
+    ) as client:
+        service = adapter(spelling, client)
+
+        assert service.observe(spelling.resource, [ONE]) == (
+            Observation(ONE, Status.ABSENT, "Absent"),
+        )
+        assert list(service.members(spelling.resource)) == []
 
 
 @pytest.mark.parametrize(("spelling", "verb"), [(SECURITYHUB, "restart"), (DETECTIVE, "invite")])

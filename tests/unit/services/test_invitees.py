@@ -19,6 +19,7 @@ from functions.enrolment.errors import (
 from functions.enrolment.membership import Answer, Verdict
 from functions.enrolment.protection import DETECTOR_FEATURES
 from functions.enrolment.reason import ReasonCode
+from functions.services.invitations import NO_INVITATION
 from functions.services.registry import DETECTIVE, GUARDDUTY, SECURITYHUB
 from tests.unit.aws.support import REGION
 from tests.unit.services.stubs import ADMINISTRATOR, STRANGER, asked, refused, stubbed
@@ -153,6 +154,16 @@ def test_nothing_else_is_accepted_and_nothing_is_enabled_for_it(
 
 
 @pytest.mark.parametrize(
+    "service", [SECURITYHUB, GUARDDUTY, DETECTIVE], ids=lambda service: service.name
+)
+def test_a_page_without_invitations_has_none(service: ServiceRecord) -> None:
+    """No response needs to have the list (botocore)."""
+    pages = (asked("list_invitations", {}, **MORE), asked("list_invitations", MORE))
+    with stubbed(service.name, *pages) as client:
+        assert service.invitee(client, Invitation()).accept(ADMINISTRATOR) == NO_INVITATION
+
+
+@pytest.mark.parametrize(
     ("exchanges", "words"),
     [
         ((HUB_NEEDED, HUB_ENABLED, HUB_NEEDED), "ListInvitations: InvalidAccessException"),
@@ -245,20 +256,23 @@ def test_a_refused_acceptance_is_looked_into(
     code: str,
 ) -> None:
     """What follows from what is found: test_invitations.py."""
-    operation, theirs = "get_administrator_account", {"AccountId": STRANGER, status: "Enabled"}
+    operation = "get_administrator_account"
+    theirs, ours = ({"AccountId": each, status: "Enabled"} for each in (STRANGER, ADMINISTRATOR))
     answers = []
     for looking in (
         asked(operation, detector, Administrator=theirs),
+        asked(operation, detector, Administrator=ours),
         asked(operation, detector, Administrator={}),
         refused(operation, "InternalException", status=500),
     ):
         with stubbed(service.name, *before, refused(ACCEPTING, code, NO_SUCH), looking) as client:
             answers.append(service.invitee(client, Invitation()).accept(ADMINISTRATOR))
 
-    another, *unknown = answers
+    another, ours_already, *unknown = answers
     said = f"{service.label} AcceptAdministratorInvitation: {code}: {NO_SUCH}"
     text = f"{said} (its administrator is {STRANGER})"
     assert another == Answer(Verdict.PERMANENT, text, ReasonCode.OTHER_ADMINISTRATOR)
+    assert ours_already == Answer(Verdict.BENIGN, said)
     assert {answer.text for answer in unknown} == {said}
 
 

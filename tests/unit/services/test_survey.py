@@ -83,6 +83,7 @@ def test_the_members_are_listed_and_the_rest_asked_about_at_once() -> None:
     assert set(listing.members) == set(MANY[:10])
     assert service.asked == [110]
     assert set(listing.automations) == set(MANY[10:])
+    assert (listing.resource, listing.read_at) == ("detector", NOW)
 
 
 def test_where_all_are_enabled_nothing_more_is_asked() -> None:
@@ -107,7 +108,7 @@ def test_a_target_that_cannot_be_read_has_no_members_but_a_problem(
 ) -> None:
     listing = listing_of(Lists(*MANY, **{call: error}))
 
-    assert (listing.members, listing.automations) == ({}, {})
+    assert (listing.members, listing.automations, listing.read_at) == ({}, {}, NOW)
     assert listing.problem.code is code
     assert str(error) in listing.problem.text
 
@@ -200,6 +201,7 @@ class Answers(Lists):
     """A service that is asked for accounts by name; how many each call had."""
 
     def observe(self, resource: str, accounts: Sequence[AccountId]) -> tuple[Observation, ...]:
+        assert resource == "detector"
         self.asked.append(len(accounts))
         listed = frozenset(self.enabled)
         return tuple(
