@@ -205,14 +205,15 @@ class Membership:
         done = (attempt.at for attempt in self.attempts.values())
         return max(self.taken_at, self.settled_at or 0, *seen, *done)
 
-    @property
-    def is_surveyed(self) -> bool:
-        """Whether the run knows it from a survey only: has neither read it nor acted.
+    def is_surveyed(self, now: float) -> bool:
+        """Whether the run may act on what a survey read: it has neither read it nor acted since.
 
         A version that does not know ``surveyed_at`` leaves it in the row whatever it does.
         """
+        at = self.surveyed_at
         acted = any(attempt.count for attempt in self.attempts.values())
-        return not acted and [each.at for each in self.transitions] == [self.surveyed_at]
+        only = not acted and [each.at for each in self.transitions] == [at]
+        return at is not None and only and survey_is_valid(at, now)
 
     @property
     def awaits_policy(self) -> bool:

@@ -17,7 +17,6 @@ from functions.enrolment.membership import (
     Outcome,
     Status,
     Verdict,
-    survey_is_valid,
 )
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.times import duration, iso
@@ -121,7 +120,7 @@ def handed_over(memberships: Iterable[Membership], now: float) -> tuple[Observat
     What the service does by itself was read then, too.
     """
     found = tuple(memberships)
-    if not all(m.is_surveyed and survey_is_valid(m.surveyed_at or 0, now) for m in found):
+    if not all(membership.is_surveyed(now) for membership in found):
         return ()
     return tuple(
         Observation(m.account_id, m.status or Status.UNKNOWN, m.raw, m.detail) for m in found
@@ -247,7 +246,7 @@ def wait_after(
     left = [membership for membership in answered if membership.outcome is None]
     attempts = [m.attempts[action] for m in left if action in m.attempts]
     may_help = any(each.done or each.unanswered for each in attempts)
-    if may_help or not left or len(attempts) < len(left):
+    if may_help or not left:
         return wait_seconds
     decisions = [(membership, decide(membership, circumstances)) for membership in left]
     waits = [
@@ -312,8 +311,7 @@ def _only_due(memberships: Iterable[Membership], action: Action) -> tuple[Member
 
 
 def _skipped_in_dry_run(membership: Membership, action: Action, now: float) -> Membership:
-    what = "wait" if action is Action.WAIT else str(action)
-    said = f"{what} (now {membership.raw}{_by_itself(membership)})"
+    said = f"{action} (now {membership.raw}{_by_itself(membership)})"
     reason = explain(ReasonCode.DRY_RUN, membership, said)
     return membership.settled(Outcome.SKIPPED, reason, now)
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from functions.enrolment.account import AccountId, Mode
+from functions.enrolment.automation import auto_enable
 from functions.enrolment.configuration import Timing
 from functions.enrolment.decide import Circumstances, decide
 from functions.enrolment.membership import (
@@ -22,6 +23,7 @@ from functions.enrolment.turn import (
     begin,
     fail,
     held_back,
+    longest_run,
     most_turns,
     take_answers,
     take_refusal,
@@ -239,18 +241,34 @@ def test_the_grace_time_of_a_call_that_was_not_answered_begins_when_the_call_end
 
 
 @pytest.mark.parametrize(
-    ("status", "outcome", "reason"),
+    ("status", "setting", "outcome", "reason"),
     [
-        (Status.ABSENT, Outcome.SKIPPED, "dry run: would create (now Absent)"),
-        (Status.VERIFYING, Outcome.SKIPPED, "dry run: would wait (now VerificationInProgress)"),
-        (Status.ENABLED, Outcome.ALREADY_ENABLED, None),
+        (Status.ABSENT, None, Outcome.SKIPPED, "dry run: would create (now Absent)"),
+        (Status.ABSENT, "NONE", Outcome.SKIPPED, "dry run: would create (now Absent)"),
+        (
+            Status.ABSENT,
+            "ALL",
+            Outcome.SKIPPED,
+            "dry run: would wait (now Absent; auto-enable ALL)",
+        ),
+        (
+            Status.VERIFYING,
+            None,
+            Outcome.SKIPPED,
+            "dry run: would wait (now VerificationInProgress)",
+        ),
+        (Status.ENABLED, None, Outcome.ALREADY_ENABLED, None),
     ],
 )
 def test_a_dry_run_says_what_it_would_do_and_ends(
-    status: Status, outcome: Outcome, reason: str | None
+    status: Status, setting: str | None, outcome: Outcome, reason: str | None
 ) -> None:
     after = take_turn(
-        [a_membership()], [seen(ACCOUNT, status)], circumstances=circumstances(), dry_run=True
+        [a_membership()],
+        [seen(ACCOUNT, status)],
+        circumstances=circumstances(),
+        automations={ACCOUNT: auto_enable(setting)} if setting else {},
+        dry_run=True,
     )
 
     (membership,) = after.memberships
@@ -345,6 +363,38 @@ def test_whatever_happens_in_a_batch_it_takes_no_more_turns_than_are_counted_for
     assert most_turns(timing) * 14 < 24_000
 
 
+def test_a_short_run_takes_a_turn_for_each_first_wait_and_for_each_accounts_deadline() -> None:
+    timing = Timing(
+        visibility=60,
+        hold=60,
+        organization_deadline=60,
+        policy_deadline=60,
+        invitation_deadline=60,
+        volume_deadline=60,
+    )
+
+    assert most_turns(timing) == 300 / 15 + 50
+
+
+@pytest.mark.parametrize(
+    ("policy", "invitation", "longest"), [(4, 2, 600), (400, 2, 700), (4, 800, 800)]
+)
+def test_the_longest_run_has_every_wait_that_may_follow_another(
+    policy: int, invitation: int, longest: int
+) -> None:
+    """A policy may let an account go at its deadline, which then has the time of any other."""
+    timing = Timing(
+        visibility=1000,
+        hold=20_000,
+        organization_deadline=300,
+        policy_deadline=policy,
+        invitation_deadline=invitation,
+        volume_deadline=4_000_000,
+    )
+
+    assert longest_run(timing) == 4_021_000 + longest
+
+
 def test_what_was_never_read_fails_at_once_where_reading_is_refused() -> None:
     denied = ReasonCode.ACCESS_DENIED
 
@@ -363,10 +413,10 @@ def test_in_the_middle_of_a_wait_a_refused_reading_is_given_time_and_then_says_s
         code = ReasonCode.ACCESS_DENIED
         return take_refusal([waiting], NOW, code, "AccessDenied: no", Timing(), NOW + after)
 
-    assert [refused(after).wait_seconds for after in (0, 600, 3590)] == [15, 50, 10]
-    assert {refused(after).next for after in (0, 600, 3590)} == {Action.WAIT}
+    for after, wait in ((0, 15), (600, 50), (3590, 10), (3599, 1)):
+        assert refused(after) == Turn((waiting,), Action.WAIT, wait_seconds=wait)
     (failed,) = refused(3600).memberships
-    assert failed.outcome is Outcome.FAILED
+    assert (failed.outcome, failed.settled_at) == (Outcome.FAILED, NOW + 3600)
     since = "AccessDenied: no (so since 2027-01-15T08:00:00Z, for 1 h)"
     assert str(failed.reason).startswith(since)
 
@@ -402,6 +452,23 @@ def test_one_account_whose_action_may_have_had_an_effect_is_read_soon() -> None:
     rests_on = circumstances(after=800)
 
     assert wait_after([failed, done], Action.CREATE, 15, 600, rests_on) == 15
+
+
+def test_an_old_batch_is_not_read_more_often_while_readings_are_refused() -> None:
+    waiting = a_membership(Status.INVITED, INV, taken_at=NOW - 150 * 70)
+
+    refused = take_refusal([waiting], NOW, ReasonCode.ACCESS_DENIED, "no", Timing(), NOW)
+
+    assert refused.wait_seconds == 70
+
+
+def test_an_action_that_ended_its_accounts_or_was_not_carried_out_for_one_changes_no_wait() -> None:
+    failed = tried(a_membership(Status.ABSENT, INV), Action.CREATE, Verdict.RETRY, at=NOW + 800)
+    ended = failed.settled(Outcome.FAILED, WHY, NOW + 800)
+    not_called = a_membership(Status.ABSENT, INV, OTHER)
+
+    for answered in ([ended], [failed, not_called]):
+        assert wait_after(answered, Action.CREATE, 15, 600, circumstances(after=800)) == 15
 
 
 def test_a_turn_with_an_action_says_how_long_the_other_accounts_may_wait() -> None:
