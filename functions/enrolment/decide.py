@@ -191,12 +191,13 @@ def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float 
     membership ended without success.
     """
     awaited = circumstances.awaited.get(membership.account_id)
-    if awaited is None or awaited.outcome not in UNSUCCESSFUL:
+    ended = awaited.settled_at if awaited is not None else None
+    if awaited is None or ended is None or awaited.outcome not in UNSUCCESSFUL:
         return None
     if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_BE_ON:
         return None
     restart = membership.attempts.get(Action.RESTART)
-    if restart is None or not restart.done or restart.at < (awaited.settled_at or 0):
+    if restart is None or not restart.done or restart.at < ended:
         return None
     return restart.ended_by + circumstances.timing.grace
 

@@ -239,7 +239,10 @@ def test_what_does_not_heal_times_out_in_the_services_own_words() -> None:
 @pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN, Verdict.UNANSWERED, None])
 @pytest.mark.parametrize(
     ("service", "membership", "action"),
-    [each for each in ACTIONS if each.id not in ("accept", "restart")],
+    [
+        *(each for each in ACTIONS if each.id not in ("accept", "restart")),
+        pytest.param(GD, a_membership(Status.REMOVED, INV), Action.CREATE, id="create a removed"),
+    ],
 )
 def test_what_an_earlier_run_may_have_done_is_done_again_only_after_the_grace_time(
     service: Service, membership: Membership, action: Action, verdict: Verdict | None

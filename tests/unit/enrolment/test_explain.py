@@ -89,6 +89,10 @@ def test_what_was_never_read_says_so() -> None:
         pytest.param(seen("Invited", "Deleted"), "invitation-declined", id="deleted"),
         pytest.param(seen("Invited", "Created"), "invitation-declined", id="back to Created"),
         pytest.param(seen("INVITED", "Absent"), "invitation-declined", id="another spelling"),
+        pytest.param(
+            seen("Removed", "Invited", "Absent"), "invitation-declined", id="once removed"
+        ),
+        pytest.param(seen("Invited", "Removed", "Absent"), "not-created", id="removed since"),
         pytest.param(seen("Created", "Invited"), "not-accepted", id="invited now"),
         pytest.param(seen("Absent", "Created"), "not-invited", id="never invited"),
         pytest.param(seen("Invited", "Absent", mode=ORG), "not-created", id="of the organisation"),
