@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NewType
 
+from functions.enrolment.regions import is_opt_in
+
 AccountId = NewType("AccountId", str)
 # The limit of one call of the member APIs, and therefore of one run.
 MOST_ACCOUNTS = 50
@@ -41,6 +43,17 @@ class Account:
     mode: Mode
     regions_known: bool = False
     joined_at: float | None = None
+
+    def has_enabled(self, region: str) -> bool:
+        """Whether it is known to have a Region enabled in which it is enrolled.
+
+        An account whose enabled Regions are known is not enrolled in any other Region.
+        """
+        return self.regions_known or not is_opt_in(region)
+
+    def joined_since(self, moment: float) -> bool:
+        """Whether it is known to have joined the organisation since then (epoch seconds)."""
+        return self.joined_at is not None and self.joined_at >= moment
 
 
 @dataclass(frozen=True, slots=True)

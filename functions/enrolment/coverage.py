@@ -137,17 +137,17 @@ def cells(
     skipped is left out while nothing has changed.
     """
     accounts = of_organization(facts) if accounts is None else tuple(accounts)
-    recent = frozenset(a.id for a in accounts if (a.joined_at or 0) >= now - RECENT_SECONDS)
-    circumstances = Circumstances(
-        now=now,
-        timing=configuration.timing,
-        accepts=configuration.invitation.member_role is not None,
-        opted_in=frozenset(a.id for a in accounts if a.regions_known),
-        recent=recent,
-    )
+    recent = frozenset(a.id for a in accounts if a.joined_since(now - RECENT_SECONDS))
     by_target = {listing.target: listing for listing in listings}
-    basis = _Basis(facts, by_target, configuration, circumstances, rows or {})
     for target in by_target:
+        circumstances = Circumstances(
+            now=now,
+            timing=configuration.timing,
+            accepts=configuration.invitation.member_role is not None,
+            opted_in=frozenset(a.id for a in accounts if a.has_enabled(target.region)),
+            recent=recent,
+        )
+        basis = _Basis(facts, by_target, configuration, circumstances, rows or {})
         for account in accounts:
             yield _cell(account, target, basis)
 
@@ -226,7 +226,7 @@ def _same_automation(row: Membership, cell: Cell) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Basis:
-    """What the cells of one survey are made from."""
+    """What the cells of a target are made from."""
 
     facts: Facts
     listings: Mapping[Target, Listing]

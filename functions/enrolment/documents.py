@@ -18,7 +18,6 @@ from functions.enrolment.errors import InvalidInput, Unreadable
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan, waits_for
 from functions.enrolment.records import epoch_seconds, outcome_from, reason_from
-from functions.enrolment.regions import is_opt_in
 from functions.enrolment.service import find_service
 from functions.enrolment.stored import (
     a_list,
@@ -124,16 +123,12 @@ class Loop:
 
     @property
     def opted_in(self) -> frozenset[AccountId]:
-        """The accounts known to have the Region enabled.
-
-        An account whose enabled Regions are known is not enrolled in any other Region.
-        """
-        by_default = not is_opt_in(self.target.region)
-        return frozenset(a.id for a in self.accounts if by_default or a.regions_known)
+        """The accounts known to have the Region enabled."""
+        return frozenset(a.id for a in self.accounts if a.has_enabled(self.target.region))
 
     def joined_since(self, moment: float) -> frozenset[AccountId]:
         """The accounts known to have joined the organisation since then (epoch seconds)."""
-        return frozenset(a.id for a in self.accounts if (a.joined_at or 0) >= moment)
+        return frozenset(a.id for a in self.accounts if a.joined_since(moment))
 
 
 # The fields that this version uses, or an earlier one used.

@@ -203,7 +203,7 @@ class Membership:
         """When a run last took it, or recorded a transition, an action or its outcome."""
         seen = (transition.at for transition in self.transitions)
         done = (attempt.at for attempt in self.attempts.values())
-        return max(self.taken_at, self.settled_at or 0, *seen, *done)
+        return max(self.taken_at, self.settled_at or self.taken_at, *seen, *done)
 
     def is_surveyed(self, now: float) -> bool:
         """Whether the run may act on what a survey read: it has neither read it nor acted since.

@@ -224,7 +224,11 @@ def decide_reconcile(
     cells: what a run has enabled since is no drift. Targets are taken in the order of the cells.
     """
     strangers = tuple(outside)
-    earlier = {k: row for k, row in rows.items() if (row.settled_at or 0) <= surveyed_at}
+    earlier = {
+        key: row
+        for key, row in rows.items()
+        if row.settled_at is not None and row.settled_at <= surveyed_at
+    }
     by_key = {(cell.account_id, cell.target): cell for cell in found}
     targets = tuple(dict.fromkeys(cell.target for cell in found))
     alone = [
@@ -312,7 +316,7 @@ def _gap(
             code = row.reason.code if row.reason is not None else None
             if code in HOPELESS:
                 return Gap(cell, Disposition.HOPELESS, row.reason, row.onboarding_id)
-            until = (row.settled_at or 0) + LATELY_SECONDS
+            until = _left_alone_until(row)
             if now < until and code not in UNFINISHED and cell.action is not Action.STOP:
                 lately = Disposition.LATELY_TRIED
                 return Gap(cell, lately, row.reason, row.onboarding_id, until)
@@ -353,8 +357,11 @@ def _is_tried_again(
     if first is not None and first.state is State.LEFT_OUT:
         return _is_tried_again(first, cells, rows, settings, now)
     row = rows.get((cell.account_id, cell.target))
-    since = now - ((row.settled_at if row is not None else None) or 0)
-    return settings.retry_failed or since >= LATELY_SECONDS
+    return settings.retry_failed or row is None or now >= _left_alone_until(row)
+
+
+def _left_alone_until(row: Membership) -> float:
+    return (row.settled_at or 0) + LATELY_SECONDS
 
 
 def has_failed(row: Membership, cell: Cell, joined_at: float | None) -> bool:

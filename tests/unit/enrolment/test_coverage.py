@@ -14,6 +14,7 @@ from functions.enrolment.account import Account, AccountId, AccountState, Mode, 
 from functions.enrolment.automation import Automatic, Automation
 from functions.enrolment.coverage import Cell, Listing, State, cells, coverage, strangers
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
+from functions.enrolment.documents import Loop
 from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Membership, Observation, Outcome, Status
 from functions.enrolment.plan import Facts, make_plan
@@ -102,7 +103,7 @@ def run_of(
         NOW,
         configuration.timing,
         accepts=False,
-        opted_in=frozenset(a.id for a in plan.accounts if a.regions_known),
+        opted_in=Loop("", target, plan.accounts).opted_in,
         recent=frozenset({account} if (joined or 0) >= NOW - RECENT_SECONDS else ()),
     )
     seen = listing.members.get(account, Observation(account, Status.ABSENT, "Absent"))
@@ -225,6 +226,19 @@ def test_what_is_enabled_follows_nothing() -> None:
     listings = Listing(GUARDDUTY), Listing(DETECTIVE, {ACCOUNT: ENABLED})
 
     assert found(*listings, rows=(SKIPPED,))[DETECTIVE].state is State.ENABLED
+
+
+@pytest.mark.parametrize(
+    ("region", "action"), [("eu-west-1", Action.CREATE), ("me-south-1", Action.STOP)]
+)
+def test_a_region_that_is_enabled_by_default_is_not_disabled_for_an_account(
+    region: str, action: Action
+) -> None:
+    """Of an opt-in Region it is not known here. A run creates the member again, or fails."""
+    disabled = Observation(ACCOUNT, Status.REGION_DISABLED, "RegionDisabled")
+    target = Target(registry.GUARDDUTY, region)
+
+    assert found(Listing(target, {ACCOUNT: disabled}))[target].action is action
 
 
 @settings(max_examples=400, deadline=None)
