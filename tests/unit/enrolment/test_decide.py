@@ -142,12 +142,13 @@ def test_a_member_is_accepted_only_where_a_member_role_is_configured() -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN])
+@pytest.mark.parametrize(("service", "mode"), [(GD, ORG), (GD, INV), (DT, ORG)])
 def test_a_create_that_the_reading_does_not_show_is_repeated_after_the_grace_time_a_few_times(
-    verdict: Verdict,
+    service: Service, mode: Mode, verdict: Verdict
 ) -> None:
-    membership = a_membership(Status.ABSENT)
+    membership = at_service(service, a_membership(Status.ABSENT, mode))
     for attempt in range(Timing().most_attempts):
-        assert due_after(membership, Action.CREATE) == 120 * attempt
+        assert due_after(membership, Action.CREATE, service) == 120 * attempt
         membership = tried(membership, Action.CREATE, verdict, at=NOW + 120 * attempt)
 
     assert decide(membership, circumstances(after=3599)) == Decision(Action.WAIT)
@@ -422,10 +423,33 @@ def test_detective_is_not_given_up_by_a_restart_that_was_not_carried_out(verdict
     assert decide(restarted, later) == Decision(Action.RESTART)
 
 
-def test_detective_is_not_given_up_where_guardduty_may_be_on_or_come_yet() -> None:
-    reason = Reason(ReasonCode.OTHER_ADMINISTRATOR, "another has it")
-    elsewhere = a_membership(Status.INVITED).settled(Outcome.FAILED, reason, NOW)
-    rests_on = circumstances(2 * 86400 - 1, awaited={ACCOUNT: elsewhere})
+@pytest.mark.parametrize("read_at", [0, 5000])
+def test_a_restart_that_failed_is_tried_again_by_the_later_of_the_status_and_guarddutys_end(
+    read_at: float,
+) -> None:
+    failed = {ACCOUNT: guardduty(Status.RESIGNED, Outcome.FAILED, after=1000)}
+    unknown = a_membership(Status.ACCEPTED_BUT_DISABLED, at=NOW + read_at, detail="VOLUME_UNKNOWN")
+    restarted = tried(at_service(DT, unknown), Action.RESTART, Verdict.RETRY, at=NOW + 9000)
+
+    decision = decide(restarted, circumstances(9001, awaited=failed))
+
+    assert decision.until == NOW + 9000 + (9000 - max(read_at, 1000)) / 8
+
+
+@pytest.mark.parametrize(
+    "awaited",
+    [
+        a_membership(Status.INVITED).settled(
+            Outcome.FAILED, Reason(ReasonCode.OTHER_ADMINISTRATOR, "another has it"), NOW
+        ),
+        a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW),
+    ],
+    ids=["another administrator's", "enabled"],
+)
+def test_detective_is_not_given_up_where_guardduty_may_be_on_or_come_yet(
+    awaited: Membership,
+) -> None:
+    rests_on = circumstances(2 * 86400 - 1, awaited={ACCOUNT: awaited})
 
     assert decide(volume_unknown(0), rests_on).outcome is None
 
@@ -481,7 +505,8 @@ def test_what_the_facts_do_not_say_is_not_claimed_of_a_disabled_region() -> None
 
 
 def test_an_invitation_that_is_gone_is_waited_for_a_while_and_not_sent_again() -> None:
-    invited = tried(a_membership(Status.INVITED, INV), Action.CREATE)
+    created = tried(a_membership(Status.ABSENT, INV), Action.CREATE)
+    invited = created.seen(Observation(ACCOUNT, Status.INVITED, "Invited"), NOW + 15)
     gone = invited.seen(Observation(ACCOUNT, Status.ABSENT, "Absent"), NOW + 60)
 
     before = decide(at_service(DT, gone), circumstances(60))
