@@ -61,7 +61,7 @@ def overdue_hours(configuration: Configuration) -> int | None:
     if gap is None:
         return None
     delay = WINDOW_SECONDS + LONGEST_DELAY_SECONDS
-    length = _WORKING_SECONDS + awaiting_seconds(configuration.timing)
+    length = _WORKING_SECONDS + awaiting_seconds(configuration.timing, 0)
     hours = -(-(gap + delay + length) // HOUR) + 1
     return hours if hours <= MOST_HOURS else None
 

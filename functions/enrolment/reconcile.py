@@ -199,7 +199,7 @@ class ReconcilePlan:
     outside: tuple[tuple[Target, Observation], ...]
 
 
-def awaiting_seconds(timing: Timing, last_begins_after: int = 0) -> int:
+def awaiting_seconds(timing: Timing, last_begins_after: int) -> int:
     """How long a reconcile awaits its runs, of which the last begins so many seconds later."""
     runs = timing.organization_deadline + timing.hold + last_begins_after
     return min(runs + _CLOSING_SECONDS, _LONGEST_AWAITING_SECONDS)
@@ -307,9 +307,8 @@ def _gap(
 ) -> Gap:
     joined_at = facts.directory[cell.account_id].joined_at
     if row is not None:
-        claim = Claim("", now, Mode.ORGANIZATION, joined_at=joined_at)
         holder = holders.get(row.onboarding_id)
-        if standing(row, holder, claim, now) is Standing.IN_PROGRESS:
+        if standing(row, holder, Claim("", now, Mode.ORGANIZATION), now) is Standing.IN_PROGRESS:
             why = waiting_for(row)
             return Gap(cell, Disposition.IN_PROGRESS, why, row.onboarding_id)
         if has_failed(row, cell, joined_at) and not settings.retry_failed:

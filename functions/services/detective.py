@@ -109,9 +109,9 @@ class Detective:
         check_size(emails)
         unusable = without_usable_email(DETECTIVE, emails, is_email)
         accounts: list[AccountTypeDef] = [
-            {"AccountId": account, "EmailAddress": email or ""}
+            {"AccountId": account, "EmailAddress": email}
             for account, email in emails.items()
-            if account not in unusable
+            if email and account not in unusable
         ]
         if not accounts:
             return unusable

@@ -115,9 +115,9 @@ class GuardDuty:
         check_size(emails)
         unusable = without_usable_email(GUARDDUTY, emails)
         details: list[AccountDetailTypeDef] = [
-            {"AccountId": account, "Email": email or ""}
+            {"AccountId": account, "Email": email}
             for account, email in emails.items()
-            if account not in unusable
+            if email and account not in unusable
         ]
         if not details:
             return unusable
@@ -199,12 +199,12 @@ class GuardDutyInvitee:
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
-    def _administrator(self, detector_id: str) -> tuple[str, str]:
+    def _administrator(self, detector_id: str) -> tuple[str | None, str]:
         with calling(GUARDDUTY.label, "GetAdministratorAccount"):
             response = self._client.get_administrator_account(DetectorId=detector_id)
         # For an account without an administrator, the response is 200 without content (botocore).
         administrator = response.get("Administrator") or {}
-        return administrator.get("AccountId", ""), administrator.get("RelationshipStatus", "")
+        return administrator.get("AccountId"), administrator.get("RelationshipStatus", "")
 
     def _own_detector(self) -> str:
         """A new detector, or the existing one, unchanged.
@@ -298,7 +298,7 @@ def _needs_of_accepting(invitation: Invitation) -> MemberNeeds:
 
 def _read_members(members: Iterable[MemberTypeDef]) -> Iterator[Observation]:
     for member in members:
-        yield observation(GUARDDUTY, member["AccountId"], member.get("RelationshipStatus", ""))
+        yield observation(GUARDDUTY, member["AccountId"], member["RelationshipStatus"])
 
 
 def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:

@@ -26,13 +26,13 @@ def after_refusal(
     service: ServiceRecord,
     refusal: RollcallError,
     administrator_id: AccountId,
-    look: Callable[[], tuple[str, str]],
+    look: Callable[[], tuple[str | None, str]],
 ) -> Answer:
     """The meaning of a refused acceptance, depending on the account's current administrator.
 
-    ``look`` returns, from the member account, that administrator's id and the status of the
-    relation, each "" if there is none. If an acceptance takes effect but returns an error, botocore
-    retries it, and the service refuses the retry because the account has an administrator: ours.
+    ``look`` returns, from the member account, that administrator's id, None if there is none, and
+    the status of the relation. If an acceptance takes effect but returns an error, botocore retries
+    it, and the service refuses the retry because the account has an administrator: ours.
 
     Raises:
         CredentialsRefused: the refusal itself is one.

@@ -214,10 +214,10 @@ class SecurityHubInvitee:
             found = (invitation for page in pages for invitation in page.get("Invitations", []))
             return newest_invitation(found, administrator_id)
 
-    def _administrator(self) -> tuple[str, str]:
+    def _administrator(self) -> tuple[str | None, str]:
         with calling(SECURITYHUB.label, "GetAdministratorAccount"):
             administrator = self._client.get_administrator_account().get("Administrator", {})
-        return administrator.get("AccountId", ""), administrator.get("MemberStatus", "")
+        return administrator.get("AccountId"), administrator.get("MemberStatus", "")
 
     def _enable(self) -> None:
         try:

@@ -99,10 +99,21 @@ def test_detective_waits_for_guardduty_where_that_is_planned_in_its_region(
     assert waits_for(target, [target, *planned]) is awaited
 
 
-def test_an_account_of_the_organisation_is_enrolled_with_the_organisations_email() -> None:
-    account = plan(a_request(email="other@example.com")).accounts[0]
+EMAIL_NEEDED = f"is required for {OTHER}: it does not belong to the organisation"
+NEVER_INVITED = (
+    f"takes organization for {ACCOUNT}: it belongs to the organisation, whose accounts are never"
+    " invited"
+)
+INVITED_ONLY = f"takes invitation for {OTHER}: it does not belong to the organisation"
+
+
+def test_an_account_of_the_organisation_is_enrolled_as_the_organisation_has_it() -> None:
+    facts = replace(FACTS, directory={ACCOUNT: replace(known(ACCOUNT), joined_at=NOW - 60)})
+
+    account = plan(a_request(email="other@example.com"), facts).accounts[0]
 
     assert (account.mode, account.email) == (Mode.ORGANIZATION, EMAIL)
+    assert account.joined_at == NOW - 60
 
 
 def test_an_account_outside_the_organisation_is_invited_with_the_email_given() -> None:
@@ -112,26 +123,31 @@ def test_an_account_outside_the_organisation_is_invited_with_the_email_given() -
 
 
 @pytest.mark.parametrize(
-    ("request_", "field"),
+    ("request_", "field", "takes"),
     [
-        (a_request(ACCOUNT, OTHER), "accounts[1].email"),
-        (a_request(mode=Mode.INVITATION), "mode"),
-        (a_request(OTHER, email=EMAIL, mode=Mode.ORGANIZATION), "mode"),
+        (a_request(ACCOUNT, OTHER), "accounts[1].email", EMAIL_NEEDED),
+        (a_request(mode=Mode.INVITATION), "mode", NEVER_INVITED),
+        (a_request(OTHER, email=EMAIL, mode=Mode.ORGANIZATION), "mode", INVITED_ONLY),
         (
             a_request(ACCOUNT, mode=Mode.ORGANIZATION, own_mode=Mode.INVITATION),
             "accounts[0].mode",
+            NEVER_INVITED,
         ),
         (
             a_request(OTHER, email=EMAIL, mode=Mode.INVITATION, own_mode=Mode.ORGANIZATION),
             "accounts[0].mode",
+            INVITED_ONLY,
         ),
     ],
 )
-def test_what_contradicts_the_facts_is_refused(request_: OnboardingRequest, field: str) -> None:
+def test_what_contradicts_the_facts_is_refused(
+    request_: OnboardingRequest, field: str, takes: str
+) -> None:
     with pytest.raises(InvalidInput) as refused:
         plan(request_)
 
     assert refused.value.field == field
+    assert takes in str(refused.value)
 
 
 def reasons(planned: Plan) -> set[tuple[Outcome | None, ReasonCode | None, str]]:
@@ -276,6 +292,20 @@ def test_regions_that_cannot_be_looked_up_are_tried_and_noted() -> None:
     )
 
 
+def test_regions_that_were_looked_up_are_not_noted() -> None:
+    facts = replace(FACTS, regions={ACCOUNT: frozenset({"me-south-1"})})
+
+    assert plan(a_request(), facts, regions=("me-south-1",)).notes == ()
+
+
+def test_of_the_targets_requested_those_wanted_are_planned() -> None:
+    wanted = [Target(GD, "us-east-1")]
+
+    planned = make_plan(a_request(), FACTS, a_configuration(), NOW, wanted)
+
+    assert planned.targets == tuple(wanted)
+
+
 def test_what_is_not_enrolled_for_another_reason_is_not_noted() -> None:
     facts = replace(
         FACTS, directory={ACCOUNT: known(ACCOUNT, "SUSPENDED")}, regions={ACCOUNT: None}
@@ -307,4 +337,18 @@ def test_an_account_outside_the_organisation_has_neither_path_nor_tags_to_go_by(
     request = a_request(OTHER, email=EMAIL)
 
     assert plan(request, scope=Scope(include_paths=("o-1/",))).covered
-    assert not plan(request, scope=Scope(exclude_accounts=(OTHER,))).covered
+    excluded = plan(request, scope=Scope(exclude_accounts=(OTHER,)))
+    assert not excluded.covered
+    assert {m.mode for m in excluded.settled} == {Mode.INVITATION}
+    ((_, _, text),) = reasons(excluded)
+    assert text.startswith("out of scope: the configuration excludes the account; ")
+
+
+def test_an_account_whose_tags_are_not_known_has_none() -> None:
+    scope = Scope(exclude_tags={"a": "b"})
+
+    assert plan(a_request(), scope=scope).covered
+
+
+def test_an_account_of_the_organisation_may_be_excluded_by_its_id() -> None:
+    assert not plan(a_request(), scope=Scope(exclude_accounts=(ACCOUNT,))).covered

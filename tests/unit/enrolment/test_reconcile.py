@@ -34,6 +34,7 @@ from functions.enrolment.reconcile import (
     awaiting_seconds,
     batches,
     decide_reconcile,
+    may_create,
 )
 from functions.enrolment.target import Target
 from functions.services import registry
@@ -189,6 +190,31 @@ def test_what_is_done_about_a_gap(
         assert gap.until == (row.settled_at or 0) + LATELY_SECONDS
     else:
         assert gap.until is None
+
+
+@pytest.mark.parametrize(
+    ("action", "automation", "creates"),
+    [
+        (Action.CREATE, None, True),
+        (Action.INVITE, None, True),
+        (Action.RESTART, None, False),
+        (Action.WAIT, None, True),
+        (Action.WAIT, ALL, True),
+        (Action.WAIT, Automation(Automatic.POLICY, "policy-1"), False),
+    ],
+)
+def test_a_run_may_create_an_account_unless_a_policy_enables_it(
+    action: Action, automation: Automation | None, *, creates: bool
+) -> None:
+    assert may_create(a_gap(action=action, automation=automation)) is creates
+
+
+def test_runs_are_in_the_order_of_the_targets() -> None:
+    """The first target sorts last."""
+    assert sorted([TARGET, ELSEWHERE]) == [TARGET, ELSEWHERE]
+    plan = decided([a_gap(ACCOUNT, ELSEWHERE), a_gap(OTHER, TARGET)])
+
+    assert [share.targets for share in plan.shares] == [(ELSEWHERE,), (TARGET,)]
 
 
 FIRST = Target(registry.GUARDDUTY, "eu-west-1")
@@ -353,7 +379,11 @@ def test_a_batch_has_what_was_found_about_its_own_accounts_and_targets() -> None
     seen = {each: Observation(each, Status.CREATED, "Created") for each in (ACCOUNT, OTHER)}
     listings = [Listing(target, seen, dict.fromkeys(seen, NONE)) for target in TARGETS]
     plan = decided([a_gap(ACCOUNT), a_gap(ACCOUNT, LAST), a_gap(OTHER, ELSEWHERE)])
-    facts = replace(facts_of(ACCOUNT, OTHER), regions={ACCOUNT: frozenset({"x"})})
+    facts = replace(
+        facts_of(ACCOUNT, OTHER),
+        regions={ACCOUNT: frozenset({"x"}), OTHER: None},
+        tags={ACCOUNT: {"a": "b"}, OTHER: {}},
+    )
 
     found = list(
         batches(plan, facts, listings, reconcile_id="one", execution_arn="arn:one", surveyed_at=NOW)
@@ -364,7 +394,12 @@ def test_a_batch_has_what_was_found_about_its_own_accounts_and_targets() -> None
         number=0,
         surveyed_at=NOW,
         execution_arn="arn:one",
-        facts=replace(facts, directory={ACCOUNT: facts.directory[ACCOUNT]}),
+        facts=replace(
+            facts,
+            directory={ACCOUNT: facts.directory[ACCOUNT]},
+            regions={ACCOUNT: frozenset({"x"})},
+            tags={ACCOUNT: {"a": "b"}},
+        ),
         listings=tuple(
             Listing(target, {ACCOUNT: seen[ACCOUNT]}, {ACCOUNT: NONE}) for target in (TARGET, LAST)
         ),
@@ -386,6 +421,12 @@ def test_a_member_that_was_enabled_during_the_survey_has_not_drifted() -> None:
     plan = decided([a_gap()], later, departed)
 
     assert (plan.drift, plan.only_in_table) == ((), ())
+
+
+def test_a_member_that_was_enabled_as_the_survey_began_may_have_drifted() -> None:
+    before = a_membership(Status.ENABLED).settled(Outcome.ENABLED, None, NOW)
+
+    assert [each.enabled_at for each in decided([a_gap(raw="Removed")], before).drift] == [NOW]
 
 
 def test_a_member_that_was_enabled_and_is_a_gap_has_drifted() -> None:

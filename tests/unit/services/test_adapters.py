@@ -9,7 +9,7 @@ import pytest
 
 from functions.enrolment.account import AccountId
 from functions.enrolment.configuration import Invitation
-from functions.enrolment.errors import AdministratorNotReady, Permanent, ServiceRefused
+from functions.enrolment.errors import AdministratorNotReady, Permanent, ServiceRefused, Throttled
 from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.services import registry
 from tests.unit.services.stubs import (
@@ -339,24 +339,78 @@ def test_where_there_is_no_resource_the_call_that_makes_one_is_named(
 
 
 @pytest.mark.parametrize("spelling", [SECURITYHUB, DETECTIVE], ids=name)
-def test_a_list_that_a_response_may_lack_is_empty_then(spelling: Spelling) -> None:
-    """Those that botocore's models do not require."""
+def test_a_word_that_a_response_may_lack_is_empty_then(spelling: Spelling) -> None:
+    """What botocore's models do not require."""
+    _, _, members, _ = spelling.keys
+    response = {
+        members: [{"AccountId": ONE}],
+        "UnprocessedAccounts": [{"AccountId": TWO}],
+    }
+    exchange = asked("get_members", {**spelling.named, **BOTH}, **response)
+    with stubbed(spelling.service.name, exchange) as client:
+        seen = adapter(spelling, client).observe(spelling.resource, [ONE, TWO])
+
+    assert seen == (
+        Observation(ONE, Status.UNKNOWN, ""),
+        Observation(TWO, Status.UNKNOWN, "Unknown", ""),
+    )
+
+
+def test_an_invitation_of_security_hub_without_a_list_of_failures_has_none() -> None:
+    with stubbed("securityhub", asked("invite_members", {"AccountIds": [ONE]})) as client:
+        answers = adapter(SECURITYHUB, client).invite("", [ONE])
+
+    assert answers == {ONE: Answer(Verdict.TAKEN)}
+
+
+@every_service
+def test_a_page_without_members_has_none(spelling: Spelling) -> None:
     request = {**spelling.named, **spelling.listing}
     with stubbed(
         spelling.service.name,
-        asked("get_members", {**spelling.named, "AccountIds": [ONE]}),
         asked("list_members", request, NextToken="t"),
         asked("list_members", request | {"NextToken": "t"}),
     ) as client:
-        service = adapter(spelling, client)
-
-        assert service.observe(spelling.resource, [ONE]) == (
-            Observation(ONE, Status.ABSENT, "Absent"),
-        )
-        assert list(service.members(spelling.resource)) == []
+        assert list(adapter(spelling, client).members(spelling.resource)) == []
 
 
-@pytest.mark.parametrize(("spelling", "verb"), [(SECURITYHUB, "restart"), (DETECTIVE, "invite")])
-def test_what_a_service_cannot_do_is_not_done_otherwise(spelling: Spelling, verb: str) -> None:
-    with stubbed(spelling.service.name) as client, pytest.raises(NotImplementedError):
+@pytest.mark.parametrize("spelling", [SECURITYHUB, DETECTIVE], ids=name)
+def test_a_response_without_members_has_none(spelling: Spelling) -> None:
+    """Botocore's model of GuardDuty requires the list."""
+    exchange = asked("get_members", {**spelling.named, "AccountIds": [ONE]})
+    with stubbed(spelling.service.name, exchange) as client:
+        seen = adapter(spelling, client).observe(spelling.resource, [ONE])
+
+    assert seen == (Observation(ONE, Status.ABSENT, "Absent"),)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "operation", "call"),
+    [(GUARDDUTY, "list_detectors", "ListDetectors"), (DETECTIVE, "list_graphs", "ListGraphs")],
+    ids=name,
+)
+def test_where_the_resource_cannot_be_read_the_call_is_named(
+    spelling: Spelling, operation: str, call: str
+) -> None:
+    with (
+        stubbed(spelling.service.name, refused(operation, "ThrottlingException")) as client,
+        pytest.raises(Throttled, match=f"^{spelling.service.label} {call}: Throttling"),
+    ):
+        adapter(spelling, client).administrator_resource()
+
+
+@pytest.mark.parametrize(
+    ("spelling", "verb", "words"),
+    [
+        (SECURITYHUB, "restart", "Security Hub has no call that restarts members"),
+        (DETECTIVE, "invite", "Detective has no call that invites members: creating them does"),
+    ],
+)
+def test_what_a_service_cannot_do_is_not_done_otherwise(
+    spelling: Spelling, verb: str, words: str
+) -> None:
+    with (
+        stubbed(spelling.service.name) as client,
+        pytest.raises(NotImplementedError, match=f"^{words}$"),
+    ):
         getattr(adapter(spelling, client), verb)("", [ONE])

@@ -56,6 +56,15 @@ def described(service: ServiceRecord, **response: Any) -> Exchange:
             "auto-enable NONE",
         ),
         (
+            SECURITYHUB,
+            {
+                "AutoEnable": True,
+                "OrganizationConfiguration": {"ConfigurationType": "CENTRAL", "Status": "FAILED"},
+            },
+            Automatic.NEW,
+            "auto-enable NEW",
+        ),
+        (
             GUARDDUTY,
             {"AutoEnableOrganizationMembers": "ALL", "AutoEnable": True},
             Automatic.ALL,
@@ -121,7 +130,8 @@ def test_another_caller_than_the_administrator_of_the_region_is_told_so(
 def test_any_other_refusal_is_an_error(
     service: ServiceRecord, code: str, text: str, error: type[Exception]
 ) -> None:
-    with pytest.raises(error):
+    words = f"^{service.label} DescribeOrganizationConfiguration: {code}: "
+    with pytest.raises(error, match=words):
         automation(service, refused(DESCRIBE, code, text))
 
 

@@ -150,7 +150,40 @@ def test_nothing_else_is_accepted_and_nothing_is_enabled_for_it(
     service: ServiceRecord, invitation: dict[str, Any], verdict: Verdict
 ) -> None:
     with stubbed(service.name, listed(invitation)) as client:
-        assert service.invitee(client, Invitation()).accept(ADMINISTRATOR).verdict is verdict
+        answer = service.invitee(client, Invitation()).accept(ADMINISTRATOR)
+
+    before = Answer(Verdict.BENIGN, "the invitation was accepted before")
+    assert answer == (before if verdict is Verdict.BENIGN else NO_INVITATION)
+
+
+def test_what_detective_does_not_say_of_an_invitation_makes_it_no_newer_and_not_open() -> None:
+    """Botocore's model requires neither its status nor its time."""
+    untimed = to_graph(ADMINISTRATOR, OUR_OLDER)
+    del untimed["InvitedTime"]
+    without_status = to_graph(ADMINISTRATOR, OUR_OLDER, day=20)
+    del without_status["Status"]
+    with stubbed(
+        "detective",
+        listed(untimed, to_graph(ADMINISTRATOR, OURS), without_status),
+        asked("accept_invitation", {"GraphArn": OURS}),
+    ) as client:
+        assert (
+            DETECTIVE.invitee(client, Invitation()).accept(ADMINISTRATOR).verdict is Verdict.TAKEN
+        )
+
+
+def test_a_hub_may_answer_that_an_account_has_no_administrator_without_naming_one() -> None:
+    """After the refusal, nothing else than the refusal is known."""
+    exchanges = (
+        HUB_INVITED,
+        HUB_ENABLED,
+        refused(ACCEPTING, "InvalidInputException", "no"),
+        asked("get_administrator_account", {}),
+    )
+    with stubbed("securityhub", *exchanges) as client:
+        answer = SECURITYHUB.invitee(client, Invitation()).accept(ADMINISTRATOR)
+
+    assert answer.text.endswith("InvalidInputException: no")
 
 
 @pytest.mark.parametrize(
@@ -185,6 +218,7 @@ def test_a_hub_that_is_off_is_tried_again_later(
     assert answer.text.startswith(f"Security Hub CSPM {words}")
 
 
+SLOW = ("ThrottlingException", "Rate exceeded")
 UNKNOWN_CREDENTIALS = "UnrecognizedClientException"
 
 
@@ -218,6 +252,16 @@ UNKNOWN_CREDENTIALS = "UnrecognizedClientException"
         ),
         (GUARDDUTY, detector_refused(*EXISTS), ServiceRefused, "CreateDetector: BadRequest"),
         (GUARDDUTY, detector_refused(*DENIED), AccessDenied, "CreateDetector: AccessDenied"),
+        *(
+            (service, (refused("list_invitations", *SLOW),), Throttled, "ListInvitations: Thr")
+            for service in (SECURITYHUB, GUARDDUTY, DETECTIVE)
+        ),
+        (
+            DETECTIVE,
+            (listed(to_graph(ADMINISTRATOR, OURS)), refused("accept_invitation", *SLOW)),
+            Throttled,
+            "AcceptInvitation: Thr",
+        ),
     ],
 )
 def test_what_cannot_be_read_or_made_in_the_member_account_is_an_error(
@@ -226,7 +270,10 @@ def test_what_cannot_be_read_or_made_in_the_member_account_is_an_error(
     error: type[RollcallError],
     words: str,
 ) -> None:
-    with stubbed(service.name, *exchanges) as client, pytest.raises(error, match=words):
+    with (
+        stubbed(service.name, *exchanges) as client,
+        pytest.raises(error, match=f"^{service.label} {words}"),
+    ):
         service.invitee(client, Invitation()).accept(ADMINISTRATOR)
 
 
@@ -263,6 +310,8 @@ def test_a_refused_acceptance_is_looked_into(
         asked(operation, detector, Administrator=theirs),
         asked(operation, detector, Administrator=ours),
         asked(operation, detector, Administrator={}),
+        asked(operation, detector, Administrator={status: "Enabled"}),
+        asked(operation, detector, Administrator={"AccountId": STRANGER}),
         refused(operation, "InternalException", status=500),
     ):
         with stubbed(service.name, *before, refused(ACCEPTING, code, NO_SUCH), looking) as client:

@@ -83,6 +83,16 @@ def test_the_features_and_the_number_of_standards_are_those_of_the_models() -> N
     assert standards.metadata["max"] == MOST_STANDARDS
 
 
+@pytest.mark.parametrize("standards", [None, (), EVERYTHING.standards])
+def test_a_hub_has_its_role_and_may_enable_standards_where_some_are_configured(
+    standards: tuple[str, ...] | None,
+) -> None:
+    needs = registry.SECURITYHUB.accepting(Invitation(standards=standards))
+
+    assert needs.service_linked_roles == ("securityhub.amazonaws.com",)
+    assert ("securityhub:BatchEnableStandards" in needs.permissions) is bool(standards)
+
+
 @pytest.mark.parametrize(
     ("invitation", "roles"),
     [
