@@ -192,6 +192,12 @@ def test_what_is_done_about_a_gap(
         assert gap.until is None
 
 
+def test_a_failure_of_which_no_reason_is_known_is_left_alone_for_a_while() -> None:
+    [gap] = decided([a_gap()], replace(LATELY, reason=None)).gaps
+
+    assert gap.disposition is Disposition.LATELY_TRIED
+
+
 @pytest.mark.parametrize(
     ("action", "automation", "creates"),
     [
