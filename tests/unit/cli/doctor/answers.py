@@ -117,7 +117,8 @@ def all_asked() -> dict[str, Any]:
         "securityhub:DescribeHub": {"HubArn": "arn"},
         **{f"{service}:ListMembers": {"Members": []} for service in ("securityhub", "guardduty")},
         "detective:ListMembers": {"MemberDetails": []},
-        **{f"{service}:GetMembers": {"Members": []} for service in ("securityhub", "guardduty")},
+        "securityhub:GetMembers": {"Members": []},
+        "guardduty:GetMembers": {"Members": [], "UnprocessedAccounts": []},
         "iam:SimulatePrincipalPolicy": {
             "EvaluationResults": [{"EvalActionName": "sts:AssumeRole", "EvalDecision": "allowed"}]
         },
@@ -181,7 +182,8 @@ def sound(configuration: Configuration) -> dict[str, Any]:
             "Members": [
                 member | {"AccountId": one, "RelationshipStatus": "Enabled"}
                 for one in asked["AccountIds"]
-            ]
+            ],
+            "UnprocessedAccounts": [],
         },
         "detective:ListGraphs": {"GraphList": [{"Arn": graph}]},
         "detective:DescribeOrganizationConfiguration": {"AutoEnable": True},
