@@ -450,7 +450,7 @@ def test_without_its_standards_nothing_is_accepted(
 ) -> None:
     with (
         stubbed("securityhub", HUB_INVITED, NO_DEFAULTS, *refusal) as client,
-        pytest.raises(error, match=words),
+        pytest.raises(error, match=f"^Security Hub CSPM .*{words}"),
     ):
         SECURITYHUB.invitee(client, Invitation(standards=(BEST_PRACTICES,))).accept(ADMINISTRATOR)
 

@@ -81,11 +81,12 @@ def test_guardduty_is_asked_about_accounts_with_a_usable_e_mail_only() -> None:
     request = {"DetectorId": DETECTOR, "AccountDetails": [{"AccountId": ONE, "Email": "nobody"}]}
     with stubbed("guardduty", asked("create_members", request, UnprocessedAccounts=[])) as client:
         guardduty = GuardDuty(client, SILENT)
-        answers = guardduty.create(DETECTOR, {ONE: "nobody", TWO: None})
-        none = guardduty.create(DETECTOR, {TWO: None})
+        unusable = {TWO: None, THREE: "a" * 65}
+        answers = guardduty.create(DETECTOR, {ONE: "nobody", **unusable})
+        none = guardduty.create(DETECTOR, unusable)
 
     assert answers == {ONE: TAKEN, **none}
-    assert none[TWO].code is ReasonCode.EMAIL_UNUSABLE
+    assert {each.code for each in none.values()} == {ReasonCode.EMAIL_UNUSABLE}
 
 
 @pytest.mark.parametrize(
