@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling
 from functions.enrolment.automation import auto_enable
@@ -84,8 +84,8 @@ class GuardDuty:
         check_size(accounts)
         with self._calling("GetMembers"):
             response = self._client.get_members(DetectorId=resource, AccountIds=list(accounts))
-        members = _read_members(response["Members"])
-        return observations(GUARDDUTY, accounts, members, _texts(response["UnprocessedAccounts"]))
+        members = _read_members(response.get("Members", []))
+        return observations(GUARDDUTY, accounts, members, _unprocessed(response))
 
     def members(self, resource: str) -> Iterator[Observation]:
         # A string; what GuardDuty lists without it is not documented.
@@ -123,7 +123,7 @@ class GuardDuty:
             return unusable
         with self._calling("CreateMembers"):
             response = self._client.create_members(DetectorId=resource, AccountDetails=details)
-        return answers(GUARDDUTY, emails, _texts(response["UnprocessedAccounts"])) | unusable
+        return answers(GUARDDUTY, emails, _unprocessed(response)) | unusable
 
     def invite(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -136,7 +136,7 @@ class GuardDuty:
             request["Message"] = self._invitation.message
         with self._calling("InviteMembers"):
             response = self._client.invite_members(**request)
-        return answers(GUARDDUTY, accounts, _texts(response["UnprocessedAccounts"]))
+        return answers(GUARDDUTY, accounts, _unprocessed(response))
 
     def restart(self, resource: str, accounts: Sequence[AccountId]) -> Mapping[AccountId, Answer]:
         check_size(accounts)
@@ -144,7 +144,7 @@ class GuardDuty:
             response = self._client.start_monitoring_members(
                 DetectorId=resource, AccountIds=list(accounts)
             )
-        return answers(GUARDDUTY, accounts, _texts(response["UnprocessedAccounts"]))
+        return answers(GUARDDUTY, accounts, _unprocessed(response))
 
     @contextmanager
     def _calling(self, operation: str) -> Iterator[None]:
@@ -301,7 +301,9 @@ def _read_members(members: Iterable[MemberTypeDef]) -> Iterator[Observation]:
         yield observation(GUARDDUTY, member["AccountId"], member["RelationshipStatus"])
 
 
-def _texts(unprocessed: Iterable[UnprocessedAccountTypeDef]) -> dict[str, str]:
+def _unprocessed(response: Mapping[str, Any]) -> dict[str, str]:
+    """The text about each unprocessed account; the model requires the list, also an empty one."""
+    unprocessed: Iterable[UnprocessedAccountTypeDef] = response.get("UnprocessedAccounts", [])
     return {account["AccountId"]: account["Result"] for account in unprocessed}
 
 
