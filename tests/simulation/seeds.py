@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections import Counter
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -101,8 +100,3 @@ def shrunk(played: Played, deployed: Deployed) -> Played:
 
 def _fewer(part: str, left: list[int]) -> dict[str, list[int] | None]:
     return {"happenings": None, "troubles": None, part: left}
-
-
-def kinds(found: Sequence[Played]) -> Counter[str]:
-    """How often each kind of trouble struck."""
-    return sum((Counter(each.struck) for each in found), Counter())

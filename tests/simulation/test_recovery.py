@@ -24,9 +24,9 @@ from infra.organization import archived_pattern, wanted_patterns
 from tests.simulation.checker import Facts, check
 from tests.simulation.life import Life
 from tests.simulation.machine import ABORTED, RUNNING, TIMED_OUT
-from tests.simulation.services.dynamodb import typed
 from tests.simulation.site import BEGIN, ONBOARDING, site
 from tests.simulation.troubles import Kind, Trouble
+from tests.simulation.versions import FIRST, LATER, deploy_over, rewrite_table
 from tests.simulation.weeks import Happening, Weeks
 from tests.support.builders import ADMINISTRATOR
 from tests.workflow.test_upgrade import sample
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from tests.simulation.deployed import Deployed
     from tests.simulation.machine import Execution
     from tests.simulation.site import Site
+    from tests.simulation.versions import Version
 
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -208,7 +209,7 @@ def delete_stack(world: Recovery) -> None:
     here.machines.executions.clear()
     # The new stack has a bucket of its own.
     here.bucket.objects.clear()
-    rewrite_table(world, of_former_machine)
+    rewrite_table(here, of_former_machine)
 
 
 def test_a_stack_that_is_deployed_again_over_the_kept_table_ends_what_was_in_flight(
@@ -275,151 +276,35 @@ def test_a_table_restored_from_yesterday_is_caught_up_with(deployed: Deployed) -
         check_all_enabled(world, (*NEW, 4, ACCEPTS))
 
 
-def rewrite_table(world: Recovery, rewrite: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Let the rows be as another version would have written them."""
-    table = world.here.table
-    table.replace([typed(rewrite(item)) for item in table.plain()])
-
-
-# What versions have added to the rows of memberships and to the records of runs.
-ADDED_TO_ROWS = frozenset(
-    {
-        *("taken_at", "revision", "transition_count", "due", "automation", "surveyed_at"),
-        *("reason_code", "reason_digest"),
-    }
-)
-ADDED_TO_RECORDS = frozenset({"execution_arn", "ended_at", "expires_at"})
-ADDED_TO_LOOPS = frozenset(
-    {"others_wait", "reports", "reported_at", "refused_since", "resource", "wait_seconds"}
-)
-
-
-def as_before(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as the first version wrote it."""
-    if item["sk"].startswith("membership#"):
-        former = {name: value for name, value in item.items() if name not in ADDED_TO_ROWS}
-        counts = {action: one["count"] for action, one in item.get("attempts", {}).items()}
-        return former | {"attempts": counts}
-    if item["sk"] == "onboarding":
-        return {name: value for name, value in item.items() if name not in ADDED_TO_RECORDS}
-    return item
-
-
-def as_afterwards(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as a later version may write it, which knows more words, fields and a service."""
-    later: dict[str, Any] = item | {"later": {"of": ["any", 1]}}
-    if item["sk"].startswith("membership#"):
-        automation = item.get("automation")
-        hibernating = {"count": 1, "at": item["updated_at"], "verdict": "adjourned"}
-        later["attempts"] = item.get("attempts", {}) | {"hibernate": hibernating}
-        later["status"] = "Hibernating"
-        if "outcome" in item:
-            later |= {"reason_code": "of-a-later-version", "reason": "its text"}
-        else:
-            later["due"] = "hibernate"
-        if automation is not None:
-            later["automation"] = automation | {"kind": "later"}
-    if item["sk"] == "plan":
-        plan = json.loads(item["plan"])
-        accounts = range(len(plan["accounts"]))
-        settled = {
-            "outcome": "adjourned",
-            "reason": "its text",
-            "code": "of-a-later-version",
-            "memberships": [[account, len(plan["targets"])] for account in accounts],
-        }
-        plan |= {
-            "targets": [*plan["targets"], "later#eu-west-1"],
-            "settled": [*plan["settled"], settled],
-            "later": True,
-        }
-        later["plan"] = json.dumps(plan)
-    return later
-
-
-def rewrite_loops(
-    world: Recovery, rewrite: Callable[[dict[str, Any]], dict[str, Any]]
-) -> list[str]:
-    """Let each target's loop pass its next document on as another version would; returns the steps
-    that were given one.
-    """
-    machines = world.here.machines
-    invoke, rewritten = machines._invoke, list[str]()
-    former = {child for execution in world.running() for child in children_of(execution)}
-    done: set[str] = set()
-
-    def invoke_with(machine: str, step: str, event: Any, done_with: Any) -> object:
-        target = event.get("target")
-        if isinstance(target, dict):
-            loop = f"{event['onboarding_id']} {target['service']}"
-            if loop in former and loop not in done:
-                done.add(loop)
-                rewritten.append(step)
-                return invoke(machine, step, rewrite(event), done_with)
-        return invoke(machine, step, event, done_with)
-
-    machines._invoke = invoke_with
-    return rewritten
-
-
-def children_of(execution: Execution) -> list[str]:
-    """The loops of an execution's targets that run, by the run's id and the service."""
-    children = execution.children
-    return [
-        f"{execution.name} {child.input['target']['service']}"
-        for child in (children.running if children else ())
-    ]
-
-
-def loop_as_before(event: dict[str, Any]) -> dict[str, Any]:
-    former = {name: value for name, value in event.items() if name not in ADDED_TO_LOOPS}
-    accounts = [
-        {"id": each["id"], "email": each["email"], "mode": each["mode"]}
-        for each in event["accounts"]
-    ]
-    return former | {"accounts": accounts}
-
-
-def loop_as_afterwards(event: dict[str, Any]) -> dict[str, Any]:
-    accounts = [each | {"later": 1} for each in event["accounts"]]
-    return event | {"accounts": accounts, "later": {"of": ["any", 1]}}
-
-
-def test_a_new_version_is_deployed_over_runs_of_the_first(deployed: Deployed) -> None:
-    # Its steps had no aliases; nothing fails here whose cause it would read.
+def of_first_version(deployed: Deployed) -> Deployed:
+    """Its steps had no aliases; nothing fails here whose cause it would read."""
     text = re.sub(r"(function:\w+)", r"\1:live", json.dumps(sample("definition_222d017")))
     text = text.replace("States.StringToJson($.failure.Cause)", "$.failure.Cause")
     definitions = deployed.definitions
-    former = replace(deployed, definitions={**definitions, ONBOARDING: json.loads(text)})
-    with recovery(former) as world:
-        rewritten: list[list[str]] = []
+    return replace(deployed, definitions={**definitions, ONBOARDING: json.loads(text)})
+
+
+@pytest.mark.parametrize(
+    ("former", "version"),
+    [
+        pytest.param(of_first_version, FIRST, id="a new version over the first"),
+        pytest.param(lambda deployed: deployed, LATER, id="the version before over a later one"),
+    ],
+)
+def test_another_version_is_deployed_over_runs(
+    deployed: Deployed, former: Callable[[Deployed], Deployed], version: Version
+) -> None:
+    with recovery(former(deployed)) as world:
+        given: list[list[str]] = []
 
         def deploy() -> None:
-            rewrite_table(world, as_before)
-            world.here.machines.create(ONBOARDING, definitions[ONBOARDING])
-            rewritten.append(rewrite_loops(world, loop_as_before))
+            given.append(deploy_over(world.here, version))
+            world.here.machines.create(ONBOARDING, deployed.definitions[ONBOARDING])
 
         world.at(IN_FLIGHT, deploy)
         world.rest()
 
-        assert rewritten[0]
-        check_all_enabled(world)
-
-
-def test_the_version_before_is_deployed_again_over_runs_of_a_later_one(
-    deployed: Deployed,
-) -> None:
-    with recovery(deployed) as world:
-        rewritten: list[list[str]] = []
-
-        def roll_back() -> None:
-            rewrite_table(world, as_afterwards)
-            rewritten.append(rewrite_loops(world, loop_as_afterwards))
-
-        world.at(IN_FLIGHT, roll_back)
-        world.rest()
-
-        assert rewritten[0]
+        assert given[0]
         check_all_enabled(world)
 
 
