@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.membership import ENABLED
+from functions.enrolment.membership import ENABLED, Outcome
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.reconcile_result import ReconcileOutcome
 from functions.enrolment.regions import is_opt_in
@@ -287,23 +287,54 @@ def every_account_is_enabled_or_has_a_true_reason(facts: Facts) -> Iterator[str]
 
 
 def invited_accounts_that_accept_become_enabled(facts: Facts) -> Iterator[str]:
-    """Where nothing goes wrong, and nobody changes anything."""
-    changes = {"deploy", "remove_administrator", "leave_by_itself", "abort", "by_hand", "say"}
+    """Where nobody changes anything meanwhile. If anything goes wrong, a run may fail, but none
+    waits until its deadline for an account that accepts.
+    """
     happened = [happening for _, happening in facts.weeks.happenings]
-    if facts.weeks.troubles or changes & {each.do for each in happened}:
+    if {"deploy", "remove_administrator", "abort"} & {each.do for each in happened}:
         return
+    changed = {each.given.get("number") for each in happened if each.do != "outside"}
     asked = {number for each in happened for number in each.given.get("numbers", ())}
     for each in happened:
-        given = each.given
-        willing = given.get("role") or (given.get("accepts") or math.inf) < 10 * 86400
-        invited = each.do == "outside" and given["number"] in asked
-        if not invited or not willing or given["stranger"] is not None:
+        if each.do != "outside" or not _accepts(facts, each.given):
+            continue
+        number = each.given["number"]
+        if number in changed or number not in asked:
             continue
         for target in facts.weeks.configuration.targets:
-            cell = (target.service.name, target.region, facts.life.ids[given["number"]])
+            cell = (target.service.name, target.region, facts.life.ids[number])
+            if is_opt_in(target.region):
+                continue
             facts.checked["invited"] += 1
-            if not is_opt_in(target.region) and not facts.is_enabled(cell):
-                yield f"{cell} is {_status(facts, cell)}: {facts.words.get(cell)}"
+            word = facts.words.get(cell)
+            timed_out = word is not None and word.outcome == Outcome.TIMED_OUT
+            if not facts.is_enabled(cell) and (timed_out or not facts.weeks.troubles):
+                yield f"{cell} is {_status(facts, cell)}: {word}"
+
+
+def _accepts(facts: Facts, given: Mapping[str, Any]) -> bool:
+    """Whether an account outside accepts in time. Its owner accepts whoever invites; the role of
+    Rollcall does not.
+    """
+    if given["role"]:
+        return given["stranger"] in (None, "invites")
+    latest = facts.weeks.configuration.timing.invitation_deadline / 2
+    return given["stranger"] is None and (given["accepts"] or math.inf) <= latest
+
+
+def who_is_waited_for_was_invited(facts: Facts) -> Iterator[str]:
+    """No run times out over an account outside that is a member, but was never invited."""
+    sent = {
+        (one["service"], one["region"], one["account_id"])
+        for one in facts.snapshot["invitations"]
+        if one["administrator"] == ADMINISTRATOR
+    }
+    for cell, word in facts.words.items():
+        outside = cell[2] not in facts.organization["accounts"]
+        if outside and word.outcome == Outcome.TIMED_OUT:
+            facts.checked["waited for"] += 1
+            if _status(facts, cell).casefold() == "created" and cell not in sent:
+                yield f"{cell}: {word}"
 
 
 def enabled_is_published_of_what_is_enabled(facts: Facts) -> Iterator[str]:
@@ -363,6 +394,35 @@ def what_is_enabled_resigned_or_anothers_is_not_touched(facts: Facts) -> Iterato
     yield from facts.site.watch.touched
 
 
+def no_write_of_a_row_is_lost(facts: Facts) -> Iterator[str]:
+    facts.checked["writes"] += facts.site.writes.seen
+    yield from facts.site.writes.lost
+
+
+def nothing_is_taken_from_who_is_at_work(facts: Facts) -> Iterator[str]:
+    yield from facts.site.writes.taken
+
+
+def dry_runs_change_nothing(facts: Facts) -> Iterator[str]:
+    for execution in facts.site.machines.executions.values():
+        if isinstance(execution.input, dict) and execution.input.get("dry_run"):
+            facts.checked["dry runs"] += 1
+            if execution.name in facts.site.watch.acting:
+                yield execution.name
+
+
+def no_reconcile_changes_more_than_it_may(facts: Facts) -> Iterator[str]:
+    most, changed = facts.site.configuration.reconcile.most_changes, defaultdict[str, set[str]](set)
+    for execution in facts.site.machines.executions.values():
+        given = execution.input.get("reconcile") if isinstance(execution.input, dict) else None
+        if given is not None:
+            changed[given["id"]] |= facts.site.watch.acting.get(execution.name, set())
+    for reconcile, accounts in changed.items():
+        facts.checked["reconciles with runs"] += 1
+        if len(accounts) > most:
+            yield f"{reconcile} changed {len(accounts)} accounts, {most} were allowed"
+
+
 def logs_are_lines_of_json_without_addresses(facts: Facts) -> Iterator[str]:
     facts.checked["log lines"] += facts.site.log.lines
     yield from facts.site.log.broken
@@ -410,10 +470,15 @@ _INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
         nothing_is_owned_for_ever,
         every_account_is_enabled_or_has_a_true_reason,
         invited_accounts_that_accept_become_enabled,
+        who_is_waited_for_was_invited,
         enabled_is_published_of_what_is_enabled,
         nobody_is_invited_twice,
         acting_runs_own_what_they_act_on,
         what_is_enabled_resigned_or_anothers_is_not_touched,
+        no_write_of_a_row_is_lost,
+        nothing_is_taken_from_who_is_at_work,
+        dry_runs_change_nothing,
+        no_reconcile_changes_more_than_it_may,
         logs_are_lines_of_json_without_addresses,
         nothing_published_or_stored_has_an_address,
         calls_stay_within_their_bound,

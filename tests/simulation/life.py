@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from functions.services import registry
 from infra.local.api import ServiceError
 from tests.simulation.machine import ABORTED, FAILED, RUNNING, TIMED_OUT
 from tests.simulation.site import BEGIN, ONBOARDING, RECONCILE
+from tests.simulation.versions import FIRST, LATER, deploy_over
 from tests.simulation.weeks import DAY, OPT_IN
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.events import sample
@@ -34,10 +36,8 @@ class Life:
         self._site = site
         self._weeks = weeks
         self.ids: dict[int, AccountId] = {}
-        # What was done against AWS's rules, and so did not happen.
-        self.refused = 0
-        # Members by (service, region, account) that people have taken out, declined or left.
-        self.resigned: set[tuple[str, str, str]] = set()
+        # What is to be said about accounts that are not there yet.
+        self._to_say: dict[int, list[dict[str, Any]]] = {}
 
     def begin(self) -> None:
         """The organisation as it is at first, and everything to come on the agenda."""
@@ -70,10 +70,9 @@ class Life:
             )
 
     def _happen(self, do: str, given: Mapping[str, Any]) -> None:
-        try:
+        # Against AWS's rules, or about what is not there (yet), it does not happen.
+        with suppress(ServiceError, ValueError):
             getattr(self, f"_{do}")(**given)
-        except (ServiceError, ValueError):
-            self.refused += 1
         self._site.deliver()
 
     def _id(self, number: int) -> AccountId:
@@ -98,6 +97,8 @@ class Life:
                 site.agenda.after(5, look)
             elif "AccountId" in status:
                 self.ids[number] = AccountId(status["AccountId"])
+                for said in self._to_say.pop(number, ()):
+                    self._say(number, **said)
 
         site.agenda.after(1, look)
 
@@ -194,12 +195,8 @@ class Life:
                 if service == "guardduty" and operation.startswith("Disassociate"):
                     detectors = self._site.call(account, service, "ListDetectors", region)
                     given = {"DetectorId": (detectors["DetectorIds"] or ["none"])[0]}
-                try:
+                with suppress(ServiceError):
                     self._site.call(account, service, operation, region, **given)
-                except ServiceError:
-                    self.refused += 1
-                else:
-                    self.resigned.add((service, region, account))
 
     def _start(self, numbers: Sequence[int], email: str | None = None, **more: Any) -> None:
         known = [number for number in numbers if number in self.ids]
@@ -226,7 +223,7 @@ class Life:
             self._site.machines.redrive(_chosen(ended, which))
 
     def _deploy(self, change: str) -> None:
-        """Another configuration, or the version before: its rows have no newer attributes."""
+        """Another configuration, or this version over what another one has left in flight."""
         site, configuration = self._site, self._site.configuration
         match change:
             case "regions":
@@ -240,8 +237,10 @@ class Life:
             case "timing":
                 timing = Timing(first_wait=30, longest_wait=900, invitation_deadline=3 * int(DAY))
                 configuration = replace(configuration, timing=timing)
-            case _:
-                site.table.replace([_as_before(item) for item in site.table.items.values()])
+            case "over the first version":
+                deploy_over(site, FIRST)
+            case "over a later version":
+                deploy_over(site, LATER)
         self._prepare(configuration.services, configuration.regions)
         site.configure(configuration)
 
@@ -271,10 +270,13 @@ class Life:
         self._site.world.apply({"do": "enable", **place})
         self._site.world.apply({"do": "designate", **place})
 
-    def _say(self, number: int, service: str, text: str, times: int) -> None:
-        said = {"operation": "CreateMembers", "account_id": self._known(number)}
-        command = {"do": "unprocess", "service": service, **said, "text": text, "times": times}
-        self._site.world.apply(command)
+    def _say(self, number: int, **said: Any) -> None:
+        """A service leaves the account unprocessed so many times, as soon as it is there."""
+        if number not in self.ids:
+            self._to_say.setdefault(number, []).append(said)
+            return
+        about = {"operation": "CreateMembers", "account_id": self.ids[number]}
+        self._site.world.apply({"do": "unprocess", **about, **said})
 
     def _opt_in(self, number: int) -> None:
         account = self._known(number)
@@ -298,9 +300,3 @@ def _chosen(executions: Sequence[Execution], which: float) -> Execution:
 
 def _administrator(service: str) -> dict[str, str]:
     return {} if service == "detective" else {"AdminAccountId": ADMINISTRATOR}
-
-
-def _as_before(item: Any) -> dict[str, Any]:
-    """A row as the version before wrote it."""
-    newer = ("tries", "kind_of_answer")
-    return {name: value for name, value in item.items() if name not in newer}

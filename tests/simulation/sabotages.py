@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from unittest import mock
 from functions.aws import ledger, reconciles, rows
 from functions.aws import ownership as taking
 from functions.aws.publisher import COMPLETED, Publisher
-from functions.enrolment import decide, plan, reconcile
+from functions.enrolment import decide, plan, reconcile, text
 from functions.enrolment.membership import (
     Action,
     Answer,
@@ -22,10 +23,10 @@ from functions.enrolment.membership import (
 )
 from functions.enrolment.ownership import Standing
 from functions.services import guardduty, securityhub
-from functions.steps import close_run, loop
+from functions.steps import close_run, loop, wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 
@@ -115,6 +116,54 @@ def _unpublished(event: Any) -> Any:
     return wrong
 
 
+def _unconditional(put: Any) -> Any:
+    return lambda self, write: put(self, replace(write, seen=None))
+
+
+def _first_of_all(_: Any) -> Any:
+    def wrong(invitations: Iterable[Any], _: Any) -> Any:
+        return next((each["InvitationId"] for each in invitations), None)
+
+    return wrong
+
+
+@contextmanager
+def _first_invitation() -> Iterator[None]:
+    with (
+        _with(guardduty, "newest_invitation", _first_of_all)(),
+        _with(securityhub, "newest_invitation", _first_of_all)(),
+    ):
+        yield
+
+
+def _resigned_is_removed(observations: Any) -> Any:
+    def wrong(*given: Any) -> tuple[Observation, ...]:
+        return tuple(
+            replace(one, status=Status.REMOVED) if one.status is Status.RESIGNED else one
+            for one in observations(*given)
+        )
+
+    return wrong
+
+
+def _not_dry(loop_of: Any) -> Any:
+    return lambda self, document: replace(loop_of(self, document), dry_run=False)
+
+
+def _without_limit(verdict: Any) -> Any:
+    return lambda gaps, changes, settings: verdict(gaps, 0, settings)
+
+
+def _repeated_invitations(repeat: Any) -> Any:
+    def wrong(action: Action, membership: Membership, circumstances: Any, **more: Any) -> Any:
+        attempt = membership.attempts.get(action)
+        if action is Action.INVITE and attempt is not None and attempt.done:
+            return decide.Decision(action)
+        return repeat(action, membership, circumstances, **more)
+
+    return wrong
+
+
 SABOTAGES: dict[str, Sabotage] = {
     "an attempt is not recorded before the call": Sabotage(0, _with(loop, "begin", _unrecorded)),
     "memberships that another run owns are taken": Sabotage(
@@ -156,5 +205,30 @@ SABOTAGES: dict[str, Sabotage] = {
     ),
     "what failed is never tried again": Sabotage(
         12, _with(reconcile, "LATELY_SECONDS", lambda _: 10**9)
+    ),
+    "rows are written without their condition": Sabotage(
+        0, _with(rows.Rows, "_put", _unconditional)
+    ),
+    "the lease is never extended": Sabotage(
+        0, _with(ledger.Ledger, "extend_lease", _nothing(result=True))
+    ),
+    "members are never invited": Sabotage(0, _with(loop, "begin", _never(Action.INVITE))),
+    "the first invitation is accepted, whoever sent it": Sabotage(0, _first_invitation),
+    "addresses are not redacted": Sabotage(0, _with(text, "_EMAIL", lambda _: re.compile(r"(?!)"))),
+    "members that have resigned are created again": Sabotage(
+        0, _with(securityhub, "observations", _resigned_is_removed)
+    ),
+    "a dry run acts": Sabotage(0, _with(wiring.Wiring, "loop", _not_dry)),
+    "a reconcile changes more accounts than it may": Sabotage(
+        0, _with(reconcile, "_verdict", _without_limit)
+    ),
+    "the lock of reconciles is taken from who holds it": Sabotage(
+        0, _with(reconciles, "_running", _nothing())
+    ),
+    "invitations that were sent are sent again": Sabotage(
+        0, _with(decide, "_repeat", _repeated_invitations)
+    ),
+    "a run waits beyond its deadline": Sabotage(
+        0, _with(decide, "deadline", _nothing(float("inf")))
     ),
 }

@@ -42,6 +42,7 @@ from tests.simulation.services.around import S3, EventBridge, Sns, StepFunctions
 from tests.simulation.services.dynamodb import DynamoDb
 from tests.simulation.troubles import Kind, Troubles
 from tests.simulation.watch import Watch
+from tests.simulation.writes import Writes
 from tests.support.builders import ADMINISTRATOR, MANAGEMENT
 from tests.support.organization import found_organization
 
@@ -135,10 +136,14 @@ class Site:
     permissions: Permissions
     log: Log = field(default_factory=Log)
     published: list[Published] = field(default_factory=list)
+    writes: Writes = field(init=False)
     # What the schedule, people and events have started.
     started: list[Execution] = field(default_factory=list)
     member_roles: set[str] = field(default_factory=set)
     _names: int = 0
+
+    def __post_init__(self) -> None:
+        self.writes = Writes(self)
 
     def now(self) -> float:
         return self.agenda.now()

@@ -26,6 +26,7 @@ _CHANGES = frozenset(
         "StopMonitoringMembers",
     }
 )
+_ADDS = frozenset({"CreateMembers", "InviteMembers"})
 _UNTOUCHABLE = frozenset({"enabled", "resigned"})
 
 # Who is whose member, and how: (administrator, account) to status.
@@ -33,7 +34,9 @@ State = dict[tuple[str, str], str | None]
 
 
 class Watch:
-    """``not_owned`` and ``touched`` are what should not have happened."""
+    """``not_owned`` and ``touched`` are what should not have happened. ``acting`` are the runs that
+    changed anything, with the accounts that each created or invited.
+    """
 
     def __init__(self, world: World, table: DynamoDb) -> None:
         self._world = world
@@ -41,6 +44,7 @@ class Watch:
         self.actions = 0
         self.not_owned: list[str] = []
         self.touched: list[str] = []
+        self.acting: dict[str, set[str]] = {}
 
     def before(
         self, process: Process | None, service: str, region: str, operation: str, request: Request
@@ -49,7 +53,11 @@ class Watch:
         if process is None or operation not in _CHANGES:
             return None
         self.actions += 1
-        for account in _accounts(process, operation, request):
+        accounts = _accounts(process, operation, request)
+        added = self.acting.setdefault(process.onboarding_id, set())
+        if operation in _ADDS:
+            added.update(accounts)
+        for account in accounts:
             key = (f"account#{account}", f"membership#{service}#{region}")
             row = self._table.items.get(key)
             owner = row["onboarding_id"]["S"] if row else None

@@ -21,7 +21,7 @@ MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 REGIONS = ("eu-west-1", "us-east-1")
 OPT_IN = "me-south-1"
 # How long troubles and happenings go on, at most, in days.
-_DAYS = (1, 1, 2, 2, 4, 6)
+_DAYS = (1, 1, 1, 1, 2, 4)
 _ACCEPTING = Invitation(member_role="RollcallMember", external_id="rollcall-test")
 
 
@@ -75,7 +75,8 @@ class _Composer:
         self._accounts: dict[int, dict[str, Any]] = {}
         self._outside: list[int] = []
         self._happenings: list[Happening] = []
-        self._count = 0
+        # When the accounts come, by number.
+        self._comes: dict[int, float] = {}
 
     def compose(self, seed: int) -> Weeks:
         draws = self._draws
@@ -83,7 +84,7 @@ class _Composer:
         configuration = self._configuration()
         self._configured = configuration
         for _ in range(draws.randrange(4)):
-            self._accounts[self._number()] = {"volume": draws.choice(["measured", "known"])}
+            self._accounts[self._number(0)] = {"volume": draws.choice(["measured", "known"])}
         makers: Sequence[tuple[int, Callable[[float], None]]] = (
             (5, self._created),
             (2, self._burst),
@@ -104,7 +105,7 @@ class _Composer:
             (1, self._overridden),
         )
         weights, kinds = [weight for weight, _ in makers], [make for _, make in makers]
-        for _ in range(draws.randint(2, 6)):
+        for _ in range(draws.randint(2, 5)):
             draws.choices(kinds, weights)[0](draws.uniform(0, self._seconds * 0.8))
         happenings = sorted(self._happenings, key=lambda each: each.at)
         return Weeks(
@@ -119,13 +120,14 @@ class _Composer:
             seconds=self._seconds,
         )
 
-    def _number(self) -> int:
-        self._count += 1
-        return self._count
+    def _number(self, comes: float) -> int:
+        number = len(self._comes) + 1
+        self._comes[number] = comes
+        return number
 
     def _configuration(self) -> Configuration:
         draws = self._draws
-        regions = draws.choices([REGIONS[:1], REGIONS, (*REGIONS[:1], OPT_IN)], [4, 2, 1])[0]
+        regions = draws.choices([REGIONS[:1], REGIONS, (*REGIONS[:1], OPT_IN)], [5, 1, 1])[0]
         services = draws.choices(
             [registry.SERVICES, registry.SERVICES[:2], registry.SERVICES[1:]], [4, 1, 1]
         )[0]
@@ -134,7 +136,10 @@ class _Composer:
             regions,
             services,
             _ACCEPTING if draws.random() < 0.6 else Invitation(),
-            timing=draws.choice([Timing(), Timing(first_wait=60, longest_wait=1800)]),
+            timing=replace(
+                draws.choice([Timing(), Timing(first_wait=60, longest_wait=1800)]),
+                invitation_deadline=int(draws.choice([2, 2, 3, 14]) * DAY),
+            ),
             reconcile=Reconcile(most_changes=most),
         )
 
@@ -158,29 +163,31 @@ class _Composer:
         self._happenings.append(Happening(at, do, given))
 
     def _created(self, at: float) -> None:
-        self._happens(at, "create", number=self._number())
+        self._happens(at, "create", number=self._number(at))
 
     def _burst(self, at: float) -> None:
         for _ in range(self._draws.randint(2, 4)):
             self._created(at + self._draws.uniform(0, 90))
 
     def _vended(self, at: float) -> None:
-        number, later = self._number(), at + self._draws.uniform(5, 40) * MINUTE
+        number, later = self._number(at), at + self._draws.uniform(5, 40) * MINUTE
         self._happens(at, "create", number=number)
         self._happens(later, "control_tower", number=number)
 
-    def _anybody(self) -> int:
-        """An account of the organisation, or one that comes later."""
-        if self._count == 0:
-            self._created(0)
-        return self._draws.randint(1, self._count)
+    def _anybody(self, at: float) -> int:
+        """An account that is there then; a new one if there is none."""
+        there = [number for number, comes in self._comes.items() if comes <= at]
+        if there:
+            return self._draws.choice(there)
+        self._created(max(0, at - 15 * MINUTE))
+        return len(self._comes)
 
     def _invited(self, at: float) -> None:
         """An account outside: its owner accepts soon, late or never, or another was first."""
-        draws, number = self._draws, self._number()
-        accepts = draws.choice([None, 2 * HOUR, 3 * DAY, 20 * DAY])
+        draws, number = self._draws, self._number(at)
+        accepts = draws.choice([None, 2 * HOUR, DAY, 20 * DAY])
         role = self._configured.invitation.member_role is not None and draws.random() < 0.6
-        stranger = draws.choice([None, None, None, "invites", "has"])
+        stranger = draws.choice([None, None, None, "invites", "invites", "has"])
         self._happens(
             max(0, at - HOUR),
             "outside",
@@ -191,21 +198,25 @@ class _Composer:
         )
         self._happens(at, "start", numbers=[number], mode="invitation", email="right")
         if draws.random() < 0.3:
-            self._happens(at + draws.uniform(0, 2) * DAY, "leave_by_itself", number=number)
+            leaves = at + draws.uniform(0, 2) * DAY
+            self._happens(leaves, "leave_by_itself", number=number)
+            if draws.random() < 0.7:
+                again = leaves + draws.uniform(0, 4) * HOUR
+                self._happens(again, "start", numbers=[number], mode="invitation", email="right")
 
     def _joins(self, at: float) -> None:
-        number = self._number()
+        number = self._number(at)
         self._happens(at, "outside", number=number, accepts=None, role=False, stranger=None)
         self._happens(at + self._draws.uniform(1, 600), "join", number=number)
 
     def _suspended(self, at: float) -> None:
-        number = self._anybody()
+        number = self._anybody(at)
         self._happens(at, "suspend", number=number)
         if self._draws.random() < 0.5:
             self._happens(at + self._draws.uniform(0, 1) * DAY, "reopen", number=number)
 
     def _departs(self, at: float) -> None:
-        self._happens(at, "depart", number=self._anybody())
+        self._happens(at, "depart", number=self._anybody(at))
 
     def _by_hand(self, at: float) -> None:
         place = self._draws.choice(self._configured.targets)
@@ -213,7 +224,7 @@ class _Composer:
         self._happens(
             at,
             "by_hand",
-            number=self._anybody(),
+            number=self._anybody(at),
             service=place.service.name,
             region=place.region,
             operation=what,
@@ -221,9 +232,9 @@ class _Composer:
 
     def _started_by_hand(self, at: float) -> None:
         draws = self._draws
-        numbers = sorted({self._anybody() for _ in range(draws.randint(1, 3))})
+        numbers = sorted({self._anybody(at) for _ in range(draws.randint(1, 3))})
         given: dict[str, Any] = {"numbers": numbers}
-        if draws.random() < 0.2:
+        if draws.random() < 0.3:
             given["dry_run"] = True
         if draws.random() < 0.3:
             given["services"] = [draws.choice(self._configured.services).name]
@@ -231,7 +242,7 @@ class _Composer:
             given["email"] = draws.choice(["right", "wrong"])
         self._happens(at, "start", **given)
         if draws.random() < 0.4:
-            self._happens(at + draws.uniform(0, 120), "start", **given)
+            self._happens(at + self._soon(120), "start", **given)
 
     def _reconciled(self, at: float) -> None:
         given = {"retry_failed": True} if self._draws.random() < 0.3 else {}
@@ -240,7 +251,7 @@ class _Composer:
             self._happens(at + self._draws.uniform(0, 30), "reconcile", **given)
 
     def _aborted(self, at: float) -> None:
-        number = self._number()
+        number = self._number(at)
         self._happens(at, "create", number=number)
         self._happens(at + self._draws.uniform(5, 900), "abort", which=self._draws.random())
 
@@ -249,7 +260,8 @@ class _Composer:
         self._happens(at + self._draws.uniform(1000, 8000), "redrive", which=self._draws.random())
 
     def _deployed(self, at: float) -> None:
-        change = self._draws.choice(["regions", "services", "rows", "timing"])
+        changes = ["regions", "services", "timing", "over the first version"]
+        change = self._draws.choice(changes)
         self._happens(at, "deploy", change=change)
 
     def _administrator_removed(self, at: float) -> None:
@@ -259,28 +271,27 @@ class _Composer:
         self._happens(at + self._draws.uniform(1, 20) * HOUR, "restore_administrator", **given)
 
     def _odd_text(self, at: float) -> None:
-        place = self._draws.choice(self._configured.targets)
-        text = self._draws.choice(
-            ["Internal error", "The request was rejected: try again", "", "ÿ" * 400, "nobody@x.y"]
-        )
-        self._happens(
-            at,
-            "say",
-            number=self._anybody(),
-            service=place.service.name,
-            text=text or "?",
-            times=self._draws.randint(1, 4),
-        )
+        """An account that a service refuses at first, with whatever text."""
+        draws, number = self._draws, self._number(at)
+        said = draws.choice(_TEXTS)
+        for service in draws.sample(self._configured.services, draws.choice([1, 2])):
+            self._happens(
+                at, "say", number=number, service=service.name, text=said, times=draws.randint(1, 4)
+            )
+        self._happens(at, "create", number=number)
 
     def _opted_in(self, at: float) -> None:
-        self._happens(at, "opt_in", number=self._anybody())
+        self._happens(at, "opt_in", number=self._anybody(at))
 
     def _overridden(self, at: float) -> None:
         """The same account twice, at nearly the same time, by a person and by an event."""
-        number = self._number()
+        number = self._number(at)
         self._happens(at, "create", number=number)
-        delay = self._draws.uniform(0, 900)
-        self._happens(at + delay, "start", numbers=[number])
+        self._happens(at + self._soon(900), "start", numbers=[number])
+
+    def _soon(self, most: float) -> float:
+        """At most so many seconds; often so few that both do the same at the same time."""
+        return self._draws.uniform(0, self._draws.choice([1.5, most]))
 
     def _troubles(self) -> list[Trouble]:
         draws = self._draws
@@ -317,6 +328,14 @@ class _Composer:
         return Trouble(kind, start, end - start, share, where, amount)
 
 
+_TEXTS = (
+    "Internal error",
+    "The request was rejected: try again",
+    "?",
+    "ÿ" * 400,
+    "somebody@example.org is in use",
+    "The e-mail address is not that of the account: <somebody@example.org>",
+)
 _OF_FUNCTIONS = frozenset({Kind.REPLY_LOST, Kind.CLOCK})
 _OF_EVENTS = frozenset({Kind.EVENT_LOST, Kind.EVENT_TWICE, Kind.EVENT_LATE})
 _PLACES = (
