@@ -390,6 +390,10 @@ def acting_runs_own_what_they_act_on(facts: Facts) -> Iterator[str]:
     facts.checked["actions"] += facts.site.watch.actions
 
 
+def what_is_done_is_noted_before(facts: Facts) -> Iterator[str]:
+    yield from facts.site.watch.not_noted
+
+
 def what_is_enabled_resigned_or_anothers_is_not_touched(facts: Facts) -> Iterator[str]:
     yield from facts.site.watch.touched
 
@@ -431,6 +435,7 @@ def logs_are_lines_of_json_without_addresses(facts: Facts) -> Iterator[str]:
 def nothing_published_or_stored_has_an_address(facts: Facts) -> Iterator[str]:
     texts: dict[str, list[str]] = defaultdict(list)
     texts["table"] = [json.dumps(item) for item in facts.site.table.items.values()]
+    texts["table, meanwhile"] = facts.site.writes.addresses
     texts["bucket"] = list(facts.site.bucket.objects.values())
     texts["published"] = [json.dumps(each.document) for each in facts.site.published]
     for place, found in texts.items():
@@ -474,6 +479,7 @@ _INVARIANTS: dict[str, Callable[[Facts], Iterator[str]]] = {
         enabled_is_published_of_what_is_enabled,
         nobody_is_invited_twice,
         acting_runs_own_what_they_act_on,
+        what_is_done_is_noted_before,
         what_is_enabled_resigned_or_anothers_is_not_touched,
         no_write_of_a_row_is_lost,
         nothing_is_taken_from_who_is_at_work,

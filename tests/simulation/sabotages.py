@@ -26,7 +26,7 @@ from functions.services import guardduty, securityhub
 from functions.steps import close_run, loop, wiring
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
 
@@ -89,12 +89,21 @@ def _never(action: Action) -> Callable[[Any], Any]:
     return change
 
 
-def _unrecorded(begin: Any) -> Any:
-    def wrong(memberships: Sequence[Membership], action: Action, now: float) -> Any:
-        due = {membership.key for membership in begin(memberships, action, now)}
-        return tuple(membership for membership in memberships if membership.key in due)
+def _unrecorded(record: Any) -> Any:
+    def wrong(
+        document: Any, batch: Any, memberships: Iterable[Membership], now: float, wiring: Any
+    ) -> Any:
+        given = tuple(memberships)
+        if given and all(_is_begun(membership, now) for membership in given):
+            return loop.Recorded(given, frozenset())
+        return record(document, batch, given, now, wiring)
 
     return wrong
+
+
+def _is_begun(membership: Membership, now: float) -> bool:
+    attempts = membership.attempts.values()
+    return any(attempt.answer is None and attempt.at == now for attempt in attempts)
 
 
 @contextmanager
@@ -154,30 +163,20 @@ def _without_limit(verdict: Any) -> Any:
     return lambda gaps, changes, settings: verdict(gaps, 0, settings)
 
 
-def _repeated_invitations(repeat: Any) -> Any:
-    def wrong(action: Action, membership: Membership, circumstances: Any, **more: Any) -> Any:
-        attempt = membership.attempts.get(action)
-        if action is Action.INVITE and attempt is not None and attempt.done:
-            return decide.Decision(action)
-        return repeat(action, membership, circumstances, **more)
-
-    return wrong
-
-
 SABOTAGES: dict[str, Sabotage] = {
-    "an attempt is not recorded before the call": Sabotage(0, _with(loop, "begin", _unrecorded)),
+    "an attempt is not recorded before the call": Sabotage(0, _with(loop, "record", _unrecorded)),
     "memberships that another run owns are taken": Sabotage(
-        23, _with(taking, "standing", _nothing(Standing.FREE))
+        0, _with(taking, "standing", _nothing(Standing.FREE))
     ),
     "timed out is recorded as enabled": Sabotage(
-        5, _with(Membership, "settled", _swapped(Outcome.TIMED_OUT, Outcome.ENABLED))
+        0, _with(Membership, "settled", _swapped(Outcome.TIMED_OUT, Outcome.ENABLED))
     ),
     "failed is recorded as skipped without its reason": Sabotage(
         0, _with(decide, "_end", _nothing(Outcome.SKIPPED))
     ),
-    "Created is read as Enabled": Sabotage(5, _with(guardduty, "observations", _absent_is_enabled)),
+    "Created is read as Enabled": Sabotage(0, _with(guardduty, "observations", _absent_is_enabled)),
     "unprocessed accounts are ignored": Sabotage(
-        5,
+        1,
         _with(
             securityhub,
             "answers",
@@ -189,7 +188,7 @@ SABOTAGES: dict[str, Sabotage] = {
         6, _with(loop, "begin", _never(Action.RESTART))
     ),
     "results with failures are not published": Sabotage(0, _with(Publisher, "event", _unpublished)),
-    "runs that did not come to their end are not closed": Sabotage(0, _no_ending),
+    "runs that did not come to their end are not closed": Sabotage(2, _no_ending),
     "records of runs are not closed": Sabotage(0, _with(ledger.Ledger, "close", _nothing())),
     "the lock of reconciles is not released": Sabotage(
         0, _with(reconciles.Reconciles, "release", _nothing())
@@ -198,37 +197,33 @@ SABOTAGES: dict[str, Sabotage] = {
         0, _with(reconcile, "_verdict", _nothing(reconcile.Verdict.NOTHING))
     ),
     "only the first page of a query is read": Sabotage(
-        5, _with(rows, "_of_all_pages", _first_page)
+        17, _with(rows, "_of_all_pages", _first_page)
     ),
     "accounts are enrolled in Regions that they have not enabled": Sabotage(
-        8, _with(plan, "is_opt_in", _nothing(result=False))
+        69, _with(plan, "is_opt_in", _nothing(result=False))
     ),
     "what failed is never tried again": Sabotage(
-        12, _with(reconcile, "LATELY_SECONDS", lambda _: 10**9)
+        255, _with(reconcile, "LATELY_SECONDS", lambda _: 10**9)
     ),
     "rows are written without their condition": Sabotage(
-        0, _with(rows.Rows, "_put", _unconditional)
+        59, _with(rows.Rows, "_put", _unconditional)
     ),
     "the lease is never extended": Sabotage(
-        0, _with(ledger.Ledger, "extend_lease", _nothing(result=True))
+        99, _with(ledger.Ledger, "extend_lease", _nothing(result=True))
     ),
     "members are never invited": Sabotage(0, _with(loop, "begin", _never(Action.INVITE))),
-    "the first invitation is accepted, whoever sent it": Sabotage(0, _first_invitation),
-    "addresses are not redacted": Sabotage(0, _with(text, "_EMAIL", lambda _: re.compile(r"(?!)"))),
-    "members that have resigned are created again": Sabotage(
-        0, _with(securityhub, "observations", _resigned_is_removed)
+    "the first invitation is accepted, whoever sent it": Sabotage(98, _first_invitation),
+    "addresses are not redacted": Sabotage(
+        57, _with(text, "_EMAIL", lambda _: re.compile(r"(?!)"))
     ),
-    "a dry run acts": Sabotage(0, _with(wiring.Wiring, "loop", _not_dry)),
+    "members that have resigned are created again": Sabotage(
+        74, _with(securityhub, "observations", _resigned_is_removed)
+    ),
+    "a dry run acts": Sabotage(70, _with(wiring.Wiring, "loop", _not_dry)),
     "a reconcile changes more accounts than it may": Sabotage(
-        0, _with(reconcile, "_verdict", _without_limit)
+        105, _with(reconcile, "_verdict", _without_limit)
     ),
     "the lock of reconciles is taken from who holds it": Sabotage(
-        0, _with(reconciles, "_running", _nothing())
-    ),
-    "invitations that were sent are sent again": Sabotage(
-        0, _with(decide, "_repeat", _repeated_invitations)
-    ),
-    "a run waits beyond its deadline": Sabotage(
-        0, _with(decide, "deadline", _nothing(float("inf")))
+        26, _with(reconciles, "_running", _nothing())
     ),
 }

@@ -8,24 +8,25 @@ from typing import TYPE_CHECKING, Any
 from tests.support.builders import ADMINISTRATOR
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from infra.local.wire.http import Request
     from infra.local.world import World
     from tests.simulation.processes import Process
     from tests.simulation.services.dynamodb import DynamoDb
 
-_CHANGES = frozenset(
-    {
-        "CreateMembers",
-        "InviteMembers",
-        "StartMonitoringMember",
-        "StartMonitoringMembers",
-        "AcceptAdministratorInvitation",
-        "AcceptInvitation",
-        "DisassociateMembers",
-        "DeleteMembers",
-        "StopMonitoringMembers",
-    }
-)
+# What changes members; as the product's action, where it is one.
+_CHANGES = {
+    "CreateMembers": "create",
+    "InviteMembers": "invite",
+    "StartMonitoringMember": "restart",
+    "StartMonitoringMembers": "restart",
+    "AcceptAdministratorInvitation": "accept",
+    "AcceptInvitation": "accept",
+    "DisassociateMembers": None,
+    "DeleteMembers": None,
+    "StopMonitoringMembers": None,
+}
 _ADDS = frozenset({"CreateMembers", "InviteMembers"})
 _UNTOUCHABLE = frozenset({"enabled", "resigned"})
 
@@ -34,8 +35,8 @@ State = dict[tuple[str, str], str | None]
 
 
 class Watch:
-    """``not_owned`` and ``touched`` are what should not have happened. ``acting`` are the runs that
-    changed anything, with the accounts that each created or invited.
+    """``not_owned``, ``not_noted`` and ``touched`` are what should not have happened.
+    ``acting`` are the runs that changed anything, with the accounts that each created or invited.
     """
 
     def __init__(self, world: World, table: DynamoDb) -> None:
@@ -43,6 +44,7 @@ class Watch:
         self._table = table
         self.actions = 0
         self.not_owned: list[str] = []
+        self.not_noted: list[str] = []
         self.touched: list[str] = []
         self.acting: dict[str, set[str]] = {}
 
@@ -67,6 +69,11 @@ class Watch:
                     f"{process.name} of {process.onboarding_id} calls {service} {operation} in"
                     f" {region} for {account}, which is {owner}'s{' and ended' if ended else ''}"
                 )
+            elif not _is_begun(row, _CHANGES[operation]):
+                self.not_noted.append(
+                    f"{process.name} of {process.onboarding_id} calls {service} {operation} in"
+                    f" {region} for {account}, and the row does not say so: {row.get('attempts')}"
+                )
         return self._state(service, region)
 
     def after(self, before: State, process: Process, service: str, region: str) -> None:
@@ -88,6 +95,14 @@ class Watch:
             for one in self._world.snapshot()["memberships"]
             if (one["service"], one["region"]) == (service, region)
         }
+
+
+def _is_begun(row: Mapping[str, Any], action: str | None) -> bool:
+    """Whether the row has the action as begun and not answered. Where a version that stored less
+    has written it, it is not known.
+    """
+    attempt = row["attempts"]["M"].get(action, {}) if "attempts" in row else {}
+    return "N" in attempt or ("M" in attempt and "verdict" not in attempt["M"])
 
 
 def _accounts(process: Process, operation: str, request: Request) -> list[str]:

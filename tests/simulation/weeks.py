@@ -100,7 +100,7 @@ class _Composer:
             (1, self._redriven),
             (2, self._deployed),
             (1, self._administrator_removed),
-            (1, self._odd_text),
+            (2, self._odd_text),
             (1, self._opted_in),
             (1, self._overridden),
         )
@@ -138,7 +138,7 @@ class _Composer:
             _ACCEPTING if draws.random() < 0.6 else Invitation(),
             timing=replace(
                 draws.choice([Timing(), Timing(first_wait=60, longest_wait=1800)]),
-                invitation_deadline=int(draws.choice([2, 2, 3, 14]) * DAY),
+                invitation_deadline=int(draws.choice([2, 2, 2, 7]) * DAY),
             ),
             reconcile=Reconcile(most_changes=most),
         )

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 class Writes:
     """``lost`` are writes that replaced one that their writer had not read; ``taken`` are
-    memberships and locks that were taken from a run or reconcile at work; ``seen`` counts.
+    memberships and locks that were taken from a run or reconcile at work; ``addresses`` are texts
+    with an e-mail address; ``seen`` counts.
     """
 
     def __init__(self, site: Site) -> None:
@@ -24,12 +25,15 @@ class Writes:
         self.seen = 0
         self.lost: list[str] = []
         self.taken: list[str] = []
+        self.addresses: list[str] = []
         table = site.table
         put = table._put
 
         def looked_at(item: Item) -> None:
             before = table.items.get((item["pk"]["S"], item["sk"]["S"]))
             put(item)
+            if "@" in (text := str(item)):
+                self.addresses.append(text)
             if item["pk"]["S"].startswith("account#"):
                 self._row(before, item)
             elif item["pk"]["S"] == "reconcile":
