@@ -129,6 +129,16 @@ def _unconditional(put: Any) -> Any:
     return lambda self, write: put(self, replace(write, seen=None))
 
 
+def _without(never: Action) -> Callable[[Any], Any]:
+    def change(repeat: Any) -> Any:
+        def wrong(action: Action, *given: Any, **more: Any) -> Any:
+            return decide.WAIT if action is never else repeat(action, *given, **more)
+
+        return wrong
+
+    return change
+
+
 def _first_of_all(_: Any) -> Any:
     def wrong(invitations: Iterable[Any], _: Any) -> Any:
         return next((each["InvitationId"] for each in invitations), None)
@@ -184,9 +194,6 @@ SABOTAGES: dict[str, Sabotage] = {
         ),
     ),
     "members are never created": Sabotage(0, _with(loop, "begin", _never(Action.CREATE))),
-    "Detective's members are never started": Sabotage(
-        6, _with(loop, "begin", _never(Action.RESTART))
-    ),
     "results with failures are not published": Sabotage(0, _with(Publisher, "event", _unpublished)),
     "runs that did not come to their end are not closed": Sabotage(2, _no_ending),
     "records of runs are not closed": Sabotage(0, _with(ledger.Ledger, "close", _nothing())),
@@ -211,7 +218,7 @@ SABOTAGES: dict[str, Sabotage] = {
     "the lease is never extended": Sabotage(
         99, _with(ledger.Ledger, "extend_lease", _nothing(result=True))
     ),
-    "members are never invited": Sabotage(0, _with(loop, "begin", _never(Action.INVITE))),
+    "members are never invited": Sabotage(221, _with(decide, "_repeat", _without(Action.INVITE))),
     "the first invitation is accepted, whoever sent it": Sabotage(98, _first_invitation),
     "addresses are not redacted": Sabotage(
         57, _with(text, "_EMAIL", lambda _: re.compile(r"(?!)"))
