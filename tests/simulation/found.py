@@ -54,9 +54,19 @@ def _instead(where: Any, name: str, result: Any) -> Callable[[], AbstractContext
 
 
 _STOPPED = Happening(5 * MINUTE, "abort", {"which": 0.0})
-_OPEN_RUNS = _instead(close_run, "_close_what_is_left_open", {})
+_OPEN_RUNS = _instead(close_run, "_finish_what_remains", {})
+
+_CREATING = Trouble(Kind.TIMED_OUT, 0, HOUR, where="*:CreateMembers")
 
 FOUND = {
+    "a result that was refused by the bus was never published": Found(
+        _weeks(Trouble(Kind.DENIED, 5 * MINUTE, HOUR, where="eventbridge:*")),
+        _instead(close_run, "finish_closed", False),
+    ),
+    "a membership on which a stopped run may have acted never got an outcome": Found(
+        _weeks(Happening(40.0, "abort", {"which": 0.0}), _CREATING),
+        _instead(close_run, "finish_closed", False),
+    ),
     "a run whose end was not delivered was never closed": Found(
         _weeks(_STOPPED, Trouble(Kind.EVENT_LOST, 4 * MINUTE, HOUR)), _OPEN_RUNS
     ),

@@ -72,7 +72,7 @@ class Life:
 
     def _happen(self, do: str, given: Mapping[str, Any]) -> None:
         # Against AWS's rules, or about what is not there (yet), it does not happen.
-        with suppress(ServiceError, ValueError):
+        with suppress(ServiceError, LookupError, ValueError):
             getattr(self, f"_{do}")(**given)
         self._site.deliver()
 
