@@ -5,6 +5,7 @@ While a request is on its way, and while its answer is, other processes go on.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,11 @@ _BEFORE = {
     Kind.FAILED: FaultKind.SERVER_ERROR,
     Kind.DENIED: FaultKind.ACCESS_DENIED,
 }
+
+
+# Faults that fail a request.
+_FAILING = OF_REQUESTS - {Kind.SLOW, Kind.PARTIAL, Kind.KILLED, Kind.KILLED_AFTER}
+_LATER_PAGE = re.compile(r'"nextToken":|[?&]nextToken=|"ExclusiveStartKey":', re.IGNORECASE)
 
 
 class Verdict:
@@ -103,6 +109,8 @@ class Network:
         self._permissions = permissions
         self._watch = watch
         self.calls: list[Called] = []
+        # How often a page that was not the first failed.
+        self.pages_failed = 0
 
     def send(self, sent: AWSPreparedRequest, service: str, operation: str) -> AWSResponse:
         """The answer to a request of the process that runs now.
@@ -122,6 +130,8 @@ class Network:
             trouble = self._troubles.of(where, self._agenda.now(), OF_REQUESTS)
         kind = None if trouble is None else trouble.kind
         outcome = str(kind or "")
+        if kind in _FAILING and _LATER_PAGE.search(f"{sent.url} {request.body.decode()}"):
+            self.pages_failed += 1
         if kind is Kind.KILLED and process is not None:
             self._note(name, step, service, region, operation, outcome)
             self._processes.kill(process)

@@ -218,8 +218,8 @@ SABOTAGES: dict[str, Sabotage] = {
     "the lease is never extended": Sabotage(
         99, _with(ledger.Ledger, "extend_lease", _nothing(result=True))
     ),
-    "members are never invited": Sabotage(221, _with(decide, "_repeat", _without(Action.INVITE))),
-    "the first invitation is accepted, whoever sent it": Sabotage(98, _first_invitation),
+    "members are never invited": Sabotage(14, _with(decide, "_repeat", _without(Action.INVITE))),
+    "the first invitation is accepted, whoever sent it": Sabotage(179, _first_invitation),
     "addresses are not redacted": Sabotage(
         57, _with(text, "_EMAIL", lambda _: re.compile(r"(?!)"))
     ),

@@ -31,7 +31,8 @@ _MOST_DAYS = 60
 class Played:
     """``trace`` is a digest of every request in its order, with its time and outcome.
 
-    ``switches`` is how often a request was followed by one of another invocation.
+    ``switches`` is how often a request was followed by one of another invocation, ``closed_after``
+    how many seconds after the last trouble the last gap was closed.
     """
 
     weeks: Weeks
@@ -40,6 +41,7 @@ class Played:
     checked: Mapping[str, int]
     requests: int
     switches: int
+    closed_after: float
     trace: str
 
 
@@ -65,6 +67,7 @@ def play(weeks: Weeks, deployed: Deployed) -> Played:
             dict(facts.checked),
             len(calls),
             sum(one.process != other.process for one, other in pairs),
+            facts.closed_after,
             hashlib.sha256(text.encode()).hexdigest(),
         )
 

@@ -20,6 +20,7 @@ import botocore.session
 from tests.conftest import synthesised, template_in
 from tests.simulation.deployed import deployed
 from tests.simulation.seeds import play_seed
+from tests.simulation.weeks import DAY
 from tests.support import cycles
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Summary:
     checked: Mapping[str, int]
     requests: int
     switches: int
+    closed_after: float
     trace: str
     seconds: float
 
@@ -56,6 +58,7 @@ class Figures:
     switches: int = 0
     cpu_seconds: float = 0.0
     longest: float = 0.0
+    closed_after: float = 0.0
     struck: Counter[str] = field(default_factory=Counter)
     checked: Counter[str] = field(default_factory=Counter)
     broken: dict[str, list[int]] = field(default_factory=dict)
@@ -66,6 +69,7 @@ class Figures:
         self.switches += each.switches
         self.cpu_seconds += each.seconds
         self.longest = max(self.longest, each.seconds)
+        self.closed_after = max(self.closed_after, each.closed_after)
         self.struck.update(each.struck)
         self.checked.update(each.checked)
         for invariant in {invariant for invariant, _ in each.broken}:
@@ -76,6 +80,7 @@ class Figures:
             f"{self.seeds:,} seeds: {self.requests:,} requests, {self.switches:,} of them followed"
             " by one of another invocation"
         )
+        yield f"all gaps were closed {self.closed_after / DAY:.1f} days after the last trouble"
         yield f"faults: {sum(self.struck.values()):,}"
         for kind, count in sorted(self.struck.items(), key=lambda each: -each[1]):
             yield f"  {count:>9,}  {kind}"
@@ -132,7 +137,7 @@ def summary_of(seed: int, play: Callable[[], Played]) -> Summary:
         played = play()
     except Exception as error:  # noqa: BLE001  # one seed must not end the others
         what = [("the simulation goes on", f"{type(error).__name__}: {error}")]
-        return Summary(seed, what, {}, {}, 0, 0, "", time.process_time() - began)
+        return Summary(seed, what, {}, {}, 0, 0, 0.0, "", time.process_time() - began)
     return Summary(
         seed,
         [(each.invariant, each.what) for each in played.broken],
@@ -140,6 +145,7 @@ def summary_of(seed: int, play: Callable[[], Played]) -> Summary:
         played.checked,
         played.requests,
         played.switches,
+        played.closed_after,
         played.trace,
         time.process_time() - began,
     )
