@@ -16,7 +16,7 @@ from functions.enrolment.times import iso
 from functions.steps.publish_reconcile import reconciled
 from infra.cli.begun import COLOURS, Begun, State, begun_reconcile, begun_run
 from infra.cli.failures import print_unread
-from infra.cli.show_run import execution_document, head, published_ids
+from infra.cli.show_run import execution_document, head, published_ids, unpublished
 from infra.cli.stored_result import check_result, read_result
 from infra.cli.story import paragraph, printable
 from infra.cli.survey import number
@@ -155,6 +155,7 @@ def reconcile_shown(shown: ShownReconcile) -> dict[str, Any]:
         "result": _only(shown),
         "started_runs": [run.to_json(shown.now) for run in shown.runs],
         "published": published_ids(record.published),
+        "unpublished": unpublished(record.unfinished),
         "complete_document": shown.complete_document,
         "execution": execution_document(record.execution_arn, shown.execution),
     }

@@ -27,7 +27,7 @@ from infra.cli.story import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.executions import Execution
     from functions.aws.ledger import Findings
@@ -135,6 +135,7 @@ def run_document(shown: ShownRun) -> dict[str, Any]:
         "memberships": memberships,
         "notes": list(result.all_notes),
         "published": published_ids(record.published),
+        "unpublished": unpublished(record.unfinished),
         "complete_document": shown.complete_document,
         "execution": execution_document(record.execution_arn, shown.execution),
     }
@@ -174,6 +175,11 @@ def published_ids(marks: Mapping[str, str]) -> dict[str, str]:
     return {name: sent for name, sent in marks.items() if name.endswith((EVENT, MESSAGE))}
 
 
+def unpublished(unfinished: Sequence[str]) -> list[str]:
+    """The channels on which a result could not be published."""
+    return [channel for channel in (EVENT, MESSAGE) if channel in unfinished]
+
+
 def head(begun: Begun, document: Mapping[str, Any], now: float) -> Iterator[str]:
     """What is said first of a run or a reconcile."""
     ended = f"; ended {ago(begun.ended_at, now)}" if begun.ended_at is not None else ""
@@ -186,6 +192,9 @@ def head(begun: Begun, document: Mapping[str, Any], now: float) -> Iterator[str]
     if document["published"]:
         sent = (f"{what} {each}" for what, each in document["published"].items())
         yield f"Published: {', '.join(sent)}"
+    if document["unpublished"]:
+        channels = " and ".join(document["unpublished"])
+        yield f"Not published: {channels}; the next reconcile tries again"
     if document["complete_document"] is not None:
         yield f"Complete document: {document['complete_document']}"
 

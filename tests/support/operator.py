@@ -44,6 +44,8 @@ class Operator:
                 patch.setenv("NO_COLOR", "1")
                 patch.setenv("TERM", "dumb")
                 patch.setenv("COLUMNS", str(width))
+                # Without it, rich takes 80 columns for a dumb terminal.
+                patch.setenv("LINES", "50")
             self.capsys.readouterr()
             with self.rollcall.used.of(verb):
                 status = main([verb, *arguments])

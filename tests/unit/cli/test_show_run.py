@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from functions.aws.executions import Execution
@@ -54,3 +56,20 @@ def test_a_run_without_an_outcome_stands_as_its_execution_does(
     execution: Execution | None, after: float, state: State
 ) -> None:
     assert shown(FINDINGS, execution, after).begun.state is state
+
+
+def test_where_it_could_not_be_published_is_told() -> None:
+    record = replace(
+        FINDINGS.onboarding,
+        outcome="incomplete",
+        closed_at=NOW,
+        published={"message": "m-1"},
+        unfinished=("event", "memberships"),
+    )
+    run = shown(replace(FINDINGS, onboarding=record), None)
+    document = run_document(run)
+
+    schema_of("cli/show").validate(document)
+    assert document["unpublished"] == ["event"]
+    lines = [text.plain.strip() for text in run_text(run, None)]
+    assert "Not published: event; the next reconcile tries again" in lines
