@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from functions.aws.calls import calling
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from mypy_boto3_stepfunctions import SFNClient
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
@@ -19,9 +19,11 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
     "is_over": ("states:DescribeExecution",),
     "execution": ("states:DescribeExecution",),
     "start": ("states:StartExecution",),
+    "unsuccessful": ("states:ListExecutions",),
 }
 
 STOPPED = frozenset({"ABORTED", "TIMED_OUT"})
+_MOST_LISTED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ class Ended:
 @dataclass(frozen=True, slots=True)
 class Execution:
     """An execution's status (``DescribeExecution``), and when it began and ended (epoch seconds);
-    ``ended_at`` is None while it runs, ``error`` and ``cause`` unless it failed.
+    ``ended_at`` is None while it runs, ``error`` and ``cause`` unless it failed. ``input`` is the
+    text of its input; executions that are listed are without it, error and cause.
     """
 
     arn: str
@@ -53,6 +56,12 @@ class Execution:
     ended_at: float | None = None
     error: str | None = None
     cause: str | None = None
+    input: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The execution's name."""
+        return self.arn.rpartition(":")[2]
 
 
 def machine_of(execution_arn: str) -> str:
@@ -92,7 +101,27 @@ class Executions:
             ended,
             found.get("error"),
             found.get("cause"),
+            found.get("input"),
         )
+
+    def unsuccessful(self, machine_arn: str, since: float) -> Iterator[Execution]:
+        """A machine's executions that began at ``since`` or later and failed, timed out or were
+        aborted. Eventually consistent (Step Functions API, ListExecutions: the newest first).
+        """
+        pages = self._states.get_paginator("list_executions")
+        for status in ("FAILED", *sorted(STOPPED)):
+            asked = pages.paginate(
+                stateMachineArn=machine_arn,
+                statusFilter=cast("Any", status),
+                PaginationConfig={"PageSize": _MOST_LISTED},
+            )
+            with calling("Step Functions", "ListExecutions"):
+                for each in (each for page in asked for each in page["executions"]):
+                    began = each["startDate"].timestamp()
+                    if began < since:
+                        break
+                    ended = each["stopDate"].timestamp() if "stopDate" in each else None
+                    yield Execution(each["executionArn"], status, began, ended)
 
     def _describe(self, execution_arn: str) -> DescribeExecutionOutputTypeDef | None:
         unknown = self._states.exceptions.ExecutionDoesNotExist

@@ -3,11 +3,12 @@
 The state machine runs it where planning or publishing failed for good; a rule runs it with the
 event by which Step Functions says that an execution failed, timed out or was aborted. Those events
 are best effort, and what they run may fail while AWS is unavailable: every reconcile runs it, too,
-for what was left open or could not be published.
+for what was left open, could not be published, or could not be recorded.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import executions, ledger
@@ -26,12 +27,15 @@ from functions.steps.execution_end import (
     input_of,
     late_end,
     may_be_finished,
+    unrecorded,
 )
 from functions.steps.fail_target import FAILING, error_of, fail_target, reason_of
 from functions.steps.needs import Needs, actions_of
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from functions.enrolment.account import AccountId
     from functions.steps.wiring import Wiring
 
@@ -42,9 +46,9 @@ _CLOSING_SECONDS = 200
 
 NEEDS = Needs(
     timeout=300,
-    table=(*ENDING, *FAILING, *actions_of(ledger.ACTIONS, "onboarding", "open")),
+    table=(*ENDING, *FAILING, *actions_of(ledger.ACTIONS, "onboarding", "onboardings", "open")),
     index=actions_of(ledger.ACTIONS, "recent"),
-    executions=actions_of(executions.ACTIONS, "execution"),
+    executions=actions_of(executions.ACTIONS, "execution", "unsuccessful"),
     publishes=True,
 )
 
@@ -95,7 +99,7 @@ def _execution_ended(detail: dict[str, Any], wiring: Wiring) -> dict[str, Any]:
 
 def _finish_what_remains(machine_arn: str, wiring: Wiring) -> dict[str, Any]:
     """Close the runs whose execution ended and that nobody closed; settle and publish what could
-    not be when they were closed.
+    not be when they were closed; publish and close those that could not even be recorded.
     """
     began = wiring.now()
     closed = failed = 0
@@ -109,7 +113,20 @@ def _finish_what_remains(machine_arn: str, wiring: Wiring) -> dict[str, Any]:
                 closed += _finish_closed(record, wiring)
         except RollcallError:
             failed += 1
+    try:
+        for run, failure in unrecorded(machine_arn, partial(_begun, wiring), wiring):
+            if wiring.now() - began > _CLOSING_SECONDS:
+                break
+            _close(run, Ending(failure, failure, last=True), wiring)
+            closed += 1
+    except RollcallError:
+        failed += 1
     return {"closed": closed, "failed": failed}
+
+
+def _begun(wiring: Wiring, names: Iterable[str]) -> dict[str, float]:
+    records = wiring.ledger.onboardings(names)
+    return {name: record.started_at for name, record in records.items()}
 
 
 def _close_late(record: OnboardingRecord, machine_arn: str, wiring: Wiring) -> bool:

@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.executions import machine_of
+from functions.enrolment.documents import Run
 from functions.enrolment.text import parsed
 from functions.steps.fail_target import reason_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+    from functions.aws.executions import Execution
     from functions.steps.wiring import Wiring
 
 STATUS_CHANGE = "Step Functions Execution Status Change"
@@ -19,6 +21,9 @@ STATUS_CHANGE = "Step Functions Execution Status Change"
 LATE_SECONDS = 3600
 # For so long, reconciles try to publish and settle what could not be when the record was closed.
 UNFINISHED_DAYS = 30
+# A record is written first: an execution that began so long ago has one, or had one.
+_UNRECORDED_DAYS = 7
+_DAY = 86400
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +54,46 @@ def late_end(execution_arn: str, machine_arn: str, wiring: Wiring) -> LateEnd | 
         return None
     if execution.status == "SUCCEEDED":
         return LateEnd(None)
-    status = {"status": execution.status, "error": execution.error, "cause": execution.cause}
-    return LateEnd(failure_of(status))
+    return LateEnd(_failure(execution))
+
+
+def unrecorded(
+    machine_arn: str, begun: Callable[[Collection[str]], Mapping[str, float]], wiring: Wiring
+) -> Iterator[tuple[Run, str]]:
+    """What ended without success and has no record, and what ended it.
+
+    The table could not be written to while it ran. ``begun`` takes names, and returns when those
+    that have a record began.
+
+    Raises:
+        RollcallError: as ``Executions`` and ``begun``.
+    """
+    now = wiring.now()
+    ended = [
+        each
+        for each in wiring.executions.unsuccessful(machine_arn, now - _UNRECORDED_DAYS * _DAY)
+        if each.ended_at is not None and each.ended_at < now - LATE_SECONDS
+    ]
+    known = begun([each.name for each in ended])
+    for each in ended:
+        # The record may be that of an older execution with the same name.
+        if each.name in known and known[each.name] >= int(each.started_at):
+            continue
+        found = wiring.executions.execution(each.arn)
+        if found is not None and found.ended_at is not None:
+            given = parsed(found.input or "null")
+            yield Run(each.name, each.started_at, given, each.arn), _failure(found)
 
 
 def may_be_finished(unfinished: Sequence[str], closed_at: float, now: float) -> bool:
     """Whether something remains of a record, which nobody does at the moment or has given up."""
-    earliest = now - UNFINISHED_DAYS * 86400
+    earliest = now - UNFINISHED_DAYS * _DAY
     return bool(unfinished) and earliest < closed_at < now - LATE_SECONDS
+
+
+def _failure(execution: Execution) -> str:
+    detail = {"status": execution.status, "error": execution.error, "cause": execution.cause}
+    return failure_of(detail)
 
 
 def failure_of(detail: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ execution of that machine failed, timed out or was aborted.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from functions.aws import archive, executions, ledger, reconciles
@@ -39,6 +40,7 @@ from functions.steps.execution_end import (
     input_of,
     late_end,
     may_be_finished,
+    unrecorded,
 )
 from functions.steps.fail_target import error_of, reason_of
 from functions.steps.found_gaps import known_gaps, measure_reconcile, remember
@@ -54,6 +56,8 @@ from functions.steps.publishing import (
 from functions.steps.step import step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from functions.steps.wiring import Wiring
 
 _DAY = 86400
@@ -68,7 +72,7 @@ NEEDS = Needs(
         *actions_of(ledger.ACTIONS, "onboardings", "read"),
     ),
     index=actions_of(reconciles.ACTIONS, "recent"),
-    reconciles=actions_of(executions.ACTIONS, "execution"),
+    reconciles=actions_of(executions.ACTIONS, "execution", "unsuccessful"),
     surveys=actions_of(archive.ACTIONS, "read"),
     results=actions_of(archive.ACTIONS, "read"),
     publishes=True,
@@ -129,11 +133,11 @@ def _finish(run: Run, failure: str | None, wiring: Wiring, *, last: bool = False
 
 def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
     """Publish and close earlier reconciles whose execution ended and that nobody closed; publish
-    those that could not be published when they were closed.
+    those that could not be published when they were closed, or could not even be recorded.
 
     This one holds the lock: no other is at work.
     """
-    now = wiring.now()
+    now, machine_arn = wiring.now(), machine_of(this.execution_arn)
     since = now - (LONGEST_RECONCILE_DAYS + UNFINISHED_DAYS) * _DAY
     for record in wiring.reconciles.recent(since=since):
         try:
@@ -141,9 +145,19 @@ def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
                 if may_be_finished(record.unfinished, record.closed_at, now):
                     _publish_late(record.id, wiring)
             elif record.id != this.id:
-                _close_late(record, machine_of(this.execution_arn), wiring)
+                _close_late(record, machine_arn, wiring)
         except RollcallError:
             continue  # the next reconcile tries again
+    try:
+        for run, failure in unrecorded(machine_arn, partial(_begun, wiring), wiring):
+            _finish(run, failure, wiring, last=True)
+    except RollcallError:
+        pass  # as above
+
+
+def _begun(wiring: Wiring, names: Iterable[str]) -> dict[str, float]:
+    records = map(wiring.reconciles.reconcile, names)
+    return {record.id: record.started_at for record in records if record is not None}
 
 
 def _close_late(record: ReconcileRecord, machine_arn: str, wiring: Wiring) -> None:

@@ -57,7 +57,7 @@ def run_when_ended(
 def allow_on_executions(
     scope: Construct, step: Step, machine: sfn.StateMachine, actions: Sequence[str], reason: str
 ) -> None:
-    """Let a step do actions on the executions of a machine, for this reason.
+    """Let a step do actions on the executions of a machine, for this reason, or list them.
 
     By a policy of its own, made in ``scope``: the step's own comes before its function, and so
     before the machine.
@@ -69,8 +69,14 @@ def allow_on_executions(
         resource_name=f"{machine.state_machine_name}:*",
         arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
     )
-    statement = iam.PolicyStatement(actions=list(actions), resources=[resource])
-    policy = iam.Policy(scope, f"{step.node.id} Looks", roles=[step.role], statements=[statement])
+    # Of the machine itself (service authorization reference).
+    listing = [action for action in actions if action == "states:ListExecutions"]
+    on_each = [action for action in actions if action not in listing]
+    statements = [iam.PolicyStatement(actions=on_each, resources=[resource])]
+    if listing:
+        arn = machine.state_machine_arn
+        statements.append(iam.PolicyStatement(actions=listing, resources=[arn]))
+    policy = iam.Policy(scope, f"{step.node.id} Looks", roles=[step.role], statements=statements)
     partition, region, account = (
         as_written(stack, value) for value in (stack.partition, stack.region, stack.account)
     )

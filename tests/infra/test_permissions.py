@@ -84,6 +84,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         "table": ENDING | READING,
         "index": {"dynamodb:Query"},
         "executions": {"states:DescribeExecution"},
+        "machine": {"states:ListExecutions"},
         **PUBLISHING,
     },
     "survey_organization": {
@@ -131,6 +132,7 @@ ALLOWED: dict[str, dict[str, set[str]]] = {
         },
         "index": {"dynamodb:Query"},
         "reconcile executions": {"states:DescribeExecution"},
+        "machine of reconciles": {"states:ListExecutions"},
         "surveys": {"s3:GetObject"},
         "reconciles": {"s3:GetObject", "s3:PutObject"},
         **ANNOUNCING,
@@ -163,6 +165,8 @@ def by_kind(template: Mapping[str, Any], role: str) -> dict[str, set[str]]:
             return "reconcile executions"
         if resource == machine_of(template):
             return "machine"
+        if resource == machine_of(template, "ReconcileMachineArn"):
+            return "machine of reconciles"
         if resource.endswith("/index/by-time"):
             return "index"
         if resource.endswith("/*"):

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from functions.aws.archive import Archive
-from functions.aws.executions import Ended, Executions
+from functions.aws.executions import Ended, Execution, Executions
 from functions.aws.publisher import Publisher
 from functions.steps.wiring import Wiring
 from tests.support.memory_rows import ledger_on, reconciles_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from functions.aws.ledger import Ledger
     from functions.aws.reconciles import Reconciles
@@ -70,6 +70,10 @@ class SimulatedExecutions(Executions):
     def is_over(self, execution_arn: str) -> bool:
         found = self._machines.executions.get(execution_arn)
         return found is None or found.ended_at is not None
+
+    def unsuccessful(self, machine_arn: str, since: float) -> Iterator[Execution]:
+        """None: it is about executions that could not be recorded."""
+        return iter(())
 
     def start(self, machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
         return self._machines.start(machine_arn, name, document) is not None

@@ -19,7 +19,6 @@ from functions.services.survey import make_survey
 from functions.steps import survey_organization
 from functions.steps.execution_end import STATUS_CHANGE
 from tests.conftest import ACCEPTING
-from tests.simulation.machine import RUNNING
 from tests.simulation.site import BEGIN, ONBOARDING, RECONCILE, site
 from tests.simulation.troubles import Kind, Trouble
 from tests.support.builders import ACCOUNT, ADMINISTRATOR, OTHER
@@ -248,7 +247,8 @@ def _after_a_dead_one(stage: Stage) -> None:
     """A reconcile was stopped, and nobody was told; the next one asks about it."""
     stage.add(ACCOUNT)
     first = stage.start(at("guardduty"), RECONCILE)
-    stage.after(1, lambda: stage.here.machines.stop(first) if first.status == RUNNING else None)
+    locked = ("reconcile", "lock")
+    stage.once(lambda: locked in stage.here.table.items, lambda: stage.here.machines.stop(first))
     stage.after(5 * MINUTE, partial(stage.start, at("guardduty"), RECONCILE))
 
 

@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from infra.local.wire.http import Request
-    from tests.simulation.machine import StateMachines
+    from tests.simulation.machine import Execution, StateMachines
 
+# Executions on a page.
+_PAGE = 3
 _XML = {"Content-Type": "application/xml"}
 
 
@@ -120,11 +122,15 @@ class StepFunctions(Json):
 
     def ask(self, operation: str, request: Request) -> Asked:
         given = json.loads(request.body)
-        start = operation == "StartExecution"
-        resource = given["stateMachineArn" if start else "executionArn"]
+        resource = given.get("executionArn") or given["stateMachineArn"]
 
         def do() -> Mapping[str, Any]:
-            return self._start(given) if start else self._describe(resource)
+            match operation:
+                case "StartExecution":
+                    return self._start(given)
+                case "ListExecutions":
+                    return self._list(resource, given["statusFilter"], given.get("nextToken"))
+            return self._describe(resource)
 
         return Asked(frozenset({f"states:{operation}"}), (resource,), do)
 
@@ -143,12 +149,30 @@ class StepFunctions(Json):
         found = self._machines.executions.get(arn)
         if found is None:
             raise Refusal("ExecutionDoesNotExist", f"Execution Does Not Exist: '{arn}'")
-        ended = {} if found.ended_at is None else {"stopDate": found.ended_at}
+        why = {"error": found.error, "cause": found.cause}
+        given = {"input": json.dumps(found.input)}
+        return self._told(found) | given | {k: v for k, v in why.items() if v is not None}
+
+    def _list(self, machine: str, status: str, token: str | None) -> Mapping[str, Any]:
+        found = [
+            each
+            for each in self._machines.executions.values()
+            if (each.machine_arn, each.status) == (machine, status)
+        ]
+        found.sort(key=lambda each: each.started_at, reverse=True)
+        start = int(token or 0)
+        end = start + _PAGE
+        more = {"nextToken": str(end)} if end < len(found) else {}
+        return {"executions": [self._told(each) for each in found[start:end]], **more}
+
+    def _told(self, execution: Execution) -> dict[str, Any]:
+        ended = {} if execution.ended_at is None else {"stopDate": execution.ended_at}
         return {
-            "executionArn": arn,
-            "stateMachineArn": arn.replace(":execution:", ":stateMachine:").rpartition(":")[0],
-            "status": found.status,
-            "startDate": found.started_at,
+            "executionArn": execution.arn,
+            "stateMachineArn": execution.machine_arn,
+            "name": execution.name,
+            "status": execution.status,
+            "startDate": execution.started_at,
             **ended,
         }
 

@@ -204,6 +204,24 @@ OTHERS: dict[str, tuple[Any, str, Any, Callable[[Clients], object]]] = {
         {"stateMachineArn": MACHINE, "status": "RUNNING", "executionArn": MACHINE, "startDate": 0},
         lambda clients: Executions(clients.client("stepfunctions", REGION)).ended(MACHINE),
     ),
+    "unsuccessful": (
+        "stepfunctions",
+        "list_executions",
+        {
+            "executions": [
+                {
+                    "executionArn": MACHINE,
+                    "stateMachineArn": MACHINE,
+                    "name": "one",
+                    "status": "FAILED",
+                    "startDate": datetime(2027, 1, 15, tzinfo=UTC),
+                }
+            ]
+        },
+        lambda clients: next(
+            Executions(clients.client("stepfunctions", REGION)).unsuccessful(MACHINE, 0)
+        ),
+    ),
     "is_over": (
         "stepfunctions",
         "describe_execution",

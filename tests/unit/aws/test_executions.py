@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from botocore.stub import Stubber
 
-from functions.aws.executions import Ended, Execution, Executions
+from functions.aws.executions import Ended, Execution, Executions, machine_of
 from functions.enrolment.errors import AccessDenied, RollcallError, ServiceUnavailable, Throttled
 from tests.support.builders import NOW
 from tests.unit.aws.support import REGION, a_session
@@ -104,6 +104,46 @@ def test_what_cannot_be_looked_up_is_an_error(
 
     with pytest.raises(error, match=f"^Step Functions DescribeExecution: {code}"):
         Executions(states).ended(EXECUTION)
+
+
+def test_what_ended_without_success_is_listed_from_the_newest_on(
+    states: SFNClient, stubber: Stubber
+) -> None:
+    machine = machine_of(EXECUTION)
+
+    def page(status: str, *ages: float, after: str = "", more: str = "") -> None:
+        listed = [
+            {
+                "executionArn": f"{EXECUTION}-{age}",
+                "stateMachineArn": machine,
+                "name": f"one-{age}",
+                "status": status,
+                "startDate": datetime.fromtimestamp(NOW - age, UTC),
+                "stopDate": datetime.fromtimestamp(NOW, UTC),
+            }
+            for age in ages
+        ]
+        asked = {"stateMachineArn": machine, "statusFilter": status, "maxResults": 1000}
+        stubber.add_response(
+            "list_executions",
+            {"executions": listed} | ({"nextToken": more} if more else {}),
+            asked | ({"nextToken": after} if after else {}),
+        )
+
+    page("FAILED", 1, 2, more="t")
+    page("FAILED", 3, 99, after="t", more="never asked for")
+    page("ABORTED")
+    page("TIMED_OUT", 4)
+
+    found = list(Executions(states).unsuccessful(machine, NOW - 10))
+
+    assert [(each.name, each.status) for each in found] == [
+        *[(f"one-{age}", "FAILED") for age in (1, 2, 3)],
+        ("one-4", "TIMED_OUT"),
+    ]
+    assert {(each.arn, each.started_at, each.ended_at) for each in found} == {
+        (f"{EXECUTION}-{age}", NOW - age, NOW) for age in (1, 2, 3, 4)
+    }
 
 
 def test_an_execution_is_started_with_its_name(states: SFNClient, stubber: Stubber) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from functions.aws.archive import Archive
 from functions.aws.directory import Directory, Organization
-from functions.aws.executions import Ended, Execution, Executions
+from functions.aws.executions import Ended, Execution, Executions, machine_of
 from functions.aws.publisher import COMPLETED, Publisher
 from functions.aws.settings import Settings
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
@@ -217,12 +217,13 @@ class Known(Directory):
 
 class Seen(Executions):
     """The executions that have ended, by ARN, and those that were started, by name; ``denied`` are
-    those of machines that a step may not ask about.
+    those of machines that a step may not ask about. All began at ``NOW``.
     """
 
     def __init__(self) -> None:
         self.over: dict[str, Ended] = {}
         self.denied: set[str] = set()
+        self.inputs: dict[str, str] = {}
         self.started: dict[str, dict[str, Any]] = {}
         self.errors: Errors = {}
 
@@ -235,10 +236,16 @@ class Seen(Executions):
             raise AccessDenied("Step Functions DescribeExecution: AccessDeniedException")
         ended = self.over.get(execution_arn)
         status, at = ("RUNNING", None) if ended is None else (ended.status, ended.at)
-        return Execution(execution_arn, status, NOW, at)
+        return Execution(execution_arn, status, NOW, at, input=self.inputs.get(execution_arn))
 
     def is_over(self, execution_arn: str) -> bool:
         return execution_arn in self.over
+
+    def unsuccessful(self, machine_arn: str, since: float) -> Iterator[Execution]:
+        _fail(self.errors, "unsuccessful")
+        for arn, ended in self.over.items():
+            if machine_of(arn) == machine_arn and ended.status != "SUCCEEDED" and since <= NOW:
+                yield Execution(arn, ended.status, NOW, ended.at)
 
     def start(self, machine_arn: str, name: str, document: Mapping[str, Any]) -> bool:
         assert machine_arn == MACHINE

@@ -353,6 +353,38 @@ def test_what_could_not_be_published_is_published_later_once(
     assert record.outcome == "the execution was aborted"
 
 
+def test_a_run_that_could_not_be_recorded_is_published_later_once() -> None:
+    wiring = at(wired(), NOW + DAY)
+    wiring.seen.over[ARN] = Ended("FAILED", NOW + HOUR)
+    wiring.seen.inputs[ARN] = json.dumps(INPUT)
+
+    assert [close(wiring, ALL)["closed"] for _ in range(2)] == [1, 0]
+
+    record = the_record(wiring)
+    assert (record.accounts, record.started_at, record.source) == ((ACCOUNT,), NOW, "manual")
+    assert (record.outcome, record.closed_at) == ("an error", NOW + DAY)
+    [(_, document)] = wiring.published.events
+    assert (document["failure"], document["memberships"]) == ("an error", [])
+
+
+def test_of_an_older_execution_the_record_is_replaced() -> None:
+    wiring = at(wired(), NOW + DAY)
+    begin(wiring, started_at=NOW - 100 * DAY)
+    wiring.ledger.close(RUN, "complete", {}, NOW - 99 * DAY)
+    wiring.seen.over[ARN] = Ended("TIMED_OUT", NOW + HOUR)
+
+    assert close(wiring, ALL) == {"closed": 1, "failed": 0}
+
+    assert the_record(wiring).outcome == "the execution was timed out"
+
+
+def test_executions_that_cannot_be_listed_are_left_to_the_next_reconcile() -> None:
+    wiring = at(left_open(wired(), Ended("ABORTED", NOW + 60)), NOW + DAY)
+    wiring.seen.errors["unsuccessful"] = iter([AccessDenied("no")])
+
+    assert close(wiring, ALL) == {"closed": 1, "failed": 1}
+
+
 def test_what_cannot_be_published_for_a_month_is_given_up() -> None:
     wiring = wired(now=LATER)
     begin(wiring, INVITED)

@@ -331,6 +331,17 @@ def test_one_of_a_replaced_machine_is_closed_without_asking_it() -> None:
     assert document["failure"] == "its execution does not exist any more"
 
 
+def test_one_that_could_not_be_recorded_is_published_once() -> None:
+    wiring = organization()
+    wiring.seen.over[EXECUTION] = Ended("FAILED", NOW + LATER)
+
+    days_later(wiring, 2)
+
+    [document] = documents_of(wiring)
+    assert (document["failure"], document["started_at"]) == ("an error", iso(NOW))
+    assert the_reconcile(wiring).closed_at == NOW + DAY
+
+
 @pytest.mark.parametrize("channel", ["event", "message"])
 def test_what_could_not_be_published_at_all_is_published_by_a_later_reconcile_once(
     channel: str,
