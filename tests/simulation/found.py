@@ -63,6 +63,10 @@ FOUND = {
         _weeks(Trouble(Kind.DENIED, 5 * MINUTE, HOUR, where="eventbridge:*")),
         _instead(close_run, "finish_closed", False),
     ),
+    "a run that could not be recorded was never published": Found(
+        _weeks(Trouble(Kind.FAILED, 0, 12 * HOUR, where="dynamodb:*")),
+        _instead(close_run, "unrecorded", ()),
+    ),
     "a membership on which a stopped run may have acted never got an outcome": Found(
         _weeks(Happening(40.0, "abort", {"which": 0.0}), _CREATING),
         _instead(close_run, "finish_closed", False),
