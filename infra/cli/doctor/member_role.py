@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from functions.enrolment.account import AccountId
+from functions.enrolment.errors import AdministratorNotReady
 from functions.services.registry import SERVICES
 from functions.steps.needs import actions_of
-from infra.cli.doctor.finding import Unread, ask, fail, not_checked, ok, warn
+from infra.cli.doctor.finding import Unread, ask, fail, not_checked, ok, unread_of, warn
 from infra.cli.failures import FAILURES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from functions.enrolment.account import AccountId
     from functions.enrolment.target import Target
     from infra.cli.doctor.finding import Finding
     from infra.cli.site import Site
@@ -34,13 +35,15 @@ _ANY = "000000000000"
 class MemberRoleFacts:
     """``assumes`` says for sample accounts whether the step's own policy lets it assume the role.
 
-    ``known`` are the sample accounts that are members or invited, and outside the organisation.
+    ``known`` are the sample accounts that are members or invited, and outside the organisation;
+    ``unlisted`` is what of their lists could not be read.
     """
 
     role: str
     accepting_role: str
     assumes: Mapping[str, bool] | Unread
     known: Sequence[AccountId] = ()
+    unlisted: Sequence[Unread] = ()
 
 
 def read_member_role(
@@ -57,7 +60,8 @@ def read_member_role(
         f"arn:{settings.partition}:iam::{settings.administrator_id}"
         f":role/{site.names.accepting_role}"
     )
-    known = () if organization is None else _invited(site, targets, organization)
+    invited = _Invited() if organization is None else _invited(site, targets, organization)
+    known = tuple(invited.accounts)[:_SAMPLE]
     iam: Any = site.client("iam")
 
     def assumes(account: str) -> bool:
@@ -75,24 +79,35 @@ def read_member_role(
             lambda: {account: assumes(account) for account in known or (_ANY,)},
         ),
         known,
+        tuple(invited.unlisted.values()),
     )
 
 
-def _invited(
-    site: Site, targets: Sequence[Target], organization: frozenset[AccountId]
-) -> tuple[AccountId, ...]:
-    """Some accounts outside the organisation that a service lists; none if it cannot be read."""
-    wiring, found = site.wiring.paced, dict[AccountId, None]()
+@dataclass(frozen=True, slots=True)
+class _Invited:
+    """Accounts that services list, and what could not be read of their lists, by action."""
+
+    accounts: dict[AccountId, None] = field(default_factory=dict)
+    unlisted: dict[str, Unread] = field(default_factory=dict)
+
+
+def _invited(site: Site, targets: Sequence[Target], organization: frozenset[AccountId]) -> _Invited:
+    """Some accounts outside the organisation that a service lists."""
+    wiring, found = site.wiring.paced, _Invited()
     for target in targets:
         service = wiring.service(target)
         try:
             listed = islice(service.members(service.administrator_resource()), _MOST_READ)
-            found |= {one.account_id: None for one in listed if one.account_id not in organization}
-        except FAILURES:
+            outside = (one.account_id for one in listed if one.account_id not in organization)
+            found.accounts.update(dict.fromkeys(outside))
+        except AdministratorNotReady:
             continue
-        if len(found) >= _SAMPLE:
+        except FAILURES as error:
+            unread = unread_of(f"{target.service.name}:ListMembers", error)
+            found.unlisted.setdefault(unread.action, unread)
+        if len(found.accounts) >= _SAMPLE:
             break
-    return tuple(found)[:_SAMPLE]
+    return found
 
 
 def judge_member_role(facts: MemberRoleFacts | None) -> Iterator[Finding]:
@@ -103,6 +118,8 @@ def judge_member_role(facts: MemberRoleFacts | None) -> Iterator[Finding]:
     if isinstance(facts.assumes, Unread):
         yield not_checked("member-role", f"The role {facts.accepting_role}", facts.assumes)
         return
+    for unread in facts.unlisted:
+        yield not_checked("member-role", "Some accounts that were invited", unread)
     refused = [account for account, allowed in facts.assumes.items() if not allowed]
     if refused:
         yield fail(

@@ -234,12 +234,14 @@ class Standing:
     """Where an account of an event stands today.
 
     ``gaps`` are the targets at which it is to be enrolled and is not; ``known``: the table has a
-    membership of it.
+    membership of it. ``has_unknown_regions``: it was refused to say which Regions it has opted in
+    to.
     """
 
     account: AccountId
     gaps: Sequence[str] = ()
     known: bool = False
+    has_unknown_regions: bool = False
 
     @property
     def missed(self) -> bool:
@@ -254,6 +256,9 @@ def judge_accounts(
     if isinstance(standings, Unread):
         yield not_checked("missed-accounts", "The accounts of the events", standings)
         return
+    if any(one.has_unknown_regions for one in standings):
+        refused = Unread("account:ListRegions", "access denied")
+        yield not_checked("missed-accounts", "Regions that the accounts have opted in to", refused)
     missed = [one for one in standings if one.missed]
     for one in missed:
         body = json.dumps({"accounts": [{"id": one.account}]})

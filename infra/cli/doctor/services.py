@@ -68,7 +68,7 @@ class TargetFacts:
 
     ``not_ready`` says that the administrator lacks hub, detector or graph. ``management`` is the
     status of the management account as a member, None if it is not to be one; ``set_up_there``
-    whether that account has set the service up itself, None if that was not read.
+    whether that account has set the service up itself, None if that was not asked.
     """
 
     target: Target
@@ -76,7 +76,7 @@ class TargetFacts:
     not_ready: str = ""
     automation: Automation | Unread | None = None
     management: Status | Unread | None = None
-    set_up_there: bool | None = None
+    set_up_there: bool | Unread | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,16 +194,16 @@ def _action_of(error: Exception, name: str) -> str:
     return f"{name}:{found[1]}" if found else f"{name}:*"
 
 
-def _is_set_up(client: Any, name: str) -> bool | None:
-    """Whether the caller's own account has set the service up; None if that could not be read."""
+def _is_set_up(client: Any, name: str) -> bool | Unread | None:
+    """Whether the caller's own account has set the service up; None where it does not have to."""
     if name == "securityhub":
         # Without a hub: InvalidAccessException (botocore, DescribeHub).
         missing = ("InvalidAccessException", "ResourceNotFoundException")
         answer = ask_for("securityhub:DescribeHub", missing, client.describe_hub)
-        return None if isinstance(answer, Unread) else answer is not None
+        return answer if isinstance(answer, Unread) else answer is not None
     if name == "guardduty":
         answer = ask("guardduty:ListDetectors", client.list_detectors)
-        return None if isinstance(answer, Unread) else bool(answer["DetectorIds"])
+        return answer if isinstance(answer, Unread) else bool(answer["DetectorIds"])
     return None
 
 
@@ -352,6 +352,13 @@ def judge_management(facts: ServiceFacts) -> Iterator[Finding]:
         if one.management is Status.ENABLED:
             said = f"{one.target.service.label}: the management account is Enabled in"
             sound.setdefault(said, []).append(region)
+        elif isinstance(one.set_up_there, Unread):
+            yield not_checked(
+                "management-account",
+                f"{_place(one.target)}: the management account is {one.management}; whether it has"
+                " enabled the service itself",
+                one.set_up_there,
+            )
         elif name not in _SET_UP_FIRST or one.set_up_there:
             said = (
                 f"{one.target.service.label}: the management account is {one.management}, and a run"

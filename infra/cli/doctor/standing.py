@@ -70,7 +70,10 @@ def read_standings(
     for cell in cells(facts, listings, configuration, now, rows=rows):
         if cell.state is State.GAP:
             gaps[cell.account_id].append(f"{cell.target.service.label} {cell.target.region}")
-    return [Standing(account, tuple(where), account in known) for account, where in gaps.items()]
+    return [
+        Standing(account, tuple(where), account in known, asked and facts.regions[account] is None)
+        for account, where in gaps.items()
+    ]
 
 
 def _observe(wiring: Wiring, target: Target, accounts: Sequence[AccountId]) -> list[Observation]:

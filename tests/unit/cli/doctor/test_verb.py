@@ -155,6 +155,33 @@ def test_the_actions_that_are_used_are_those_that_are_named(
         assert [f"doctor never uses {each}" for each in sorted({*actions} - used)] == []
 
 
+@pytest.mark.parametrize(
+    ("account", "action"),
+    [
+        pytest.param(account, action, id=f"{account}-{action}")
+        for account, actions in NAMED.items()
+        for action in sorted(set(actions))
+    ],
+)
+def test_each_action_that_is_denied_is_named_and_the_rest_is_still_checked(
+    at_aws: Callable[..., Answers],
+    config: Path,
+    capsys: pytest.CaptureFixture[str],
+    account: str,
+    action: str,
+) -> None:
+    given = sound(ASKING) | all_asked() | {"cloudtrail:LookupEvents": recorded()}
+    at_aws(given, ASKING).denied = (account, action)
+
+    arguments = ((), MANAGER, (*MANAGER, "--rehearse"))
+    reports = (document(capsys, config, *each)[1] for each in arguments)
+    named = (found for found in reports if any(action in reason for reason in not_ok(found)))
+    found = next(named, None)
+
+    assert found is not None
+    assert found["counts"]["ok"]
+
+
 @pytest.mark.parametrize("action", ["events:DescribeRule", "events:ListTargetsByRule"])
 def test_a_finding_names_the_action_that_is_denied_of_several(
     at_aws: Callable[..., Answers], config: Path, capsys: pytest.CaptureFixture[str], action: str
