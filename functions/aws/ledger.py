@@ -42,9 +42,10 @@ from functions.enrolment.stored import a_text, a_time, reading, required, row_of
 from functions.enrolment.turn import LONGEST_RUN_DAYS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.rows import Item, Rows
+    from functions.enrolment.errors import Unreadable
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.plan import Plan
     from functions.enrolment.service import Service
@@ -203,13 +204,19 @@ class Ledger:
         owners = {row.onboarding_id for row in rows if row.outcome is None}
         return self.onboardings(sorted(owners))
 
-    def recent(self, limit: int | None = None, since: float = 0) -> Iterator[OnboardingRecord]:
+    def recent(
+        self,
+        limit: int | None = None,
+        since: float = 0,
+        unread: Callable[[Unreadable], object] | None = None,
+    ) -> Iterator[OnboardingRecord]:
         """The runs that began at ``since`` or later, newest first, no more than ``limit``.
 
-        Eventually consistent; they are read while iterating.
+        Eventually consistent; they are read while iterating. ``unread`` takes the errors of those
+        that cannot be read.
         """
         items = self._rows.newest(BY_TIME, "onboarding", since, limit)
-        return self._rows.readable(items, onboarding_from_item)
+        return self._rows.readable(items, onboarding_from_item, unread)
 
     def mark_published(self, onboarding_id: str, channel: str, message_id: str) -> bool:
         """Store the id published on a channel; False if there was one before.

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from functions.aws.rows import Item, Rows
+    from functions.enrolment.errors import Unreadable
     from functions.enrolment.membership import Membership, MembershipKey
     from functions.enrolment.service import Service
 
@@ -106,13 +107,19 @@ class Reconciles:
         item = self._rows.get(_key(reconcile_id))
         return None if item is None else reconcile_from_item(item)
 
-    def recent(self, limit: int | None = None, since: float = 0) -> Iterator[ReconcileRecord]:
+    def recent(
+        self,
+        limit: int | None = None,
+        since: float = 0,
+        unread: Callable[[Unreadable], object] | None = None,
+    ) -> Iterator[ReconcileRecord]:
         """The reconciles that began at ``since`` or later, newest first, no more than ``limit``.
 
-        Eventually consistent; they are read while iterating.
+        Eventually consistent; they are read while iterating. ``unread`` takes the errors of those
+        that cannot be read.
         """
         items = self._rows.newest(BY_TIME, "reconcile", since, limit)
-        return self._rows.readable(items, reconcile_from_item)
+        return self._rows.readable(items, reconcile_from_item, unread)
 
     def paused(self, reconcile_id: str, at: float) -> None:
         """Store that a part of the survey that began at ``at`` is persisted."""

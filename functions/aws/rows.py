@@ -52,19 +52,27 @@ class Rows:
         self._table = table
         self._unread = unread
 
-    def readable(self, items: Iterable[Item], read: Callable[[Item], R]) -> Iterator[R]:
+    def readable(
+        self,
+        items: Iterable[Item],
+        read: Callable[[Item], R],
+        unread: Callable[[Unreadable], object] | None = None,
+    ) -> Iterator[R]:
         """What ``read`` makes of each item; those that it cannot read are left out.
+
+        ``unread`` takes the place of that of the table.
 
         Raises:
             Unreadable: of an item, unless there is ``unread`` to take it.
         """
+        unread = unread or self._unread
         for item in items:
             try:
                 found = read(item)
             except Unreadable as error:
-                if self._unread is None:
+                if unread is None:
                     raise
-                self._unread(error)
+                unread(error)
             else:
                 yield found
 

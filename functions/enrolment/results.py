@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 VERSION = "1"
 # Events and messages hold 256 KiB; a message contains the document as a string, escaped again.
+# The name of the error that the execution of a published run fails with.
+INCOMPLETE_ERROR = "OnboardingIncomplete"
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
 _MOST_NOTES = 20

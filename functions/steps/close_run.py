@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws import executions, ledger
 from functions.enrolment.documents import Run, run_from_json
-from functions.enrolment.errors import InvalidInput, RollcallError
+from functions.enrolment.errors import InvalidInput, RollcallError, Unreadable
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.records import OnboardingRecord
 from functions.enrolment.turn import LONGEST_RUN_DAYS
@@ -103,7 +103,9 @@ def _finish_what_remains(machine_arn: str, wiring: Wiring) -> dict[str, Any]:
     """
     began = wiring.now()
     closed = failed = 0
-    for record in wiring.ledger.recent(since=began - LONGEST_RUN_DAYS * _DAY):
+    unreadable: list[Unreadable] = []
+    since = began - LONGEST_RUN_DAYS * _DAY
+    for record in wiring.ledger.recent(since=since, unread=unreadable.append):
         if wiring.now() - began > _CLOSING_SECONDS:
             break
         try:
@@ -121,7 +123,7 @@ def _finish_what_remains(machine_arn: str, wiring: Wiring) -> dict[str, Any]:
             closed += 1
     except RollcallError:
         failed += 1
-    return {"closed": closed, "failed": failed}
+    return {"closed": closed, "failed": failed + len(unreadable)}
 
 
 def _begun(wiring: Wiring, names: Iterable[str]) -> dict[str, float]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from functions.aws.executions import machine_of
 from functions.enrolment.documents import Run
+from functions.enrolment.reconcile_result import ERRORS
+from functions.enrolment.results import INCOMPLETE_ERROR
 from functions.enrolment.text import parsed
 from functions.steps.fail_target import reason_of
 
@@ -24,6 +26,8 @@ UNFINISHED_DAYS = 30
 # A record is written first: an execution that began so long ago has one, or had one.
 _UNRECORDED_DAYS = 7
 _DAY = 86400
+# The errors that an execution fails with once its result is published.
+_PUBLISHED = frozenset({INCOMPLETE_ERROR, *ERRORS.values()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,10 @@ def unrecorded(
         if each.name in known and known[each.name] >= int(each.started_at):
             continue
         found = wiring.executions.execution(each.arn)
-        if found is not None and found.ended_at is not None:
+        if found is None or found.ended_at is None:
+            continue
+        # Its record was lost with the table, or is not in one that was restored.
+        if found.error not in _PUBLISHED:
             given = parsed(found.input or "null")
             yield Run(each.name, each.started_at, given, each.arn), _failure(found)
 

@@ -139,7 +139,8 @@ def _close_earlier(this: ReconcileRecord, wiring: Wiring) -> None:
     """
     now, machine_arn = wiring.now(), machine_of(this.execution_arn)
     since = now - (LONGEST_RECONCILE_DAYS + UNFINISHED_DAYS) * _DAY
-    for record in wiring.reconciles.recent(since=since):
+    # What cannot be read cannot be closed, and stops nothing else.
+    for record in wiring.reconciles.recent(since=since, unread=lambda _: None):
         try:
             if record.closed_at is not None:
                 if may_be_finished(record.unfinished, record.closed_at, now):

@@ -14,6 +14,7 @@ from constructs import Construct
 from functions.enrolment.configuration import MOST_REGIONS
 from functions.enrolment.documents import LOOP, RUN, Planned
 from functions.enrolment.rate import MOST_BEGIN_AFTER
+from functions.enrolment.results import INCOMPLETE_ERROR
 from functions.enrolment.turn import LONGEST_RUN_DAYS
 from functions.services.registry import SERVICES
 from infra.constructs.findings import acknowledge, as_written
@@ -162,7 +163,7 @@ class OnboardingMachine(Construct):
             self._config.retry,
         ).add_catch(closing)
         incomplete = sfn.Fail.json_path(
-            self, "Incomplete", error="OnboardingIncomplete", cause_path="$.result.cause"
+            self, "Incomplete", error=INCOMPLETE_ERROR, cause_path="$.result.cause"
         )
         return task.next(
             sfn.Choice.json_path(self, "Is It Complete")

@@ -224,6 +224,7 @@ class Seen(Executions):
         self.over: dict[str, Ended] = {}
         self.denied: set[str] = set()
         self.inputs: dict[str, str] = {}
+        self.failures: dict[str, str] = {}
         self.started: dict[str, dict[str, Any]] = {}
         self.errors: Errors = {}
 
@@ -236,7 +237,8 @@ class Seen(Executions):
             raise AccessDenied("Step Functions DescribeExecution: AccessDeniedException")
         ended = self.over.get(execution_arn)
         status, at = ("RUNNING", None) if ended is None else (ended.status, ended.at)
-        return Execution(execution_arn, status, NOW, at, input=self.inputs.get(execution_arn))
+        error, given = (told.get(execution_arn) for told in (self.failures, self.inputs))
+        return Execution(execution_arn, status, NOW, at, error, input=given)
 
     def is_over(self, execution_arn: str) -> bool:
         return execution_arn in self.over

@@ -367,6 +367,24 @@ def test_a_run_that_could_not_be_recorded_is_published_later_once() -> None:
     assert (document["failure"], document["memberships"]) == ("an error", [])
 
 
+def test_a_published_run_whose_record_was_lost_with_the_table_is_not_published_again() -> None:
+    wiring = at(wired(), NOW + DAY)
+    wiring.seen.over[ARN] = Ended("FAILED", NOW + HOUR)
+    wiring.seen.failures[ARN] = "OnboardingIncomplete"
+
+    assert close(wiring, ALL) == {"closed": 0, "failed": 0}
+
+    assert wiring.published.events == []
+
+
+def test_a_record_that_cannot_be_read_does_not_stop_the_closing_of_others() -> None:
+    wiring = at(left_open(wired(), Ended("ABORTED", NOW + 60)), NOW + DAY)
+    key = {"pk": "onboarding#other", "sk": "onboarding", "kind": "onboarding"}
+    wiring.rows.put(key | {"onboarding_id": "other", "started_at": NOW + 1})
+
+    assert close(wiring, ALL) == {"closed": 1, "failed": 1}
+
+
 def test_of_an_older_execution_the_record_is_replaced() -> None:
     wiring = at(wired(), NOW + DAY)
     begin(wiring, started_at=NOW - 100 * DAY)
