@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 _deployed: list[Deployed] = []
 # A process is replaced after so many seeds: whatever it has kept is freed.
-_SEEDS_OF_A_PROCESS = 500
+_SEEDS_OF_A_PROCESS = 200
+# So many are given to a process at a time.
+_SEEDS_AT_A_TIME = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +161,8 @@ def play_all(
     os.environ["PYTHONHASHSEED"] = "0"
     spawning = multiprocessing.get_context("spawn")
     count = processes or os.cpu_count() or 1
-    with spawning.Pool(count, _begin, (site,), _SEEDS_OF_A_PROCESS) as pool:
-        yield from pool.imap_unordered(_play, seeds, chunksize=4)
+    with spawning.Pool(count, _begin, (site,), _SEEDS_OF_A_PROCESS // _SEEDS_AT_A_TIME) as pool:
+        yield from pool.imap_unordered(_play, seeds, chunksize=_SEEDS_AT_A_TIME)
 
 
 def replay_command(
