@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from functions.aws.calls import calling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from mypy_boto3_stepfunctions import SFNClient
+    from mypy_boto3_stepfunctions.literals import ExecutionStatusType
     from mypy_boto3_stepfunctions.type_defs import DescribeExecutionOutputTypeDef
 
 ACTIONS: Mapping[str, tuple[str, ...]] = {
@@ -23,6 +24,7 @@ ACTIONS: Mapping[str, tuple[str, ...]] = {
 }
 
 STOPPED = frozenset({"ABORTED", "TIMED_OUT"})
+UNSUCCESSFUL: Sequence[ExecutionStatusType] = ("FAILED", "ABORTED", "TIMED_OUT")
 _MOST_LISTED = 1000
 
 
@@ -109,10 +111,10 @@ class Executions:
         aborted. Eventually consistent (Step Functions API, ListExecutions: the newest first).
         """
         pages = self._states.get_paginator("list_executions")
-        for status in ("FAILED", *sorted(STOPPED)):
+        for status in UNSUCCESSFUL:
             asked = pages.paginate(
                 stateMachineArn=machine_arn,
-                statusFilter=cast("Any", status),
+                statusFilter=status,
                 PaginationConfig={"PageSize": _MOST_LISTED},
             )
             with calling("Step Functions", "ListExecutions"):

@@ -9,7 +9,7 @@ from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_iam as iam
 
-from functions.aws.executions import STOPPED
+from functions.aws.executions import UNSUCCESSFUL
 from functions.steps.execution_end import STATUS_CHANGE
 from infra.constructs.findings import acknowledge, as_written
 
@@ -47,7 +47,7 @@ def run_when_ended(
             detail_type=[STATUS_CHANGE],
             detail={
                 "stateMachineArn": [arn, *children],
-                "status": ["FAILED", *sorted(STOPPED)],
+                "status": list(UNSUCCESSFUL),
             },
         ),
         targets=[targets.LambdaFunction(step.alias)],
