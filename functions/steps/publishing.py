@@ -9,7 +9,7 @@ from functions.enrolment.errors import Permanent, RollcallError
 from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 EVENT, MESSAGE = "event", "message"
 # The message attribute ``kind``.
@@ -28,9 +28,14 @@ def message_attributes(kind: str, document: Mapping[str, Any], *, complete: bool
     return {name: value for name, value in attributes.items() if value}
 
 
-def late_note(unfinished: Iterable[str], closed_at: float) -> tuple[str, ...]:
+def unpublished(unfinished: Collection[str]) -> list[str]:
+    """The channels among what a closed record says is unfinished."""
+    return [channel for channel in (EVENT, MESSAGE) if channel in unfinished]
+
+
+def late_note(unfinished: Collection[str], closed_at: float) -> tuple[str, ...]:
     """What a result says that is published long after its record was closed."""
-    channels = [channel for channel in (EVENT, MESSAGE) if channel in set(unfinished)]
+    channels = unpublished(unfinished)
     if not channels:
         return ()
     return (f"the {' and the '.join(channels)} could not be published at {iso(closed_at)}",)

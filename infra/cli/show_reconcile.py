@@ -14,9 +14,10 @@ from functions.enrolment.reconcile_result import NOT_BEGUN, reconcile_document
 from functions.enrolment.stored import one_of, optional, reading
 from functions.enrolment.times import iso
 from functions.steps.publish_reconcile import reconciled
+from functions.steps.publishing import unpublished
 from infra.cli.begun import COLOURS, Begun, State, begun_reconcile, begun_run
 from infra.cli.failures import print_unread
-from infra.cli.show_run import execution_document, head, published_ids, unpublished
+from infra.cli.show_run import execution_document, head, published_ids
 from infra.cli.stored_result import check_result, read_result
 from infra.cli.story import paragraph, printable
 from infra.cli.survey import number

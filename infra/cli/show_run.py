@@ -12,7 +12,7 @@ from functions.enrolment.decide import Circumstances, deadline
 from functions.enrolment.reconcile_plan import place
 from functions.enrolment.results import result_document
 from functions.enrolment.times import iso
-from functions.steps.publishing import EVENT, MESSAGE
+from functions.steps.publishing import EVENT, MESSAGE, unpublished
 from infra.cli.begun import State, begun_run, result_of
 from infra.cli.follow import COLOURS
 from infra.cli.story import (
@@ -27,7 +27,7 @@ from infra.cli.story import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from functions.aws.executions import Execution
     from functions.aws.ledger import Findings
@@ -173,11 +173,6 @@ def run_text(shown: ShownRun, width: int | None) -> Iterator[Text]:
 def published_ids(marks: Mapping[str, str]) -> dict[str, str]:
     """The ids of what was published, by channel."""
     return {name: sent for name, sent in marks.items() if name.endswith((EVENT, MESSAGE))}
-
-
-def unpublished(unfinished: Sequence[str]) -> list[str]:
-    """The channels on which a result could not be published."""
-    return [channel for channel in (EVENT, MESSAGE) if channel in unfinished]
 
 
 def head(begun: Begun, document: Mapping[str, Any], now: float) -> Iterator[str]:
