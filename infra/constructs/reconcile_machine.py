@@ -28,9 +28,8 @@ class ReconcileMachine(Construct):
     """One Standard state machine, in JSONPath. Whatever fails, Publish Reconcile reports it.
 
     It begins with closing what was left open of ``runs``, the machine of onboardings; if that
-    fails, the next reconcile does it.
-    Every other step gets what the execution's context says of it (``RUN``). The states pass on
-    ``next`` and ``wait_seconds``; what is larger is in the bucket.
+    fails, the next reconcile does it. Every other step gets what the execution's context says of it
+    (``RUN``). The states pass on ``next`` and ``wait_seconds``; what is larger is in the bucket.
     """
 
     def __init__(

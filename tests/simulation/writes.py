@@ -39,7 +39,7 @@ class Writes:
             elif item["pk"]["S"] == "reconcile":
                 self._lock(before, item)
 
-        table._put = looked_at  # type: ignore[method-assign]
+        table._put = looked_at  # type: ignore[method-assign]  # to see every write
 
     def _row(self, before: Item | None, item: Item) -> None:
         self.seen += 1

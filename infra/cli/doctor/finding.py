@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
 T = TypeVar("T")
+_OPERATION = re.compile(r"(?:[A-Z][A-Za-z]* )+?([A-Z][a-z]+[A-Z][A-Za-z]+): ")
 
 
 class Level(StrEnum):
@@ -89,6 +91,12 @@ def not_checked(check: str, what: str, unread: Unread) -> Finding:
     """The finding where something could not be read."""
     to_do = f"; to do: allow {unread.action}" if unread.denied else ""
     return warn(check, f"{what}: not checked, {unread.action} was refused: {unread.said}{to_do}")
+
+
+def action_of(error: Exception, name: str) -> str:
+    """The action that was refused: the adapters' errors begin with the operation's name."""
+    found = _OPERATION.match(str(error))
+    return f"{name}:{found[1]}" if found else f"{name}:*"
 
 
 def unread_of(action: str, error: Exception) -> Unread:

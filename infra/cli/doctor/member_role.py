@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from functions.enrolment.errors import AdministratorNotReady
 from functions.services.registry import SERVICES
 from functions.steps.needs import actions_of
-from infra.cli.doctor.finding import Unread, ask, fail, not_checked, ok, unread_of, warn
+from infra.cli.doctor.finding import Unread, action_of, ask, fail, not_checked, ok, unread_of, warn
 from infra.cli.failures import FAILURES
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _invited(site: Site, targets: Sequence[Target], organization: frozenset[Acco
         except AdministratorNotReady:
             continue
         except FAILURES as error:
-            unread = unread_of(f"{target.service.name}:ListMembers", error)
+            unread = unread_of(action_of(error, target.service.name), error)
             found.unlisted.setdefault(unread.action, unread)
         if len(found.accounts) >= _SAMPLE:
             break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,17 @@ from functions.enrolment.membership import Status
 from functions.enrolment.regions import is_opt_in
 from functions.services.registry import SERVICES
 from functions.steps.needs import actions_of
-from infra.cli.doctor.finding import Unread, ask, ask_for, fail, not_checked, ok, unread_of, warn
+from infra.cli.doctor.finding import (
+    Unread,
+    action_of,
+    ask,
+    ask_for,
+    fail,
+    not_checked,
+    ok,
+    unread_of,
+    warn,
+)
 from infra.cli.failures import FAILURES
 
 if TYPE_CHECKING:
@@ -59,7 +68,6 @@ _DESIGNATE = {
 # (botocore, securityhub CreateMembers; for GuardDuty its text about the "organization master").
 _SET_UP_FIRST = ("securityhub", "guardduty")
 _UNKNOWN = (Automatic.UNKNOWN, Automatic.POLICY_UNKNOWN)
-_OPERATION = re.compile(r"(?:[A-Z][A-Za-z]* )+?([A-Z][a-z]+[A-Z][A-Za-z]+): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +189,11 @@ def _read_target(
     except AdministratorNotReady as error:
         return TargetFacts(target, not_ready=str(error))
     except FAILURES as error:
-        return TargetFacts(target, unread=unread_of(_action_of(error, name), error))
+        return TargetFacts(target, unread=unread_of(action_of(error, name), error))
     there = None
     if manager is not None and management is not None and status is not Status.ENABLED:
         there = _is_set_up(manager.client(name, target.region), name)
     return TargetFacts(target, automation=automation, management=status, set_up_there=there)
-
-
-def _action_of(error: Exception, name: str) -> str:
-    """The action that was refused: the adapters' errors begin with the operation's name."""
-    found = _OPERATION.match(str(error))
-    return f"{name}:{found[1]}" if found else f"{name}:*"
 
 
 def _is_set_up(client: Any, name: str) -> bool | Unread | None:
