@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.mutants.mutants import (
+    Change,
     Fate,
     Mutant,
     change_of,
@@ -33,7 +34,7 @@ from tests.mutants.mutants import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("equivalent.toml")
@@ -95,6 +96,7 @@ def _tested(copy: Path, those: Sequence[Mutant], of: int) -> list[Mutant]:
     if not names:
         return uncalled
     begun = time.monotonic()
+    told: set[Mutant] = set()
 
     def found() -> list[Mutant]:
         return [mutant for mutant in mutants_in(copy / "mutants") if mutant.name in names]
@@ -106,17 +108,18 @@ def _tested(copy: Path, those: Sequence[Mutant], of: int) -> list[Mutant]:
                 running.wait(SECONDS_BETWEEN_REPORTS)
             # A file may be half written.
             with suppress(json.JSONDecodeError):
-                _say(f"{(time.monotonic() - begun) / 60:4.1f} min: {progress(found())}")
+                so_far = found()
+                _say(f"{(time.monotonic() - begun) / 60:4.1f} min: {progress(so_far)}")
+                new = {one for one in so_far if one.fate is Fate.SURVIVED} - told
+                if text := report(_changes(copy, new), explained(EXPLAINED)):
+                    _say(text)
+                told |= new
     return [*found(), *uncalled]
 
 
 def _concluded(copy: Path, found: Sequence[Mutant]) -> int:
     why = explained(EXPLAINED)
-    survivors = {
-        mutant: change_of(mutant, copy / "mutants")
-        for mutant in found
-        if mutant.fate in (Fate.SURVIVED, Fate.UNCALLED)
-    }
+    survivors = _changes(copy, (one for one in found if one.fate in (Fate.SURVIVED, Fate.UNCALLED)))
     left = sum(change not in why for change in survivors.values())
     if left:
         _say(f"Survivors:\n{report(survivors, why)}")
@@ -126,6 +129,10 @@ def _concluded(copy: Path, found: Sequence[Mutant]) -> int:
     if any(mutant.fate is Fate.OPEN for mutant in found):
         return 2
     return 1 if left else 0
+
+
+def _changes(copy: Path, mutants: Iterable[Mutant]) -> dict[Mutant, Change]:
+    return {mutant: change_of(mutant, copy / "mutants") for mutant in mutants}
 
 
 @contextmanager
