@@ -67,7 +67,7 @@ def central_automation(
 
 def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[AccountId, Automation]:
     associations: dict[str, Association] = {}
-    unprocessed: dict[str, Unprocessed] = {}
+    unprocessed: dict[str | None, Unprocessed] = {}
     # Botocore's model gives the list no maximum; it is kept to that of the member operations.
     for begin in range(0, len(accounts), MOST_ACCOUNTS):
         found, unread = _associations(home, accounts[begin : begin + MOST_ACCOUNTS])
@@ -88,7 +88,7 @@ def _read(home: SecurityHubClient, accounts: Sequence[AccountId]) -> Mapping[Acc
 
 def _associations(
     home: SecurityHubClient, accounts: Sequence[AccountId]
-) -> tuple[dict[str, Association], dict[str, Unprocessed]]:
+) -> tuple[dict[str, Association], dict[str | None, Unprocessed]]:
     """The accounts' associations, and what is said of those that were not processed."""
     try:
         with calling(_LABEL, "BatchGetConfigurationPolicyAssociations"):
@@ -115,7 +115,7 @@ def _associations(
         {
             one.get("ConfigurationPolicyAssociationIdentifiers", {})
             .get("Target", {})
-            .get("AccountId", ""): one
+            .get("AccountId"): one
             for one in response.get("UnprocessedConfigurationPolicyAssociations", ())
         },
     )
@@ -124,13 +124,15 @@ def _associations(
 def _home_region(client: SecurityHubClient) -> str:
     """The aggregation Region, which any linked Region knows: its aggregator's ARN has it."""
     with calling(_LABEL, "ListFindingAggregators"):
-        found = client.list_finding_aggregators().get("FindingAggregators", [])
-    arn = next((one.get("FindingAggregatorArn", "") for one in found), "")
-    return arn.split(":")[3] if arn.count(":") > 3 else client.meta.region_name
+        found = client.list_finding_aggregators().get("FindingAggregators", ())
+    arns = (one.get("FindingAggregatorArn", "") for one in found)
+    return next((region for arn in arns for region in arn.split(":")[3:4]), client.meta.region_name)
 
 
 def _by_policy(association: Association, enables: Callable[[str], bool]) -> Automation:
-    policy_id = association.get("ConfigurationPolicyId", "")
+    policy_id = association.get("ConfigurationPolicyId")
+    if policy_id is None:
+        return _unreadable("its association names none")
     if policy_id == SELF_MANAGED:
         return Automation(Automatic.NONE, "self-managed in the central configuration")
     status = association.get("AssociationStatus", "")
@@ -142,8 +144,7 @@ def _by_policy(association: Association, enables: Callable[[str], bool]) -> Auto
 
 
 def _without_association(unprocessed: Unprocessed | None) -> Automation:
-    code = "" if unprocessed is None else unprocessed.get("ErrorCode", "")
-    if unprocessed is None or code in NO_POLICY:
+    if unprocessed is None or (code := unprocessed.get("ErrorCode", "")) in NO_POLICY:
         return Automation(Automatic.UNASSOCIATED, "no configuration policy applies")
     return _unreadable(f"{code} {unprocessed.get('ErrorReason', '')}")
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from functions.enrolment.account import OrganizationAccount
     from functions.enrolment.configuration import Configuration
     from functions.enrolment.membership import Observation
+    from functions.enrolment.reason import Reason
     from functions.enrolment.target import Target
     from functions.services.protocol import SecurityService
     from functions.services.record import ServiceRecord
@@ -192,8 +193,7 @@ def _as_delegated(listing: Listing, facts: Facts) -> Listing:
     if not said or listing.problem is not None:
         return listing
     outsiders = {a: seen for a, seen in listing.members.items() if a not in facts.directory}
-    nobody = Membership(AccountId(""), target, Mode.ORGANIZATION)
-    problem = explain(ReasonCode.NOT_DELEGATED, nobody, said)
+    problem = _problem(target, ReasonCode.NOT_DELEGATED, said)
     return replace(listing, members=outsiders, automations={}, problem=problem)
 
 
@@ -285,5 +285,9 @@ def _is_enabled(seen: Observation | None) -> bool:
 
 
 def _unread(target: Target, code: ReasonCode, error: Exception, now: float) -> Listing:
-    nobody = Membership(AccountId(""), target, Mode.ORGANIZATION)
-    return Listing(target, problem=explain(code, nobody, str(error)), read_at=now)
+    return Listing(target, problem=_problem(target, code, str(error)), read_at=now)
+
+
+def _problem(target: Target, code: ReasonCode, said: str) -> Reason:
+    """Why no account's membership is known at a target."""
+    return explain(code, Membership(AccountId(""), target, Mode.ORGANIZATION), said)

@@ -20,6 +20,7 @@ from functions.enrolment.membership import Answer, Observation, Status, Verdict
 from functions.enrolment.reason import ReasonCode
 from functions.enrolment.text import is_email
 from functions.services.batches import (
+    check_size,
     observation,
     observations,
     one_by_one,
@@ -96,6 +97,11 @@ def test_an_error_that_no_account_could_escape_is_raised_at_the_first(
     with pytest.raises(error, match=r"^words$"):
         one_by_one(DETECTIVE, [ONE, TWO], call)
     assert called == [ONE]
+
+
+def test_a_call_carries_up_to_50_accounts() -> None:
+    for number in (1, 50):
+        check_size([ONE] * number)
 
 
 @pytest.mark.parametrize("count", [0, 51])

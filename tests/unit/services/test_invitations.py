@@ -84,6 +84,9 @@ def an_invitation(number: str, at: object, account: str = ADMINISTRATOR) -> dict
     return {"AccountId": account, "InvitationId": number, "InvitedAt": at}
 
 
+WITHOUT_TIME = {"AccountId": ADMINISTRATOR, "InvitationId": "w"}
+
+
 @pytest.mark.parametrize(
     ("invitations", "newest"),
     [
@@ -93,7 +96,8 @@ def an_invitation(number: str, at: object, account: str = ADMINISTRATOR) -> dict
         ([an_invitation("a", "2026-11-02"), an_invitation("s", "2026-11-20", STRANGER)], "a"),
         ([an_invitation("a", "2026-11-02"), an_invitation("b", "2026-11-12")], "b"),
         ([an_invitation("b", "2026-11-12"), an_invitation("a", "2026-11-02")], "b"),
-        ([{"AccountId": ADMINISTRATOR, "InvitationId": "a"}], "a"),
+        ([WITHOUT_TIME], "w"),
+        ([WITHOUT_TIME, an_invitation("a", "2026-11-02")], "a"),
     ],
 )
 def test_only_the_administrators_newest_is_looked_at(

@@ -13,7 +13,7 @@ import pytest
 
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation, auto_enable
-from functions.enrolment.coverage import State, cells
+from functions.enrolment.coverage import Listing, State, cells
 from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
 from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
@@ -108,7 +108,7 @@ def test_a_target_that_cannot_be_read_has_no_members_but_a_problem(
 ) -> None:
     listing = listing_of(Lists(*MANY, **{call: error}))
 
-    assert (listing.members, listing.automations, listing.read_at) == ({}, {}, NOW)
+    assert listing == Listing(HERE, problem=listing.problem, read_at=NOW)
     assert listing.problem.code is code
     assert str(error) in listing.problem.text
 
