@@ -9,6 +9,7 @@ import tomllib
 from collections import Counter
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from itertools import groupby, takewhile
 from typing import TYPE_CHECKING
 
@@ -109,7 +110,7 @@ def chosen(
 def change_of(mutant: Mutant, folder: Path) -> Change:
     """What a mutant changes, read from the modules in mutmut's folder."""
     module, _, name = mutant.mangled.rpartition(".")
-    texts = functions_in((folder / f"{module.replace('.', '/')}.py").read_text())
+    texts = _functions_of(folder / f"{module.replace('.', '/')}.py")
     number = mutant.name.rpartition(_NUMBER)[2]
     before, after = texts[f"{name}{_NUMBER}orig"], texts[f"{name}{_NUMBER}{number}"]
     same = _alike(before, after)
@@ -124,6 +125,12 @@ def _alike(one: str, other: str) -> int:
     """How many characters two texts begin with alike."""
     pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+@cache
+def _functions_of(path: Path) -> dict[str, str]:
+    """Cached, because reading all mutants of a module takes seconds."""
+    return functions_in(path.read_text())
 
 
 def functions_in(source: str) -> dict[str, str]:
