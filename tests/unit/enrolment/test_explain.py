@@ -17,6 +17,7 @@ from functions.enrolment.errors import (
     ServiceRefused,
 )
 from functions.enrolment.explain import (
+    as_found,
     explain,
     reason_code_of,
     refused,
@@ -26,6 +27,7 @@ from functions.enrolment.explain import (
 from functions.enrolment.membership import Action, Answer, Observation, Outcome, Status, Verdict
 from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.target import Target
+from functions.enrolment.times import iso
 from functions.services import registry
 from tests.support.builders import ACCOUNT, EMAIL, NOW, a_membership, tried
 
@@ -189,6 +191,27 @@ def test_a_reason_says_what_is_since_when_what_was_tried_last_and_what_to_do() -
         " last tried: invite at 2027-01-15T09:00:00Z: Internal error;"
         " to do: fix what the last try says, and start again",
     )
+
+
+@pytest.mark.parametrize(
+    ("membership", "awaited"),
+    [
+        (seen("Created"), "none"),
+        (a_membership(mode=ORG, automation=LEFT_OUT), "none"),
+        (a_membership(Status.ACCEPTED_BUT_DISABLED, detail="no", target=DETECTIVE), "failed"),
+        (a_membership(Status.ACCEPTED_BUT_DISABLED, detail="no", target=DETECTIVE), "skipped"),
+    ],
+)
+def test_a_single_reading_is_told_in_the_same_words_but_not_since_when(
+    membership: Membership, awaited: str
+) -> None:
+    since = f"{membership.raw} since {iso(NOW, 'seconds')}"
+    of_a_run = why_ended(membership, GUARDDUTY[awaited])
+
+    reason = as_found(of_a_run.code, membership, GUARDDUTY[awaited])
+
+    parts = of_a_run.text.split("; ")
+    assert reason.text.split("; ") == [part for part in parts if part != since]
 
 
 def test_a_reason_names_the_services_call_and_the_region() -> None:
