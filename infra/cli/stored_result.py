@@ -1,6 +1,8 @@
 """Checks that a stored result of a reconcile is as docs/reconcile.schema.json says.
 
 Whoever may write to the bucket may have put anything there, and a later version another result.
+The page reads the complete results of 90 days: jsonschema takes six times as long for each, and
+refuses fields that a later version has added.
 """
 
 from __future__ import annotations
