@@ -314,10 +314,13 @@ def _plain(value: Any) -> Any:
 
 def _record_retention(value: object, path: str) -> int:
     least, most = LEAST_RECORD_RETENTION_DAYS, MOST_RECORD_RETENTION_DAYS
-    days = value if isinstance(value, int) and not isinstance(value, bool) else -1
-    if days != 0 and not least <= days <= most:
-        raise InvalidInput(path, f"takes a whole number from {least} to {most}, or 0")
-    return days
+    if (
+        isinstance(value, int)
+        and not isinstance(value, bool)
+        and (value == 0 or least <= value <= most)
+    ):
+        return value
+    raise InvalidInput(path, f"takes a whole number from {least} to {most}, or 0")
 
 
 def _timing(value: object, path: str) -> Timing:

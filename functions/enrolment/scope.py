@@ -51,7 +51,7 @@ class Scope:
             return "the configuration excludes the account"
         if self.uses_paths and path is None:
             return "Organizations does not say where the account is, and the scope goes by that"
-        excluded = [prefix for prefix in self.exclude_paths if (path or "").startswith(prefix)]
+        excluded = [prefix for prefix in self.exclude_paths if _is_below(path, prefix)]
         if excluded:
             return f"the configuration excludes {excluded[0]}"
         excluded_tags = [tag for tag in self.exclude_tags.items() if _has(tags, *tag)]
@@ -59,7 +59,7 @@ class Scope:
             return f"the configuration excludes the tag {'='.join(excluded_tags[0])}"
         included = (
             account in self.include_accounts
-            or any((path or "").startswith(prefix) for prefix in self.include_paths)
+            or any(_is_below(path, prefix) for prefix in self.include_paths)
             or any(_has(tags, *tag) for tag in self.include_tags.items())
         )
         if included or not (self.include_accounts or self.include_paths or self.include_tags):
@@ -109,6 +109,10 @@ def _a_path(value: object, path: str) -> str:
     if not text.startswith("o-") or not text.endswith("/"):
         raise InvalidInput(path, "takes a path such as o-aa111bb222/r-ab12/ou-ab12-cdefgh34/")
     return text
+
+
+def _is_below(path: str | None, prefix: str) -> bool:
+    return path is not None and path.startswith(prefix)
 
 
 def _has(tags: Mapping[str, str], key: str, value: str) -> bool:

@@ -17,6 +17,7 @@ PATH = f"o-aa111bb222/r-ab12/ou-ab12-11111111/ou-ab12-22222222/{ACCOUNT}/"
         ("o-aa111bb222/r-ab12/ou-ab12-11111111/", True),
         ("/ou-ab12-11111111/", True),
         ("ou-ab12-1111111", False),
+        ("ou-ab12-11111111X", False),
         ("ou-ab12-33333333", False),
         (ACCOUNT, False),
     ],

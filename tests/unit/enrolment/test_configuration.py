@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from functions.enrolment.configuration import (
 from functions.enrolment.document import Document
 from functions.enrolment.errors import InvalidInput
 from functions.services import registry
+from tests.support.builders import a_configuration
 
 
 def read(value: Any) -> Configuration:
@@ -40,7 +42,9 @@ def test_what_is_written_is_what_is_read() -> None:
         reconcile=Reconcile("rate(2 days)", ("detective",), ("eu-west-1",), 7, {"detective": 3}),
     )
 
-    assert read(configuration.to_json()) == configuration
+    stored = json.dumps(read(configuration.to_json()).to_json())
+
+    assert read(json.loads(stored)) == configuration
 
 
 ROLE = {"member_role": "RollcallMember", "external_id": "x"}
@@ -66,9 +70,31 @@ def test_what_an_acceptance_enables_is_the_default_of_aws_or_exactly_a_list(
 ) -> None:
     configuration = read({"regions": ["eu-west-1"], "invitation": ROLE | given})
 
-    assert configuration.invitation.standards == standards
-    assert configuration.invitation.detector_features == features
+    assert configuration.invitation == Invitation(
+        member_role="RollcallMember",
+        external_id="x",
+        standards=standards,
+        detector_features=features,
+    )
     assert read(configuration.to_json()) == configuration
+
+
+@pytest.mark.parametrize(
+    ("given", "configuration"),
+    [
+        ({"timing": {"grace": "5m"}}, a_configuration(timing=Timing(grace=300))),
+        (
+            {"reconcile": {"most_changes": 0}},
+            a_configuration(reconcile=Reconcile(most_changes=0)),
+        ),
+        ({"record_retention_days": 30}, a_configuration(record_retention_days=30)),
+        ({"record_retention_days": 3650}, a_configuration(record_retention_days=3650)),
+    ],
+)
+def test_what_is_not_given_is_the_default(
+    given: dict[str, Any], configuration: Configuration
+) -> None:
+    assert read({"regions": ["eu-west-1", "us-east-1"]} | given) == configuration
 
 
 @pytest.mark.parametrize("rate", [0, 1001])
@@ -84,7 +110,15 @@ def test_a_rate_is_from_1_to_1000_requests_per_second(rate: int) -> None:
 def test_what_is_the_default_is_not_written() -> None:
     written = Configuration(("eu-west-1",), ()).to_json()
 
-    assert (written["invitation"], written["reconcile"]) == ({}, {})
+    del written["timing"]
+    assert written == {
+        "regions": ["eu-west-1"],
+        "services": [],
+        "invitation": {},
+        "scope": {},
+        "record_retention_days": 400,
+        "reconcile": {},
+    }
 
 
 @pytest.mark.parametrize("schedule", ["off", "rate(1 hour)", "cron(0 4 ? * MON *)"])
@@ -138,6 +172,18 @@ def test_any_other_schedule_is_refused(schedule: object) -> None:
             "rollcall.invitation.message: takes a string of 1 to 1000 characters",
         ),
         (
+            {"regions": ["eu-west-1"], "invitation": {"member_role": "x" * 65}},
+            "rollcall.invitation.member_role: takes a string of 1 to 64 characters",
+        ),
+        (
+            {"regions": ["eu-west-1"], "invitation": {"external_id": "x" * 1225}},
+            "rollcall.invitation.external_id: takes a string of 1 to 1224 characters",
+        ),
+        (
+            {"regions": ["eu-west-1"], "reconcile": {"most_changes": -1}},
+            "rollcall.reconcile.most_changes: takes a whole number from 0 to 50000",
+        ),
+        (
             {"regions": ["eu-west-1"], "invitation": {"member_role": "RollcallMember"}},
             "rollcall.invitation.external_id: is required where member_role is given",
         ),
@@ -182,7 +228,7 @@ def test_any_other_schedule_is_refused(schedule: object) -> None:
                 {"regions": ["eu-west-1"], "record_retention_days": days},
                 "rollcall.record_retention_days: takes a whole number from 30 to 3650, or 0",
             )
-            for days in (29, 3651, -1, False, "400", 400.0)
+            for days in (1, 29, 3651, -1, False, True, "400", 400.0)
         ),
         (
             {"regions": ["eu-west-1"], "service_regions": {"detective": ["us-east-1"]}},

@@ -46,11 +46,13 @@ def refusal(read: Callable[[], object]) -> InvalidInput:
 def test_an_unknown_field_is_refused_by_its_cleaned_name(key: str, shown: str) -> None:
     document = Document({"known": True, key: 1}, "place")
     document.optional("known", a_boolean, default=False)
+    document.optional("absent", a_boolean, default=False)
 
     refused = refusal(document.close)
 
-    assert str(refused) == f"place.{shown}: is not known here; known are known"
+    assert str(refused) == f"place.{shown}: is not known here; known are absent, known"
     assert refused.field == f"place.{shown}"
+    assert refused.takes == "is not known here; known are absent, known"
 
 
 @pytest.mark.parametrize(("key", "shown"), KEYS.items(), ids=IDS)
@@ -95,16 +97,66 @@ READERS: dict[str, Callable[[object, str], Any]] = {
 }
 
 
-@pytest.mark.parametrize("value", [1, 5])
-def test_a_whole_number_may_be_either_bound(value: int) -> None:
-    assert a_whole_number(1, 5)(value, "field") == value
+@pytest.mark.parametrize(
+    ("reader", "value"),
+    [
+        ("string", "x"),
+        ("string", "x" * 5),
+        ("whole number", 1),
+        ("whole number", 5),
+        ("map", {"a": True}),
+        ("map", dict.fromkeys("abcde", True)),
+    ],
+)
+def test_a_value_may_be_as_small_or_as_large_as_is_said(reader: str, value: object) -> None:
+    assert READERS[reader](value, "field") == value
 
 
-@pytest.mark.parametrize("value", [0, 6, True, 2.0, "2", None])
-def test_any_other_value_is_no_whole_number_between_the_bounds(value: object) -> None:
-    assert str(refusal(lambda: a_whole_number(1, 5)(value, "field"))) == (
-        "field: takes a whole number from 1 to 5"
-    )
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("1s", 1),
+        ("90s", 90),
+        ("15m", 900),
+        ("1h", 3600),
+        ("14d", 1_209_600),
+        ("365d", 31_536_000),
+        ("31536000s", 31_536_000),
+    ],
+)
+def test_a_duration_is_read_in_seconds(text: str, seconds: int) -> None:
+    assert a_duration(text, "field") == seconds
+
+
+REFUSED: list[tuple[str, list[object], str]] = [
+    ("string", ["", "x" * 6, 5, None, ["x"]], "takes a string of 1 to 5 characters"),
+    ("whole number", [0, 6, True, 2.0, "2", None], "takes a whole number from 1 to 5"),
+    (
+        "duration",
+        ["0s", "31536001s", "366d", "1w", "1.5h", "-1s", "15", "", 900, None],
+        "takes a duration such as 90s, 15m, 1h or 14d, a year at most",
+    ),
+    (
+        "map",
+        [{}, dict.fromkeys("abcdef", True), [True], None],
+        "takes a JSON object of 1 to 5 fields",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("reader", "value", "takes"),
+    [(reader, value, takes) for reader, values, takes in REFUSED for value in values],
+)
+def test_any_other_value_is_refused_by_what_the_reader_takes(
+    reader: str, value: object, takes: str
+) -> None:
+    assert str(refusal(lambda: READERS[reader](value, "field"))) == f"field: {takes}"
+
+
+@pytest.mark.parametrize(("path", "shown"), [("", "input"), ("scope", "scope")])
+def test_a_document_is_an_object(path: str, shown: str) -> None:
+    assert str(refusal(lambda: Document([], path))) == f"{shown}: takes a JSON object"
 
 
 @pytest.mark.parametrize("reader", READERS)

@@ -7,7 +7,14 @@ from functions.enrolment.times import duration, iso
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0, "0 s"), (59.6, "1 min"), (3900, "1 h 5 min"), (1209600, "14 d"), (90061, "1 d 1 h")],
+    [
+        (0, "0 s"),
+        (45, "45 s"),
+        (59.6, "1 min"),
+        (3900, "1 h 5 min"),
+        (1209600, "14 d"),
+        (90061, "1 d 1 h"),
+    ],
 )
 def test_durations_read_as_people_say_them(seconds: float, text: str) -> None:
     assert duration(seconds) == text
