@@ -250,10 +250,10 @@ def _cell(account: Account, target: Target, basis: _Basis) -> Cell:
         return Cell(account.id, target, State.ENABLED, seen.raw)
     row = basis.rows.get((account.id, target))
     fresh = row or Membership(account.id, target, account.mode)
-    membership = fresh.taken("", account.mode, now).seen(seen, now)
-    automation = listing.automations.get(account.id)
-    if automation is not None:
-        membership = membership.told(automation, now)
+    membership = replace(
+        fresh.taken("", account.mode, now).seen(seen, now),
+        automation=listing.automations.get(account.id),
+    )
     first = _first(account, target, basis)
     if first is not None and first.state is State.LEFT_OUT:
         return _after(first, membership, circumstances)

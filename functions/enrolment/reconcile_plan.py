@@ -7,6 +7,7 @@ situation are in one group, because there may be hundreds of thousands. No e-mai
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,7 @@ from functions.enrolment.target import target_of
 from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from functions.enrolment.account import OrganizationAccount
     from functions.enrolment.coverage import Listing
@@ -49,6 +50,16 @@ COUNTED: Mapping[State, str] = MappingProxyType(
         State.LEFT_OUT: "left_out",
         State.GAP: "gaps",
         State.UNREAD: "unread",
+    }
+)
+# The lists that the result repeats, with the texts of their entries that it tells people.
+_ENTRIES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "waiting": ("account_id", "since", "reason"),
+        "drift": ("account_id", "status", "enabled_at"),
+        "only_in_table": (),
+        "only_in_services": (),
+        "outside": (),
     }
 )
 # As what Organizations reports an account that has left it.
@@ -194,10 +205,10 @@ def check_plan(document: Mapping[str, Any]) -> None:
     """
     required(document, "verdict", one_of(Verdict))
     required(document, "targets", a_list(_check_target))
-    optional(document, "drift", a_list(_check_drift), None)
-    changes = required(document, "changes", an_object)
-    for field in ("needed", "most_changes"):
-        required(changes, field, a_number)
+    required(document, "changes", _check_changes)
+    for field, texts in _ENTRIES.items():
+        if field in document:
+            required(document, field, a_list(partial(_check_entry, texts)))
 
 
 def _check_target(value: Any) -> None:
@@ -206,15 +217,26 @@ def _check_target(value: Any) -> None:
     optional(target, "problem", a_text, None)
     if "problem" not in target:
         raise Unreadable("problem", "is required")
-    before = required(target, "before", a_map(a_number))
+    required(target, "before", _check_counts)
+
+
+def _check_counts(value: Any) -> None:
+    counts = a_map(a_number)(value)
     for word in COUNTED.values():
-        required(before, word, a_number)
+        required(counts, word, a_number)
 
 
-def _check_drift(value: Any) -> None:
-    drift = an_object(value)
-    _place_in(drift)
-    required(drift, "account_id", a_text)
+def _check_changes(value: Any) -> None:
+    changes = an_object(value)
+    for field in ("needed", "most_changes"):
+        required(changes, field, a_number)
+
+
+def _check_entry(texts: Iterable[str], value: Any) -> None:
+    entry = an_object(value)
+    _place_in(entry)
+    for field in texts:
+        required(entry, field, a_text)
 
 
 def _place_in(entry: Mapping[str, Any]) -> tuple[str, str]:

@@ -142,10 +142,10 @@ class Reconciled:
 
     def outcome_of(self, gap: StoredGap) -> Outcome | None:
         """The outcome of a gap's membership, if it has ended since the survey."""
-        row = self.rows.get((gap.account_id, gap.target))
-        surveyed_at = self.record.surveyed_at or 0
-        ended = row is not None and row.outcome is not None and (row.settled_at or 0) >= surveyed_at
-        return row.outcome if row is not None and ended else None
+        row, since = self.rows.get((gap.account_id, gap.target)), self.record.surveyed_at
+        if row is None or since is None or row.settled_at is None or row.settled_at < since:
+            return None
+        return row.outcome
 
     def _now(self, gap: StoredGap) -> StoredGap:
         run = gap.run
@@ -168,6 +168,13 @@ def reconcile_document(result: Reconciled, most_bytes: int | None = None) -> dic
     Times are ISO 8601 in UTC.
     """
     record, plan = result.record, result.plan or {}
+    lists: dict[str, list[dict[str, Any]]] = {name: plan.get(name, []) for name in _LISTS} | {
+        "drift": _drift(result),
+        "runs": _runs(result),
+        "gaps_left": _counted(result.left),
+        "gaps": [_entry(result, gap) for gap in result.left],
+    }
+    omitted = {name: len(lists[name]) for name in _LISTS}
     document: dict[str, Any] = {
         "version": VERSION,
         "id": record.id,
@@ -181,18 +188,10 @@ def reconcile_document(result: Reconciled, most_bytes: int | None = None) -> dic
         "accounts": plan.get("accounts"),
         "changes": plan.get("changes"),
         "targets": _targets(result),
+        **{name: [] for name in _LISTS},
+        "omitted": omitted,
     }
-    lists: dict[str, list[dict[str, Any]]] = {name: plan.get(name, []) for name in _LISTS} | {
-        "drift": _drift(result),
-        "runs": _runs(result),
-        "gaps_left": _counted(result.left),
-        "gaps": [_entry(result, gap) for gap in result.left],
-    }
-    omitted = {name: len(lists[name]) for name in _LISTS}
-    room = None
-    if most_bytes is not None:
-        empty: dict[str, Any] = {name: [] for name in _LISTS}
-        room = most_bytes - size_of({**document, **empty, "omitted": omitted})
+    room = None if most_bytes is None else most_bytes - size_of(document)
     for number, name in enumerate(_LISTS):
         share = None if room is None else room // (len(_LISTS) - number)
         fitting = as_many_as_fit(lists[name], share)
@@ -200,7 +199,7 @@ def reconcile_document(result: Reconciled, most_bytes: int | None = None) -> dic
         omitted[name] -= len(fitting)
         if room is not None:
             room -= sum(size_of(each) + len(", ") for each in fitting)
-    return {**document, "omitted": omitted}
+    return document
 
 
 def counts_after(result: Reconciled) -> dict[Place, Mapping[str, int]]:
@@ -226,15 +225,14 @@ def reconcile_line(result: Reconciled) -> str:
     unread = sum(target["problem"] is not None for target in result.plan["targets"])
     changes = _number(result.plan["changes"]["needed"], "account")
     confirms = result.outcome is ReconcileOutcome.CONFIRM
-    counts = {
-        "changes": f"{changes} would be created or invited" if confirms else "",
-        "enabled": f"{enabled} enabled" if enabled else "",
-        "gaps": f"{_number(len(result.left), 'gap')} left",
-        **{word: f"{_number(ends[word], 'run')} {word}" for word in _TOLD if ends[word]},
-        "unread": f"{_number(unread, 'target')} not read" if unread else "",
-    }
-    said = ", ".join(filter(None, counts.values()))
-    return f"Rollcall reconcile: {result.outcome}: {said}"
+    said = (
+        f"{changes} would be created or invited" if confirms else "",
+        f"{enabled} enabled" if enabled else "",
+        f"{_number(len(result.left), 'gap')} left",
+        *(f"{_number(ends[word], 'run')} {word}" for word in _TOLD if ends[word]),
+        f"{_number(unread, 'target')} not read" if unread else "",
+    )
+    return f"Rollcall reconcile: {result.outcome}: {', '.join(filter(None, said))}"
 
 
 def reconcile_text(result: Reconciled) -> str:
@@ -242,16 +240,16 @@ def reconcile_text(result: Reconciled) -> str:
     record, took = result.record, duration(result.at - result.record.started_at)
     lines = [reconcile_line(result), f"Reconcile {record.id}, {record.source}, took {took}."]
     if result.plan is not None:
-        lines += _confirmation(result)
-        lines += _sections(result)
+        lines += _confirmation(result, result.plan)
+        lines += _sections(result, result.plan)
     lines += [f"Note: {note}." for note in result.notes]
     return "\n".join(lines)
 
 
-def _confirmation(result: Reconciled) -> list[str]:
-    if result.outcome is not ReconcileOutcome.CONFIRM or result.plan is None:
+def _confirmation(result: Reconciled, plan: Mapping[str, Any]) -> list[str]:
+    if result.outcome is not ReconcileOutcome.CONFIRM:
         return []
-    changes = result.plan["changes"]
+    changes = plan["changes"]
     number = json.dumps({"most_changes": changes["needed"]})
     return [
         f"Nothing was changed: {_number(changes['needed'], 'account')} would be created or invited,"
@@ -260,9 +258,8 @@ def _confirmation(result: Reconciled) -> list[str]:
     ]
 
 
-def _sections(result: Reconciled) -> list[str]:
+def _sections(result: Reconciled, plan: Mapping[str, Any]) -> list[str]:
     targets = [t for t in _targets(result) if t["after"]["gaps"] or t["problem"] is not None]
-    plan = result.plan or {}
     sections = {
         "Targets with gaps:": [_target_line(result, each) for each in targets],
         "Why gaps are left:": [

@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from functions.enrolment.automation import Automatic
@@ -22,12 +23,23 @@ if TYPE_CHECKING:
     from functions.enrolment.records import OnboardingRecord
 
 VERSION = "1"
-# Events and messages hold 256 KiB; a message contains the document as a string, escaped again.
 # The name of the error that the execution of a published run fails with.
 INCOMPLETE_ERROR = "OnboardingIncomplete"
+# Events and messages hold 256 KiB; a message contains the document as a string, escaped again.
 MOST_BYTES = 120 * 1024
 _MOST_LINES = 60
 _MOST_NOTES = 20
+# Failed and timed out first, then waiting, then skipped, then enabled.
+_RANKS: Mapping[Outcome | None, int] = MappingProxyType(
+    {
+        Outcome.FAILED: 0,
+        Outcome.TIMED_OUT: 0,
+        None: 1,
+        Outcome.SKIPPED: 2,
+        Outcome.ENABLED: 3,
+        Outcome.ALREADY_ENABLED: 3,
+    }
+)
 _ENABLES = (Automatic.NEW, Automatic.ALL, Automatic.POLICY)
 
 
@@ -158,9 +170,11 @@ def result_document(result: Result, most_bytes: int | None = None) -> dict[str, 
         "watch": list(result.watch),
         "failure": result.failure,
         "notes": list(result.all_notes),
+        "memberships": [],
+        "omitted": len(entries),
     }
-    empty = {**document, "memberships": [], "omitted": len(entries)}
-    fitting = as_many_as_fit(entries, None if most_bytes is None else most_bytes - size_of(empty))
+    room = None if most_bytes is None else most_bytes - size_of(document)
+    fitting = as_many_as_fit(entries, room)
     return {**document, "memberships": fitting, "omitted": len(entries) - len(fitting)}
 
 
@@ -204,13 +218,13 @@ def result_text(result: Result) -> str:
 def _automation_notes(memberships: Iterable[Membership]) -> tuple[str, ...]:
     """What a result says of the services' own doing: what they enabled, and what is unknown."""
     enabled: Counter[tuple[str, str]] = Counter()
-    unread: dict[str, None] = {}
+    unread: list[str] = []
     for membership in memberships:
         automation, service = membership.automation, membership.target.service.label
         if automation is None:
             continue
         if automation.kind is Automatic.UNKNOWN:
-            unread[f"{service}: {automation.said}"] = None
+            unread.append(f"{service}: {automation.said}")
         elif (
             membership.outcome is Outcome.ENABLED
             and automation.kind in _ENABLES
@@ -221,7 +235,7 @@ def _automation_notes(memberships: Iterable[Membership]) -> tuple[str, ...]:
         f"{service} itself enabled {number} of the memberships ({said})"
         for (service, said), number in enabled.items()
     ]
-    return (*notes, *unread)[:_MOST_NOTES]
+    return (*notes, *dict.fromkeys(unread))[:_MOST_NOTES]
 
 
 def _left_to(membership: Membership, now: float) -> Membership:
@@ -258,9 +272,7 @@ def _awaited(
 
 
 def _in_order(memberships: Iterable[Membership]) -> list[Membership]:
-    """Failed and timed out first, then waiting, then skipped, then enabled."""
-    ranks = {Outcome.FAILED: 0, Outcome.TIMED_OUT: 0, None: 1, Outcome.SKIPPED: 2}
-    return sorted(memberships, key=lambda m: (ranks.get(m.outcome, 3), m.account_id, m.target.key))
+    return sorted(memberships, key=lambda m: (_RANKS[m.outcome], m.account_id, m.target.key))
 
 
 def _entry(membership: Membership, reason: Reason | None) -> dict[str, Any]:

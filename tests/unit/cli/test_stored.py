@@ -90,7 +90,7 @@ STORED_PLAN = {
     "accounts": 3,
     "changes": {"needed": 1, "most_changes": 100},
     "targets": [AT | {"problem": None, "problem_code": None, "before": COUNTS}],
-    "drift": [AT | {"account_id": ACCOUNT}],
+    "drift": [AT | {"account_id": ACCOUNT, "status": "Created", "enabled_at": "2027"}],
     "gaps": [GROUP],
     "again": [GROUP],
     "batches": [{"accounts": [ACCOUNT], "targets": [AT], "begin_after": 0}],

@@ -12,7 +12,16 @@ from hypothesis import strategies as st
 
 from functions.enrolment.account import Account, AccountId, AccountState, Mode, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
-from functions.enrolment.coverage import Cell, Listing, State, cells, coverage, strangers
+from functions.enrolment.configuration import Invitation
+from functions.enrolment.coverage import (
+    Cell,
+    Listing,
+    State,
+    cells,
+    coverage,
+    of_organization,
+    strangers,
+)
 from functions.enrolment.decide import RECENT_SECONDS, Circumstances
 from functions.enrolment.documents import Loop
 from functions.enrolment.explain import explain
@@ -170,12 +179,20 @@ def found(
     ("listing", "joined_at", "state"),
     [
         (Listing(GUARDDUTY), None, State.LEFT_OUT),
+        (Listing(GUARDDUTY), NOW, State.LEFT_OUT),
         (Listing(GUARDDUTY), NOW + 1, State.GAP),
         (Listing(GUARDDUTY, {ACCOUNT: CREATED}), None, State.GAP),
         (Listing(GUARDDUTY, automations={ACCOUNT: ALL}), None, State.GAP),
         (Listing(GUARDDUTY, {ACCOUNT: ENABLED}), None, State.ENABLED),
     ],
-    ids=["unchanged", "joined since", "created since", "auto-enable since", "enabled since"],
+    ids=[
+        "unchanged",
+        "joined then",
+        "joined since",
+        "created since",
+        "auto-enable since",
+        "enabled since",
+    ],
 )
 def test_what_a_run_has_skipped_is_left_out_while_nothing_has_changed(
     listing: Listing, joined_at: float | None, state: State
@@ -187,6 +204,28 @@ def test_what_a_run_has_skipped_is_left_out_while_nothing_has_changed(
     # A run by hand would work on it.
     assert (cell.action is None) == (state is State.ENABLED)
     assert cell.action is not Action.STOP
+
+
+def test_what_was_skipped_at_an_unknown_time_is_a_gap() -> None:
+    """Nobody can say that nothing has changed since."""
+    row = replace(SKIPPED, settled_at=None)
+
+    assert found(Listing(GUARDDUTY), rows=(row,))[GUARDDUTY].state is State.GAP
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [(SKIPPED, "GuardDuty is not on there"), (replace(SKIPPED, reason=None), "not read yet")],
+    ids=["with its reason", "without"],
+)
+def test_what_follows_says_what_was_skipped_and_why(row: Membership, said: str) -> None:
+    cell = found(Listing(GUARDDUTY), Listing(DETECTIVE), rows=(row,))[DETECTIVE]
+
+    assert cell.reason == Reason(
+        ReasonCode.PREREQUISITE,
+        f"Detective needs GuardDuty. GuardDuty in eu-west-1 was skipped: {said};"
+        " to do: enable GuardDuty for the account, and start again",
+    )
 
 
 @pytest.mark.parametrize("backwards", [False, True], ids=["in order", "backwards"])
@@ -282,6 +321,68 @@ def test_a_target_that_cannot_be_read_is_unread_and_not_a_gap() -> None:
     (cell,) = cells(organization(ACCOUNT), [listing], a_configuration(), NOW)
 
     assert cell == Cell(ACCOUNT, target, State.UNREAD, "", reason=problem)
+
+
+def test_a_cell_has_the_status_that_the_service_lists() -> None:
+    target = Target(registry.GUARDDUTY, "eu-west-1")
+    listing = Listing(
+        target, members({ACCOUNT: Status.ENABLED, THIRD: Status.CREATED}), {OTHER: NONE}
+    )
+    known = organization(ACCOUNT, OTHER, THIRD)
+
+    assert list(cells(known, [listing], CONFIGURATION, NOW)) == [
+        Cell(ACCOUNT, target, State.ENABLED, "Enabled"),
+        Cell(OTHER, target, State.GAP, "Absent", Action.CREATE, automation=NONE),
+        Cell(
+            THIRD,
+            target,
+            State.LEFT_OUT,
+            "Created",
+            Action.STOP,
+            Reason(
+                ReasonCode.OUT_OF_SCOPE,
+                "out of scope: the configuration excludes the account; to do: change the"
+                " configuration's scope if the account is to be enrolled",
+            ),
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("joined_at", "action"),
+    [(LATER - 60, Action.WAIT), (LATER - RECENT_SECONDS - 60, Action.CREATE)],
+    ids=["lately", "long ago"],
+)
+def test_a_new_account_is_left_to_the_service_that_enables_those(
+    joined_at: float, action: Action
+) -> None:
+    listing = Listing(GUARDDUTY, automations={ACCOUNT: Automation(Automatic.NEW, "auto-enable")})
+
+    assert found(listing, joined_at=joined_at)[GUARDDUTY].action is action
+
+
+@pytest.mark.parametrize(
+    ("member_role", "action"), [("RollcallMember", Action.ACCEPT), (None, Action.WAIT)]
+)
+def test_an_invitation_is_accepted_where_there_is_a_member_role(
+    member_role: str | None, action: Action
+) -> None:
+    outside = Account(OTHER, "root@example.com", Mode.INVITATION)
+    listing = Listing(GUARDDUTY, members({OTHER: Status.INVITED}))
+    configuration = a_configuration(invitation=Invitation(member_role=member_role))
+
+    (cell,) = cells(organization(), [listing], configuration, NOW, [outside])
+
+    assert cell.action is action
+
+
+def test_the_accounts_of_the_organisation_are_those_of_its_directory_by_id() -> None:
+    known = replace(organization(OTHER, ACCOUNT), regions={ACCOUNT: frozenset(), OTHER: None})
+
+    assert of_organization(known) == (
+        Account(ACCOUNT, "root@example.com", Mode.ORGANIZATION, regions_known=True),
+        Account(OTHER, "root@example.com", Mode.ORGANIZATION),
+    )
 
 
 def test_the_counts_are_those_of_the_cells_with_what_a_run_would_do_or_say() -> None:

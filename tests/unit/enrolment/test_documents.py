@@ -420,7 +420,16 @@ def test_a_plan_of_the_version_before_covers_what_its_document_does_not_leave_ou
         (OUTSIDE.id, DETECTIVE),
         (left_out.id, GUARDDUTY),
     ]
+    assert plan.settled == (Membership(left_out.id, DETECTIVE, Mode.INVITATION),)
     assert plan.notes == ("a note",)
+
+
+def test_a_plan_of_the_version_before_covers_all_at_a_target_that_leaves_nobody_out() -> None:
+    document = sample("planned")
+    for target in document["targets"]:
+        del target["left_out"]
+
+    assert len(plan_from_document(document, registry.SERVICES).covered) == 6
 
 
 def test_only_detective_has_to_wait_and_only_for_guardduty_in_its_region() -> None:
@@ -438,6 +447,20 @@ def test_only_detective_has_to_wait_and_only_for_guardduty_in_its_region() -> No
         "securityhub#b": None,
         "detective#b": None,
     }
+
+
+def test_the_map_gets_the_administrators_resource_of_a_target_where_it_is_known() -> None:
+    plan = Plan((INSIDE,), (GUARDDUTY, DETECTIVE))
+
+    document = enrolment_document(
+        RUN, plan, {m.key for m in plan.covered}, dry_run=False, resources={DETECTIVE: GRAPH}
+    )
+
+    here = {"region": "eu-west-1", "left_out": []}
+    assert document["targets"] == [
+        {"service": "guardduty", **here, "waits_for": None},
+        {"service": "detective", **here, "waits_for": "guardduty", "resource": GRAPH},
+    ]
 
 
 def test_a_plan_keeps_what_was_settled_without_a_reason() -> None:

@@ -119,10 +119,13 @@ def test_a_batch_says_nothing_of_other_accounts_and_contains_no_address() -> Non
     assert batch_to_json(batch)["listings"][0]["members"] == []
 
 
-def test_the_facts_get_the_addresses_of_the_accounts_that_are_enrolled() -> None:
-    facts = a_batch().facts_with({OTHER: EMAIL})
+@pytest.mark.parametrize(("email", "known"), [(EMAIL, EMAIL), (None, "")], ids=["known", "unknown"])
+def test_the_facts_get_the_addresses_of_the_accounts_that_are_enrolled(
+    email: str | None, known: str
+) -> None:
+    facts = a_batch().facts_with({OTHER: email})
 
-    assert {account: known.email for account, known in facts.directory.items()} == {OTHER: EMAIL}
+    assert {account: each.email for account, each in facts.directory.items()} == {OTHER: known}
 
 
 AT_SURVEY = a_membership(at=NOW - 60)

@@ -81,6 +81,12 @@ def test_what_a_later_reconcile_found_is_not_replaced() -> None:
     assert with_found(known, {HERE: 9}, [gap(TWO)], NOW, BOTH) == known
 
 
+def test_what_the_same_reconcile_finds_when_its_step_is_retried_replaces_what_it_found() -> None:
+    first = with_found({}, {HERE: 5}, [gap(ONE), gap(TWO)], NOW, BOTH)
+
+    assert with_found(first, {HERE: 6}, [gap(TWO)], NOW, BOTH) == here(NOW, 6, TWO)
+
+
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
@@ -114,6 +120,30 @@ def test_what_is_known_is_read_as_it_was_persisted() -> None:
 
     assert known_from_json(json.loads(json.dumps(known_to_json(known)))) == known
     assert known_from_json(known_to_json({})) == {}
+
+
+def test_accounts_with_the_same_time_are_persisted_in_one_list() -> None:
+    known = here(NOW, 5, ONE, TWO) | {THERE: KnownTarget(NOW + 1, 0, {THREE: NOW - 1})}
+
+    assert known_to_json(known) == {
+        "version": "1",
+        "targets": [
+            {
+                "service": "guardduty",
+                "region": "eu-west-1",
+                "at": NOW,
+                "enabled": 5,
+                "gaps": [{"since": NOW, "accounts": [ONE, TWO]}],
+            },
+            {
+                "service": "guardduty",
+                "region": "us-east-1",
+                "at": NOW + 1,
+                "enabled": 0,
+                "gaps": [{"since": NOW - 1, "accounts": [THREE]}],
+            },
+        ],
+    }
 
 
 def test_the_place_of_a_gap_is_its_target() -> None:

@@ -7,7 +7,7 @@ import json
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from functions.aws.rows import to_dynamodb
 from functions.enrolment.account import AccountId, Mode
 from functions.enrolment.automation import Automatic, Automation
+from functions.enrolment.errors import Unreadable
 from functions.enrolment.membership import (
     Action,
     Answer,
@@ -46,6 +47,9 @@ from tests.support.builders import (
     an_onboarding,
     tried,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAMPLES = Path(__file__).parent / "samples"
 THIRD = AccountId("666677778888")
@@ -101,6 +105,7 @@ onboardings = st.builds(
     counts=st.dictionaries(st.sampled_from(Outcome).map(str), st.integers(0, 5000)),
     ended_at=st.none() | times,
     closed_at=st.none() | times,
+    unfinished=st.lists(st.text()).map(tuple),
     published=st.dictionaries(st.sampled_from(["event", "message", "interim"]), st.text()),
 )
 
@@ -367,3 +372,20 @@ def test_a_record_with_nothing_but_its_times_is_read_with_the_defaults() -> None
     assert onboarding_from_item(item) == OnboardingRecord(
         RUN, "", automatic=False, dry_run=False, accounts=(), started_at=NOW, lease_until=NOW + 900
     )
+
+
+@pytest.mark.parametrize(
+    ("read", "message"),
+    [
+        (lambda item: membership_from_item(item, registry.SERVICES), "account_id: is required"),
+        (onboarding_from_item, "onboarding_id: is required"),
+    ],
+    ids=["a membership", "an onboarding"],
+)
+def test_a_row_that_cannot_be_read_is_named(
+    read: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    with pytest.raises(Unreadable) as refused:
+        read({"pk": f"account#{ACCOUNT}", "sk": "it"})
+
+    assert str(refused.value) == f"row account#{ACCOUNT} it: {message}"
