@@ -12,9 +12,14 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from functions.enrolment.account import AccountId, AccountState, OrganizationAccount
-from functions.enrolment.automation import Automatic, Automation, auto_enable
+from functions.enrolment.automation import Automatic, Automation, auto_enable, unreadable
 from functions.enrolment.coverage import Listing, State, cells
-from functions.enrolment.errors import AccessDenied, AdministratorNotReady, Throttled
+from functions.enrolment.errors import (
+    AccessDenied,
+    AdministratorNotReady,
+    CredentialsRefused,
+    Throttled,
+)
 from functions.enrolment.handover import survey_from_json, survey_to_json
 from functions.enrolment.membership import Observation, Status
 from functions.enrolment.rate import Rate
@@ -62,6 +67,7 @@ class Lists:
     def automation(
         self, resource: str, accounts: Sequence[AccountId]
     ) -> Mapping[AccountId, Automation]:
+        assert resource == "detector"
         self._fail("automation")
         self.asked.append(len(accounts))
         return dict.fromkeys(accounts, auto_enable("NONE"))
@@ -113,11 +119,20 @@ def test_a_target_that_cannot_be_read_has_no_members_but_a_problem(
     assert str(error) in listing.problem.text
 
 
+def test_where_the_administrator_has_not_opted_in_the_problem_says_so() -> None:
+    service = cast("SecurityService", Lists(resource=CredentialsRefused("invalid token")))
+
+    listing = list_target(Target(GUARDDUTY, "me-south-1"), service, DIRECTORY, NOW)
+
+    assert listing.problem is not None
+    assert listing.problem.code is ReasonCode.ADMINISTRATOR_REGION
+
+
 def test_automation_that_cannot_be_read_is_unknown_and_the_members_are_kept() -> None:
     listing = listing_of(Lists(MANY[0], automation=AccessDenied("denied")))
 
     assert set(listing.members) == {MANY[0]}
-    assert {each.kind for each in listing.automations.values()} == {Automatic.UNKNOWN}
+    assert listing.automations == dict.fromkeys(MANY[1:], unreadable(AccessDenied("denied")))
 
 
 class Organizations:
@@ -126,6 +141,7 @@ class Organizations:
     def __init__(self, *, delegated: bool = True) -> None:
         self.looked_up: list[tuple[str, AccountId]] = []
         self.delegated = delegated
+        self.principals: list[str] = []
 
     def accounts(self) -> Iterator[OrganizationAccount]:
         yield from DIRECTORY.values()
@@ -144,6 +160,8 @@ class Organizations:
         return Found()
 
     def is_delegated(self, principal: str, account_id: AccountId) -> bool:
+        assert account_id == ADMINISTRATOR
+        self.principals.append(principal)
         return self.delegated
 
     def enabled_regions(self, account_id: AccountId) -> frozenset[str]:
@@ -177,7 +195,8 @@ def test_single_accounts_are_looked_up_only_where_it_matters(*, tagged: bool) ->
     wanted |= {("tags", account) for account in MANY if tagged}
     assert set(directory.looked_up) == wanted
     assert [listing.target for listing in survey.listings] == targets
-    assert set(survey.facts.delegated) == {GUARDDUTY}
+    assert survey.facts.delegated == {GUARDDUTY: True}
+    assert directory.principals == [GUARDDUTY.principal]
     assert survey.facts.management_id == MANAGEMENT
 
 
@@ -229,8 +248,8 @@ class NotDelegated(Lists):
 @pytest.mark.parametrize(
     ("service", "delegated", "said"),
     [
-        (NotDelegated(OUTSIDE), True, "(of 1)"),
-        (Lists(OUTSIDE), False, f"({ADMINISTRATOR})"),
+        (NotDelegated(MANY[0], OUTSIDE), True, "(of 1)"),
+        (Lists(MANY[0], OUTSIDE), False, f"({ADMINISTRATOR})"),
     ],
     ids=["in the Region", "for the service"],
 )
@@ -255,7 +274,41 @@ def test_where_another_account_administers_the_organisation_its_accounts_are_not
     assert said in listing.problem.text
     found = cells(survey.facts, survey.listings, configuration, NOW)
     assert {cell.state for cell in found} == {State.UNREAD}
-    assert list(listing.members) == [OUTSIDE]
+    assert (list(listing.members), listing.automations) == ([OUTSIDE], {})
+
+
+def test_without_an_organisation_there_is_no_management_account() -> None:
+    class Alone(Organizations):
+        def organization(self) -> Any:
+            return None
+
+    survey = make_survey(
+        [HERE],
+        a_configuration(regions=("eu-west-1",)),
+        SERVICES,
+        cast("Directory", Alone()),
+        ADMINISTRATOR,
+        lambda _: cast("SecurityService", Answers(OUTSIDE)),
+        chosen=Chosen({}, (OUTSIDE,)),
+    )
+
+    assert survey.facts.management_id is None
+    assert [set(listing.members) for listing in survey.listings] == [{OUTSIDE}]
+
+
+def test_the_management_account_administers_its_organisation_without_being_delegated() -> None:
+    survey = make_survey(
+        [HERE],
+        a_configuration(regions=("eu-west-1",)),
+        SERVICES,
+        cast("Directory", Organizations(delegated=False)),
+        MANAGEMENT,
+        lambda _: cast("SecurityService", Lists(*MANY)),
+    )
+
+    (listing,) = survey.listings
+    assert listing.problem is None
+    assert set(listing.members) == set(MANY)
 
 
 def test_of_chosen_accounts_only_their_own_memberships_are_read() -> None:
@@ -355,11 +408,11 @@ class Counted:
         with self._lock:
             self.requests[request] += 1
 
-    def survey(self, **arguments: Any) -> Survey:
+    def survey(self, services: Sequence[ServiceRecord] = SERVICES, **arguments: Any) -> Survey:
         regions = ("eu-west-1", "me-south-1")
         scope = Scope(exclude_tags={"team": "none"})
         return make_survey(
-            [Target(service, region) for region in regions for service in SERVICES],
+            [Target(service, region) for region in regions for service in services],
             a_configuration(regions=regions, scope=scope),
             SERVICES,
             cast("Directory", self),
@@ -471,6 +524,45 @@ def test_without_time_no_target_is_read() -> None:
     assert (survey.listings, survey.finished) == ((), False)
     assert not world.requests["ListMembers"]
     assert len(survey.facts.directory) == 20
+
+
+@pytest.mark.parametrize("left", ["regions", "tags", "targets"])
+def test_a_survey_is_finished_when_the_last_is_read(left: str) -> None:
+    """At the end of its time nothing is begun any more, and it says that it is not finished."""
+    world = Counted(20, {})
+    known = world.survey(clock=lambda: NOW)
+    facts, listings = known.facts, known.listings
+    known = {
+        "regions": replace(known, facts=replace(facts, regions={})),
+        "tags": replace(known, facts=replace(facts, tags={})),
+        "targets": replace(known, listings=listings[:3]),
+    }[left]
+    world.requests.clear()
+
+    survey = world.survey(until=NOW, known=known, clock=lambda: NOW)
+
+    assert not survey.finished
+    assert set(world.requests) == {"ListAccounts", "ListRoots", "ListDelegatedAdministrators"}
+    assert world.survey(until=NOW + 1, known=known, clock=lambda: NOW).finished
+
+
+def test_without_a_further_lookup_what_was_listed_long_ago_is_not_listed_again() -> None:
+    world = Counted(20, {})
+    known = world.survey(clock=lambda: NOW)
+    world.requests.clear()
+
+    survey = world.survey(known=known, clock=lambda: NOW + FRESH_SECONDS + 1)
+
+    assert survey.finished
+    assert not world.requests["ListMembers"]
+
+
+def test_policies_are_asked_for_only_where_a_service_has_a_type_of_them() -> None:
+    world = Counted(20, {})
+
+    world.survey(services=[DETECTIVE])
+
+    assert not world.requests["ListRoots"]
 
 
 def test_accounts_are_looked_up_only_when_every_target_in_an_opt_in_region_is_read() -> None:
