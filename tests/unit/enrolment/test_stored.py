@@ -53,7 +53,11 @@ TAKEN: list[tuple[Callable[[Any], Any], Any, Any]] = [
 REFUSED: list[tuple[Callable[[Any], Any], list[Any], str]] = [
     (a_text, [1, None, b"x"], "takes a text"),
     (a_flag, [0, 1, "true", None], "takes true or false"),
-    (a_number, ["3", True, 1.5, None, math.nan, math.inf, Decimal("NaN")], "takes a whole number"),
+    (
+        a_number,
+        ["3", "", True, 1.5, None, math.nan, math.inf, Decimal("NaN")],
+        "takes a whole number",
+    ),
     (
         a_time,
         ["5", True, False, None, -1, YEAR_10_000, math.nan, math.inf, Decimal("sNaN"), 10**400],

@@ -535,7 +535,7 @@ def test_a_survey_is_finished_when_the_last_is_read(left: str) -> None:
     known = {
         "regions": replace(known, facts=replace(facts, regions={})),
         "tags": replace(known, facts=replace(facts, tags={})),
-        "targets": replace(known, listings=listings[:3]),
+        "targets": replace(known, listings=listings[3:]),
     }[left]
     world.requests.clear()
 
