@@ -191,13 +191,12 @@ def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float 
     membership ended without success.
     """
     awaited = circumstances.awaited.get(membership.account_id)
-    ended = awaited.settled_at if awaited is not None else None
-    if awaited is None or ended is None or awaited.outcome not in UNSUCCESSFUL:
+    if awaited is None or awaited.settled_at is None or awaited.outcome not in UNSUCCESSFUL:
         return None
     if awaited.reason is not None and awaited.reason.code in _GUARDDUTY_MAY_BE_ON:
         return None
     restart = membership.attempts.get(Action.RESTART)
-    if restart is None or not restart.done or restart.at < ended:
+    if restart is None or not restart.done or restart.at < awaited.settled_at:
         return None
     return restart.ended_by + circumstances.timing.grace
 

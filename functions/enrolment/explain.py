@@ -32,6 +32,10 @@ _IF_MISSING = {
     Automatic.POLICY_UNKNOWN: ReasonCode.POLICY_UNREADABLE,
 }
 _ABOUT_AUTOMATION = frozenset({*_BY_AUTOMATION.values(), *_IF_MISSING.values()})
+_CONTRADICTING_FACTS = {
+    ReasonCode.ACCOUNT_SUSPENDED: "Organizations said ACTIVE when the run began",
+    ReasonCode.REGION_DISABLED: "it was enabled when the run began",
+}
 # What to do last: a reason that is published while the run goes on is read later, too.
 _ENDED = {
     True: {"again": "start again", "and_again": ", and start again"},
@@ -102,7 +106,7 @@ def why_ended(
     the status.
     """
     code = _code(membership, awaited)
-    contradiction = _contradicting_fact(code) if healed else ""
+    contradiction = _CONTRADICTING_FACTS.get(code) if healed else None
     return explain(code, membership, contradiction or _detail(code, membership, awaited))
 
 
@@ -160,16 +164,6 @@ def _detail(code: ReasonCode, membership: Membership, awaited: Membership | None
             return f"{membership.detail}; it was {membership.transitions[-2].status}"
         case _:
             return membership.detail or ""
-
-
-def _contradicting_fact(code: ReasonCode) -> str:
-    match code:
-        case ReasonCode.ACCOUNT_SUSPENDED:
-            return "Organizations said ACTIVE when the run began"
-        case ReasonCode.REGION_DISABLED:
-            return "it was enabled when the run began"
-        case _:
-            return ""
 
 
 def _code(membership: Membership, awaited: Membership | None) -> ReasonCode:
