@@ -316,6 +316,28 @@ def test_waiting_for_guardduty_grows_too_and_ends_with_the_hold(after: float, wa
     assert waiting == Turn((held,), Action.WAIT, wait_seconds=wait)
 
 
+@pytest.mark.parametrize(
+    ("awaited", "wait"),
+    [
+        (GUARDDUTY_OPEN, 600),
+        ({ACCOUNT: a_membership().settled(Outcome.ENABLED, None, NOW)}, 3585),
+        ({}, 3585),
+    ],
+    ids=["at work", "enabled", "not enrolled there"],
+)
+def test_detectives_check_is_read_less_often_unless_it_may_end_with_guardduty(
+    awaited: dict[AccountId, Membership], wait: int
+) -> None:
+    """It was started again ten seconds ago."""
+    checked = a_membership(Status.ACCEPTED_BUT_DISABLED, target=DETECTIVE)
+    checked = tried(checked, Action.RESTART, at=NOW + 7190)
+    now = circumstances(after=7200, awaited=awaited)
+
+    after = take_turn([checked], [seen(ACCOUNT, Status.ACCEPTED_BUT_DISABLED)], circumstances=now)
+
+    assert (after.next, after.wait_seconds) == (Action.WAIT, wait)
+
+
 def test_one_account_that_is_held_does_not_hold_the_others() -> None:
     held = a_membership()
 
