@@ -79,7 +79,7 @@ _GUARDDUTY_MAY_BE_ON = frozenset(
     }
 )
 
-_OUTCOMES: Mapping[Status, Outcome] = MappingProxyType(
+_OUTCOMES: Mapping[Status | None, Outcome] = MappingProxyType(
     {
         Status.RESIGNED: Outcome.FAILED,
         Status.VERIFICATION_FAILED: Outcome.FAILED,
@@ -154,7 +154,7 @@ def _end(membership: Membership, circumstances: Circumstances) -> Outcome | None
             return Outcome.SKIPPED
         case Automatic.NOT_DELEGATED:
             return Outcome.FAILED
-    outcome = _OUTCOMES.get(membership.status) if membership.status else None
+    outcome = _OUTCOMES.get(membership.status)
     if outcome is not None and not _is_outdated(membership, circumstances):
         return outcome
     if membership.status is Status.ACCEPTED_BUT_DISABLED:
@@ -175,13 +175,10 @@ def _is_outdated(membership: Membership, circumstances: Circumstances) -> bool:
 
     Accounts of the organisation are enrolled only if ACTIVE, and need no e-mail verification.
     """
-    match membership.status:
-        case Status.ACCOUNT_SUSPENDED | Status.VERIFICATION_FAILED:
-            return membership.mode is Mode.ORGANIZATION
-        case Status.REGION_DISABLED:
-            return membership.account_id in circumstances.opted_in
-        case _:
-            return False
+    if membership.status is Status.REGION_DISABLED:
+        return membership.account_id in circumstances.opted_in
+    inside = membership.mode is Mode.ORGANIZATION
+    return inside and membership.status in (Status.ACCOUNT_SUSPENDED, Status.VERIFICATION_FAILED)
 
 
 def _gives_up_at(membership: Membership, circumstances: Circumstances) -> float | None:

@@ -306,20 +306,21 @@ class Membership:
 
     def begun(self, action: Action, now: float) -> Membership:
         """This membership with an action begun; it must be recorded before the call."""
-        return self._with_attempt(action, Attempt(self.tries(action) + 1, now), due=None)
+        return self._with_attempt(action, Attempt(self.tries(action) + 1, now))
 
     def answered(self, action: Action, answer: Answer, now: float) -> Membership:
         """This membership after a begun action was answered."""
         attempt = replace(self.attempts[action], at=now, answer=answer)
-        return self._with_attempt(action, attempt, due=None)
+        return self._with_attempt(action, attempt)
 
     def settled(self, outcome: Outcome, reason: Reason | None, now: float) -> Membership:
         """This membership with its outcome."""
         return replace(self, outcome=outcome, reason=reason, settled_at=now, due=None)
 
-    def _with_attempt(self, action: Action, attempt: Attempt, *, due: Action | None) -> Membership:
-        attempts = MappingProxyType({**self.attempts, action: attempt})
-        return replace(self, attempts=attempts, due=due)
+    def _with_attempt(self, action: Action, attempt: Attempt) -> Membership:
+        return replace(
+            self, attempts=MappingProxyType({**self.attempts, action: attempt}), due=None
+        )
 
 
 def survey_is_valid(surveyed_at: float, now: float) -> bool:

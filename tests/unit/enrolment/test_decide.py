@@ -142,16 +142,32 @@ def test_a_member_is_accepted_only_where_a_member_role_is_configured() -> None:
 
 
 @pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN])
-@pytest.mark.parametrize(("service", "mode"), [(GD, ORG), (GD, INV), (DT, ORG)])
-def test_a_create_that_the_reading_does_not_show_is_repeated_after_the_grace_time_a_few_times(
-    service: Service, mode: Mode, verdict: Verdict
+@pytest.mark.parametrize(
+    ("service", "mode", "status", "action"),
+    [
+        (GD, ORG, Status.ABSENT, Action.CREATE),
+        (GD, INV, Status.ABSENT, Action.CREATE),
+        (DT, ORG, Status.ABSENT, Action.CREATE),
+        (GD, INV, Status.INVITED, Action.ACCEPT),
+    ],
+)
+def test_what_was_done_and_the_reading_does_not_show_is_repeated_after_the_grace_time_a_few_times(
+    service: Service, mode: Mode, status: Status, action: Action, verdict: Verdict
 ) -> None:
-    membership = at_service(service, a_membership(Status.ABSENT, mode))
+    membership = at_service(service, a_membership(status, mode))
     for attempt in range(Timing().most_attempts):
-        assert due_after(membership, Action.CREATE, service) == 120 * attempt
-        membership = tried(membership, Action.CREATE, verdict, at=NOW + 120 * attempt)
+        assert due_after(membership, action, service) == 120 * attempt
+        membership = tried(membership, action, verdict, at=NOW + 120 * attempt)
 
-    assert decide(membership, circumstances(after=3599)) == Decision(Action.WAIT)
+    later = circumstances(after=3599, accepts=True)
+    assert decide(membership, later) == Decision(Action.WAIT)
+
+
+def test_a_membership_that_has_its_outcome_keeps_it() -> None:
+    why = Reason(ReasonCode.REFUSED, "why")
+    settled = a_membership(Status.ABSENT).settled(Outcome.FAILED, why, NOW)
+
+    assert decide(settled, circumstances()) == Decision(Action.STOP, Outcome.FAILED, why)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.TAKEN, Verdict.BENIGN])

@@ -52,6 +52,21 @@ def test_of_many_transitions_the_first_and_the_newest_are_kept_and_all_are_count
     assert (len(membership.transitions), membership.transition_count) == (MOST_TRANSITIONS, 100)
 
 
+@pytest.mark.parametrize(
+    ("raw", "invited"),
+    [
+        ("Invited", True),
+        ("INVITED", True),
+        ("EmailVerificationInProgress", True),
+        ("VERIFICATION_IN_PROGRESS", True),
+        ("Created", False),
+        ("InvitedEmail", False),
+    ],
+)
+def test_a_status_of_any_service_may_have_shown_an_invitation(raw: str, *, invited: bool) -> None:
+    assert seen_as(a_membership(), raw, "Absent").was_invited is invited
+
+
 def test_an_action_is_counted_when_it_is_begun_and_has_no_answer_until_it_is_given_one() -> None:
     due = a_membership(Status.ABSENT, due=Action.CREATE)
 

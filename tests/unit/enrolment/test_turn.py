@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from functions.enrolment.account import AccountId, Mode
-from functions.enrolment.automation import auto_enable
+from functions.enrolment.automation import Automatic, Automation, auto_enable
 from functions.enrolment.configuration import Timing
 from functions.enrolment.decide import Circumstances, decide
 from functions.enrolment.membership import (
@@ -91,6 +91,21 @@ def test_an_outcome_is_final_whatever_is_read_later() -> None:
     after = take_turn([settled], [seen(ACCOUNT, Status.ABSENT)], circumstances=circumstances())
 
     assert after == Turn((settled,), Action.STOP)
+
+
+def test_when_a_policy_lets_an_account_go_its_time_begins() -> None:
+    under_policy = a_membership(
+        Status.ABSENT, automation=Automation(Automatic.POLICY, "policy-1"), at=NOW - 60
+    )
+
+    after = take_turn(
+        [under_policy],
+        [seen(ACCOUNT, Status.ABSENT)],
+        circumstances=circumstances(),
+        automations={ACCOUNT: auto_enable("NONE")},
+    )
+
+    assert after.memberships[0].automation == replace(auto_enable("NONE"), freed_at=NOW)
 
 
 @pytest.mark.parametrize(
@@ -223,9 +238,17 @@ def test_an_account_that_was_not_called_for_is_as_it_was_but_for_its_rows_revisi
     (begun,) = begin([due], Action.CREATE, NOW + 15)
     written = replace(begun, revision=5)
 
-    after = take_answers([written], Action.CREATE, {}, {ACCOUNT: due}, NOW + 16)
+    (other,) = begin([replace(due, account_id=OTHER)], Action.CREATE, NOW + 15)
+    taken = Answer(Verdict.TAKEN)
 
-    assert after == (replace(due, revision=5),)
+    after = take_answers(
+        [written, other], Action.CREATE, {OTHER: taken}, {ACCOUNT: due, OTHER: due}, NOW + 16
+    )
+
+    assert after == (
+        replace(due, revision=5),
+        other.answered(Action.CREATE, taken, NOW + 16),
+    )
 
 
 def test_the_grace_time_of_a_call_that_was_not_answered_begins_when_the_call_ended() -> None:
