@@ -34,6 +34,18 @@ class Word(StrEnum):
     NO = "no"
 
 
+def a_word(value: Any) -> Word:
+    return one_of(Word)(value)
+
+
+def texts(value: Any) -> tuple[str, ...]:
+    return a_list(a_text)(value)
+
+
+def numbers(value: Any) -> dict[str, int]:
+    return a_map(a_number)(value)
+
+
 YEAR_10_000 = 253_402_300_800
 TAKEN: list[tuple[Callable[[Any], Any], Any, Any]] = [
     (a_text, "", ""),
@@ -45,10 +57,10 @@ TAKEN: list[tuple[Callable[[Any], Any], Any, Any]] = [
     (a_time, Decimal("0.5"), 0.5),
     (a_time, YEAR_10_000 - 1, YEAR_10_000 - 1.0),
     (an_object, {"a": 1}, {"a": 1}),
-    (one_of(Word), "no", Word.NO),
-    (a_list(a_text), ["a", "b"], ("a", "b")),
-    (a_list(a_text), ("a",), ("a",)),
-    (a_map(a_number), {"a": Decimal(1)}, {"a": 1}),
+    (a_word, "no", Word.NO),
+    (texts, ["a", "b"], ("a", "b")),
+    (texts, ("a",), ("a",)),
+    (numbers, {"a": Decimal(1)}, {"a": 1}),
 ]
 REFUSED: list[tuple[Callable[[Any], Any], list[Any], str]] = [
     (a_text, [1, None, b"x"], "takes a text"),
@@ -64,9 +76,9 @@ REFUSED: list[tuple[Callable[[Any], Any], list[Any], str]] = [
         "takes a time in epoch seconds",
     ),
     (an_object, [[], None, "x"], "takes an object"),
-    (one_of(Word), ["YES", None, ["yes"], Decimal(1)], "takes one of yes, no"),
-    (a_list(a_text), ["ab", {}, None, 3], "takes a list"),
-    (a_map(a_text), [[], None], "takes an object"),
+    (a_word, ["YES", None, ["yes"], Decimal(1)], "takes one of yes, no"),
+    (texts, ["ab", {}, None, 3], "takes a list"),
+    (numbers, [[], None], "takes an object"),
 ]
 
 
