@@ -149,7 +149,6 @@ def loop_to_json(loop: Loop) -> dict[str, Any]:
         "target": {
             "service": loop.target.service.name,
             "region": loop.target.region,
-            "left_out": [],
             "waits_for": _name(loop.waits_for),
         },
         "accounts": _accounts_to_json(loop.accounts),
@@ -334,10 +333,10 @@ def plan_from_text(
 
 def _target_key(value: Any) -> tuple[str, str]:
     """The service's name and the Region of a target's key."""
-    service, separator, region = a_text(value).partition("#")
-    if not separator:
+    parts = a_text(value).split("#")
+    if len(parts) != 2:
         raise Unreadable("", "takes a service and a Region, such as guardduty#eu-west-1")
-    return service, region
+    return parts[0], parts[1]
 
 
 def _name(service: Service | None) -> str | None:
@@ -362,7 +361,7 @@ def _accounts_from_json(accounts: Iterable[Any]) -> tuple[Account, ...]:
     return tuple(
         Account(
             AccountId(
-                optional(account, "id", a_text, "") or required(account, "account_id", a_text)
+                optional(account, "id", a_text, None) or required(account, "account_id", a_text)
             ),
             account.get("email"),
             required(account, "mode", one_of(Mode)),

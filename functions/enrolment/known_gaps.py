@@ -125,11 +125,13 @@ def known_from_json(document: Mapping[str, Any]) -> KnownGaps:
 def _known_target(value: Any) -> tuple[Place, KnownTarget]:
     target = an_object(value)
     place = (required(target, "service", a_text), required(target, "region", a_text))
-    since = {
-        AccountId(account): at
-        for gaps in required(target, "gaps", a_list(an_object))
-        for at in (required(gaps, "since", a_time),)
-        for account in required(gaps, "accounts", a_list(a_text))
-    }
+    groups = required(target, "gaps", a_list(_known_since))
+    since = {account: at for group in groups for account, at in group.items()}
     at, enabled = required(target, "at", a_time), required(target, "enabled", a_number)
     return place, KnownTarget(at, enabled, since)
+
+
+def _known_since(value: Any) -> dict[AccountId, float]:
+    group = an_object(value)
+    since = required(group, "since", a_time)
+    return {AccountId(account): since for account in required(group, "accounts", a_list(a_text))}

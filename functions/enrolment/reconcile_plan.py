@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +35,7 @@ from functions.enrolment.target import target_of
 from functions.enrolment.times import iso
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from functions.enrolment.account import OrganizationAccount
     from functions.enrolment.coverage import Listing
@@ -160,7 +161,7 @@ def with_left_out(
     return {**document, "left_out": left_out}
 
 
-def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Iterator[StoredGap]:
+def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> tuple[StoredGap, ...]:
     """The gaps of a persisted plan, and what is tried again.
 
     To one of an account that was left out later nothing is done.
@@ -169,20 +170,18 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
         Unreadable: a field has another form, or a service is not one of ``services``.
     """
     batch_of = {
-        account: {_place_in(each): number for each in required(batch, "targets", a_list(an_object))}
-        for number, batch in enumerate(required(document, "batches", a_list(an_object)))
-        for account in required(batch, "accounts", a_list(a_text))
+        account: dict.fromkeys(places, number)
+        for number, (accounts, places) in enumerate(required(document, "batches", a_list(_batch)))
+        for account in accounts
     }
-    left_out = optional(document, "left_out", a_map(an_object), {})
-    groups = [(group, State.GAP) for group in required(document, "gaps", a_list(an_object))]
-    # Plans of earlier versions have none.
-    again: tuple[Mapping[str, Any], ...] = optional(document, "again", a_list(an_object), ())
-    groups += [(group, State.LEFT_OUT) for group in again]
-    for group, state in groups:
+    left_out = optional(document, "left_out", a_map(_why_left_out), {})
+
+    def of_group(state: State, value: Any) -> list[StoredGap]:
+        group = an_object(value)
         target, key = target_of(group, services), _place_in(group)
         reason = reason_from(optional(group, "reason", a_text, None), group.get("reason_code"))
-        for account in required(group, "accounts", a_list(a_text)):
-            gap = StoredGap(
+        return [
+            StoredGap(
                 AccountId(account),
                 target,
                 required(group, "status", a_text),
@@ -193,8 +192,18 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> Ite
                 batch_of.get(account, {}).get(key),
                 state,
             )
-            why = left_out.get(account)
-            yield gap if why is None or gap.batch is None else _left_out(gap, why)
+            for account in required(group, "accounts", a_list(a_text))
+        ]
+
+    groups = required(document, "gaps", a_list(partial(of_group, State.GAP)))
+    # Plans of earlier versions have none.
+    groups += optional(document, "again", a_list(partial(of_group, State.LEFT_OUT)), ())
+    return tuple(
+        _left_out(gap, *left_out[gap.account_id])
+        if gap.batch is not None and gap.account_id in left_out
+        else gap
+        for gap in chain.from_iterable(groups)
+    )
 
 
 def check_plan(document: Mapping[str, Any]) -> None:
@@ -239,19 +248,31 @@ def _check_entry(texts: Iterable[str], value: Any) -> None:
         required(entry, field, a_text)
 
 
-def _place_in(entry: Mapping[str, Any]) -> tuple[str, str]:
+def _place_in(value: Any) -> tuple[str, str]:
     """The service's name and the Region that an entry names."""
+    entry = an_object(value)
     return required(entry, "service", a_text), required(entry, "region", a_text)
 
 
-def _left_out(gap: StoredGap, why: Mapping[str, Any]) -> StoredGap:
+def _batch(value: Any) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The accounts of a batch, and the places of its targets."""
+    batch = an_object(value)
+    accounts = required(batch, "accounts", a_list(a_text))
+    return accounts, required(batch, "targets", a_list(_place_in))
+
+
+def _why_left_out(value: Any) -> tuple[ReasonCode, str]:
+    why = an_object(value)
+    return required(why, "reason_code", one_of(ReasonCode)), required(why, "said", a_text)
+
+
+def _left_out(gap: StoredGap, code: ReasonCode, said: str) -> StoredGap:
     membership = Membership(gap.account_id, gap.target, Mode.ORGANIZATION)
-    code = required(why, "reason_code", one_of(ReasonCode))
     return replace(
         gap,
         action=str(Action.STOP),
         disposition=Disposition.NOTHING,
-        reason=explain(code, membership, required(why, "said", a_text)),
+        reason=explain(code, membership, said),
         batch=None,
     )
 

@@ -211,9 +211,7 @@ def reason_from(text: Any, code: Any) -> Reason | None:
     """Read a reason from its text and code; an earlier version stored the text only."""
     if not text and not code:
         return None
-    return Reason(
-        _enum_member(ReasonCode, code, ReasonCode.OTHER) or ReasonCode.OTHER, redact(text or "")
-    )
+    return Reason(_known_member(ReasonCode, code) or ReasonCode.OTHER, redact(text or ""))
 
 
 def outcome_from(value: Any) -> Outcome | None:

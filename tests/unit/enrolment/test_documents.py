@@ -24,7 +24,7 @@ from functions.enrolment.documents import (
     plan_to_text,
     run_from_json,
 )
-from functions.enrolment.errors import InvalidInput
+from functions.enrolment.errors import InvalidInput, Unreadable
 from functions.enrolment.explain import explain
 from functions.enrolment.membership import Action, Membership, Outcome
 from functions.enrolment.plan import Plan
@@ -57,7 +57,12 @@ json_values = st.recursive(
 )
 account_ids = st.from_regex(r"[0-9]{12}", fullmatch=True).map(AccountId)
 accounts = st.builds(
-    Account, account_ids, st.none() | st.emails(), st.sampled_from(Mode), st.booleans()
+    Account,
+    account_ids,
+    st.none() | st.emails(),
+    st.sampled_from(Mode),
+    st.booleans(),
+    st.none() | st.floats(0, 4e9),
 )
 targets = st.builds(
     Target, st.sampled_from(registry.SERVICES), st.sampled_from(["eu-west-1", "x-1"])
@@ -75,6 +80,7 @@ loops = st.builds(
     wait_seconds=st.integers(0, 3600),
     others_wait=st.integers(0, 3600),
     reports=st.booleans(),
+    reported_at=st.floats(0, 4e9),
     refused_since=st.none() | st.floats(0, 4e9),
     rest=st.dictionaries(st.text().map(lambda name: f"later {name}"), json_values, max_size=3),
 )
@@ -160,6 +166,7 @@ FULL = Loop(
     wait_seconds=30,
     others_wait=600,
     reports=True,
+    reported_at=NOW - 60,
     refused_since=NOW,
 )
 DOCUMENTS = {
@@ -212,6 +219,7 @@ def test_what_the_version_before_left_behind_and_a_caught_error_are_not_handed_o
         ("of this version", "others_wait", {"others_wait": 0}),
         ("of this version", "refused_since", {"refused_since": None}),
         ("of this version", "reports", {"reports": False}),
+        ("of this version", "reported_at", {"reported_at": 0.0}),
     ],
 )
 def test_a_field_that_is_missing_gets_its_default(
@@ -234,6 +242,9 @@ def test_a_target_without_the_optional_fields_waits_for_nothing_and_leaves_nobod
     assert [account.id for account in loop.accounts] == [ACCOUNT, OTHER, "666677778888"]
 
 
+NO_LOOP = "target: is required, with onboarding_id: this is no target's loop"
+
+
 @given(
     st.dictionaries(st.text() | st.sampled_from(list(loop_to_json(FULL))), json_values),
     st.sampled_from(["onboarding_id", "target", "both"]),
@@ -246,26 +257,39 @@ def test_what_is_no_targets_loop_is_refused_as_invalid_input(
         if missing in (field, "both"):
             del document[field]
 
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput) as refused:
         loop_from_json(document, registry.SERVICES)
+
+    assert str(refused.value) == NO_LOOP
 
 
 @pytest.mark.parametrize(
-    "target",
+    ("target", "refusal"),
     [
-        None,
-        "detective#eu-west-1",
-        ["detective", "eu-west-1"],
-        {},
-        {"service": "detective"},
-        {"region": "eu-west-1"},
-        {"service": "later", "region": "eu-west-1"},
-        {"service": ["detective"], "region": "eu-west-1"},
+        (None, NO_LOOP),
+        ("detective#eu-west-1", NO_LOOP),
+        (["detective", "eu-west-1"], NO_LOOP),
+        ({}, NO_LOOP),
+        ({"service": "detective"}, NO_LOOP),
+        ({"region": "eu-west-1"}, "target: there is no service None"),
+        ({"service": "later", "region": "eu-west-1"}, "target: there is no service later"),
+        (
+            {"service": ["detective"], "region": "eu-west-1"},
+            "target: there is no service ['detective']",
+        ),
+        (
+            {"service": "detective", "region": "eu-west-1", "waits_for": "later"},
+            "target: there is no service later",
+        ),
     ],
 )
-def test_a_target_that_says_not_which_is_refused_as_invalid_input(target: object) -> None:
-    with pytest.raises(InvalidInput):
+def test_a_target_that_says_not_which_is_refused_as_invalid_input(
+    target: object, refusal: str
+) -> None:
+    with pytest.raises(InvalidInput) as refused:
         loop_from_json(loop_to_json(FULL) | {"target": target}, registry.SERVICES)
+
+    assert str(refused.value) == refusal
 
 
 def size(value: object) -> int:
@@ -373,7 +397,7 @@ def test_of_a_later_versions_plan_the_services_that_are_unknown_are_left_out_wit
     later = {"outcome": "adjourned", "reason": "why", "memberships": [[0, 0], [0, 1]]}
     document = {
         "accounts": [{"id": ACCOUNT, "mode": "organization", "later": 1}],
-        "targets": ["later#eu-west-1", GUARDDUTY.key],
+        "targets": ["later#eu-west-1", GUARDDUTY.key, "latest#x-1"],
         "settled": [later],
         "notes": ["a note"],
     }
@@ -384,8 +408,50 @@ def test_of_a_later_versions_plan_the_services_that_are_unknown_are_left_out_wit
     assert [(m.target, m.outcome) for m in plan.settled] == [(GUARDDUTY, Outcome.FAILED)]
     assert plan.notes == (
         "a note",
-        "left out, because this version does not know the service: later#eu-west-1",
+        "left out, because this version does not know the service: later#eu-west-1, latest#x-1",
     )
+
+
+def test_a_stored_plan_may_have_nothing_settled_and_no_notes() -> None:
+    document = {
+        "accounts": [{"id": ACCOUNT, "mode": "organization"}],
+        "targets": [GUARDDUTY.key],
+    }
+
+    assert plan_from_text(json.dumps(document), registry.SERVICES, RUN, NOW) == Plan(
+        (Account(ACCOUNT, None, Mode.ORGANIZATION),), (GUARDDUTY,)
+    )
+
+
+A_TARGET = "takes a service and a Region, such as guardduty#eu-west-1"
+PAIRS = "takes pairs of numbers of accounts and targets"
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"targets": ["guardduty"]}, f"targets[0]: {A_TARGET}"),
+        ({"targets": [GUARDDUTY.key, "guardduty#eu-west-1#x"]}, f"targets[1]: {A_TARGET}"),
+        ({"settled": [{"memberships": [[]]}]}, f"settled[0].memberships: {PAIRS}"),
+        ({"settled": [{"memberships": [[0]]}]}, f"settled[0].memberships: {PAIRS}"),
+        ({"settled": [{"memberships": [[0, 0, 0]]}]}, f"settled[0].memberships: {PAIRS}"),
+        ({"settled": [{"memberships": [[0, 0], [1, 0]]}]}, f"settled[0].memberships: {PAIRS}"),
+        ({"settled": [{"memberships": [[-1, 0]]}]}, f"settled[0].memberships: {PAIRS}"),
+    ],
+)
+def test_a_stored_plan_that_cannot_be_read_is_refused_by_the_fields_path(
+    changes: dict[str, Any], refusal: str
+) -> None:
+    document = {
+        "accounts": [{"id": ACCOUNT, "mode": "organization"}],
+        "targets": [GUARDDUTY.key],
+        **changes,
+    }
+
+    with pytest.raises(Unreadable) as refused:
+        plan_from_text(json.dumps(document), registry.SERVICES, RUN, NOW)
+
+    assert str(refused.value) == refusal
 
 
 @given(plans(), st.data(), st.booleans())
@@ -463,14 +529,21 @@ def test_the_map_gets_the_administrators_resource_of_a_target_where_it_is_known(
     ]
 
 
-def test_a_plan_keeps_what_was_settled_without_a_reason() -> None:
+def test_a_plan_keeps_what_was_settled_without_a_reason_in_few_bytes() -> None:
     settled = Membership(ACCOUNT, GUARDDUTY, Mode.ORGANIZATION).settled(
         Outcome.ALREADY_ENABLED, None, NOW
     )
     plan = Plan((INSIDE,), (GUARDDUTY,), (settled,))
 
-    (back,) = plan_from_text(plan_to_text(plan), registry.SERVICES, RUN, NOW).settled
+    text = plan_to_text(plan)
+    (back,) = plan_from_text(text, registry.SERVICES, RUN, NOW).settled
 
+    assert text == (
+        '{"accounts":[{"id":"444455556666","mode":"organization"}],'
+        '"targets":["guardduty#eu-west-1"],'
+        '"settled":[{"outcome":"already enabled","reason":null,"code":null,"memberships":[[0,0]]}],'
+        '"notes":[]}'
+    )
     assert (back.outcome, back.reason) == (Outcome.ALREADY_ENABLED, None)
 
 

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from functions.enrolment.account import AccountState, Mode, OrganizationAccount
 from functions.enrolment.automation import Automatic, Automation
-from functions.enrolment.coverage import Listing
+from functions.enrolment.coverage import Listing, Survey
 from functions.enrolment.handover import (
     Batch,
     batch_from_json,
     batch_to_json,
     onboarding_id,
     reconcile_of,
+    survey_from_json,
+    survey_to_json,
 )
 from functions.enrolment.membership import (
     SURVEY_VALID_SECONDS,
@@ -105,6 +107,17 @@ def test_a_batch_is_read_as_it_was_written(found: list[Listing]) -> None:
     batch = a_batch(*found)
 
     assert batch_from_json(json.loads(json.dumps(batch_to_json(batch))), registry.SERVICES) == batch
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_survey_is_read_as_it_was_written(finished: bool) -> None:
+    survey = Survey(
+        a_batch().facts, (a_listing(Status.PAUSED),), ("a note", "another"), finished=finished
+    )
+
+    document = json.loads(json.dumps(survey_to_json(survey)))
+
+    assert survey_from_json(document, registry.SERVICES) == survey
 
 
 def test_a_batch_says_nothing_of_other_accounts_and_contains_no_address() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from functions.enrolment.account import AccountId
+from functions.enrolment.errors import Unreadable
 from functions.enrolment.known_gaps import (
     KnownGaps,
     KnownTarget,
@@ -120,6 +122,34 @@ def test_what_is_known_is_read_as_it_was_persisted() -> None:
 
     assert known_from_json(json.loads(json.dumps(known_to_json(known)))) == known
     assert known_from_json(known_to_json({})) == {}
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"service": None}, "targets[0].service: takes a text"),
+        ({"region": 7}, "targets[0].region: takes a text"),
+        ({"at": "x"}, "targets[0].at: takes a time in epoch seconds"),
+        ({"enabled": "5"}, "targets[0].enabled: takes a whole number"),
+        ({"gaps": [7]}, "targets[0].gaps[0]: takes an object"),
+        ({"gaps": [{"accounts": []}]}, "targets[0].gaps[0].since: is required"),
+        ({"gaps": [{"since": NOW}]}, "targets[0].gaps[0].accounts: is required"),
+        (
+            {"gaps": [{"since": NOW, "accounts": [ONE, 7]}]},
+            "targets[0].gaps[0].accounts[1]: takes a text",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_refused_by_the_fields_path(
+    changes: dict[str, Any], refusal: str
+) -> None:
+    document = known_to_json(here(NOW, 5, ONE))
+    document["targets"][0] |= changes
+
+    with pytest.raises(Unreadable) as refused:
+        known_from_json(document)
+
+    assert str(refused.value) == refusal
 
 
 def test_accounts_with_the_same_time_are_persisted_in_one_list() -> None:

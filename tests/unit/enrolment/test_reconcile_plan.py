@@ -187,6 +187,38 @@ def test_a_plan_of_which_no_result_can_be_made_is_refused_by_the_fields_name(
 
 
 @pytest.mark.parametrize(
+    ("path", "named", "takes"),
+    [
+        *(
+            ((name, 0, field), f"{name}[0].{field}", takes)
+            for name in ("gaps", "again")
+            for field, takes in (
+                *((text, A_TEXT) for text in ("service", "region", "status", "action", "reason")),
+                ("disposition", "takes one of run, in progress, hopeless, lately tried, nothing"),
+                ("run", A_TEXT),
+                ("accounts", "takes a list"),
+            )
+        ),
+        (("gaps", 0), "gaps[0]", "takes an object"),
+        (("gaps", 0, "accounts", 0), "gaps[0].accounts[0]", A_TEXT),
+        (("batches", 0), "batches[0]", "takes an object"),
+        (("batches", 0, "accounts", 0), "batches[0].accounts[0]", A_TEXT),
+        (("batches", 0, "targets", 0), "batches[0].targets[0]", "takes an object"),
+        (("batches", 0, "targets", 0, "region"), "batches[0].targets[0].region", A_TEXT),
+        (("left_out", OTHER), f"left_out.{OTHER}", "takes an object"),
+        (("left_out", OTHER, "said"), f"left_out.{OTHER}.said", A_TEXT),
+    ],
+)
+def test_gaps_that_cannot_be_read_are_refused_by_the_fields_path(
+    path: Path, named: str, takes: str
+) -> None:
+    with pytest.raises(Unreadable) as refused:
+        list(stored_gaps(changed(path, 7), registry.SERVICES))
+
+    assert str(refused.value) == f"{named}: {takes}"
+
+
+@pytest.mark.parametrize(
     "name", ["waiting", "drift", "only_in_table", "only_in_services", "outside"]
 )
 def test_a_list_that_the_result_repeats_may_be_missing_but_is_nothing_else(name: str) -> None:

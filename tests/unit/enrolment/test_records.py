@@ -43,6 +43,7 @@ from tests.support.builders import (
     NOW,
     OTHER,
     RUN,
+    TARGET,
     a_membership,
     an_onboarding,
     tried,
@@ -259,7 +260,8 @@ KEYS = {"pk": "account#444455556666", "sk": "membership#guardduty#eu-west-1", "e
 
 
 def test_what_a_later_version_wrote_is_written_back_and_the_keys_are_not() -> None:
-    later = {"later": {"a": [Decimal(1), "b"]}, "kind": "membership"}
+    exported = {"attempts": {"export": {"count": 1, "at": NOW}}}
+    later = {"later": {"a": [Decimal(1), "b"]}, "kind": "membership"} | exported
     item = membership_to_item(a_membership(Status.INVITED, revision=3), NOW)
 
     membership = membership_from_item(KEYS | item | later, registry.SERVICES)
@@ -297,6 +299,10 @@ DEFERRED = {"count": 1, "at": 1.0, "verdict": "deferred", "text": "x", "code": "
             {"reason": Reason(ReasonCode.OTHER, "Archived since 1970")},
         ),
         (
+            {"automation": {"kind": "left-out", "run": RUN}},
+            {"automation": Automation(Automatic.LEFT_OUT, "")},
+        ),
+        (
             {"attempts": {"create": DEFERRED | {"verdict": "permanent"}}},
             {
                 "attempts": {
@@ -307,6 +313,7 @@ DEFERRED = {"count": 1, "at": 1.0, "verdict": "deferred", "text": "x", "code": "
     ],
     ids=[
         *("status", "outcome", "due", "action", "verdict", "an attempt's field", "reason code"),
+        "an automation without its setting",
         "an answer's code",
     ],
 )
@@ -364,6 +371,28 @@ def test_an_email_is_never_kept(email: str, text: str) -> None:
     assert email not in json.dumps(item, ensure_ascii=False)
     assert all("(e-mail)" in kept for kept in (item["detail"], item["reason"]))
     assert "(e-mail)" in item["attempts"]["create"]["text"]
+
+
+def test_a_membership_with_nothing_but_its_key_and_mode_is_read_with_the_defaults() -> None:
+    item = {
+        "account_id": ACCOUNT,
+        "service": "guardduty",
+        "region": "eu-west-1",
+        "mode": "organization",
+    }
+
+    assert membership_from_item(item, registry.SERVICES) == Membership(
+        ACCOUNT, TARGET, Mode.ORGANIZATION
+    )
+
+
+def test_a_reason_that_utf_8_cannot_encode_keeps_its_code() -> None:
+    reason = Reason(ReasonCode.REFUSED, "the service said \ud800")
+    ended = a_membership().settled(Outcome.FAILED, reason, NOW)
+
+    item = through_json(membership_to_item(ended, NOW))
+
+    assert membership_from_item(item, registry.SERVICES).reason == reason
 
 
 def test_a_record_with_nothing_but_its_times_is_read_with_the_defaults() -> None:
