@@ -356,6 +356,20 @@ def test_a_word_that_a_response_may_lack_is_empty_then(spelling: Spelling) -> No
     )
 
 
+def test_guarddutys_empty_lists_may_be_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Botocore's model requires them, and its parser accepts a response without them."""
+    with stubbed("guardduty") as client:
+        for operation in ("get_members", "start_monitoring_members"):
+            # The stubber refuses such a response.
+            monkeypatch.setattr(client, operation, lambda **_: {})
+        guardduty = adapter(GUARDDUTY, client)
+        seen = guardduty.observe(GUARDDUTY.resource, [ONE])
+        answers = guardduty.restart(GUARDDUTY.resource, [ONE])
+
+    assert seen == (Observation(ONE, Status.ABSENT, "Absent"),)
+    assert answers == {ONE: Answer(Verdict.TAKEN)}
+
+
 def test_an_invitation_of_security_hub_without_a_list_of_failures_has_none() -> None:
     with stubbed("securityhub", asked("invite_members", {"AccountIds": [ONE]})) as client:
         answers = adapter(SECURITYHUB, client).invite("", [ONE])

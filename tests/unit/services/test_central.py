@@ -136,7 +136,9 @@ def test_without_a_readable_aggregator_the_home_region_is_the_target_region(
     regions: list[str] = []
     exchanges = (
         asked("list_finding_aggregators", {}, **answer),
-        associations((ONE,)),
+        asked(
+            BATCH, {"ConfigurationPolicyAssociationIdentifiers": [{"Target": {"AccountId": ONE}}]}
+        ),
     )
     with stubbed("securityhub", *exchanges) as client:
 
