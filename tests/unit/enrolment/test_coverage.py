@@ -17,6 +17,7 @@ from functions.enrolment.coverage import (
     Cell,
     Listing,
     State,
+    Survey,
     cells,
     coverage,
     of_organization,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 
 REGIONS = ("eu-west-1", "ap-northeast-3", "me-south-1")
 THIRD = AccountId("666677778888")
+MANY = [AccountId(f"{700_000_000_000 + number}") for number in range(5)]
 ACCOUNTS = (ACCOUNT, OTHER, THIRD, ADMINISTRATOR)
 CONFIGURATION = a_configuration(regions=REGIONS, scope=Scope(exclude_accounts=(THIRD,)))
 NONE = Automation(Automatic.NONE, "auto-enable NONE")
@@ -387,17 +389,37 @@ def test_the_accounts_of_the_organisation_are_those_of_its_directory_by_id() -> 
 
 def test_the_counts_are_those_of_the_cells_with_what_a_run_would_do_or_say() -> None:
     here = Target(registry.GUARDDUTY, "eu-west-1")
+    resigned, absent = MANY[:2], MANY[2:]
     listing = Listing(
         here,
-        members({ACCOUNT: Status.ENABLED, OTHER: Status.RESIGNED}),
-        dict.fromkeys((OTHER, THIRD), NONE),
+        members({ACCOUNT: Status.ENABLED} | dict.fromkeys(resigned, Status.RESIGNED)),
+        dict.fromkeys(MANY, NONE),
     )
     configuration = a_configuration()
 
-    counted = coverage(cells(organization(ACCOUNT, OTHER, THIRD), [listing], configuration, NOW))
+    counted = coverage(cells(organization(ACCOUNT, *MANY), [listing], configuration, NOW))
 
-    assert counted.states == {here: Counter({State.GAP: 2, State.ENABLED: 1})}
-    assert counted.reasons == {here: Counter({"resigned": 1, "create": 1})}
+    assert counted.states == {here: Counter({State.GAP: 5, State.ENABLED: 1})}
+    assert counted.reasons == {here: Counter({"resigned": 2, "create": len(absent)})}
+
+
+def test_a_listing_is_as_old_as_its_reading() -> None:
+    listing = Listing(GUARDDUTY, read_at=NOW)
+
+    assert listing.is_read_since(NOW)
+    assert not listing.is_read_since(NOW + 1)
+    assert not Listing(GUARDDUTY).is_read_since(NOW)
+
+
+@pytest.mark.parametrize(
+    ("times", "since"), [((NOW + 2, NOW + 1), NOW + 1), ((NOW + 2, None), NOW), ((), NOW)]
+)
+def test_a_survey_is_as_old_as_its_oldest_reading(
+    times: tuple[float | None, ...], since: float
+) -> None:
+    listings = tuple(Listing(GUARDDUTY, read_at=at) for at in times)
+
+    assert Survey(organization(), listings).read_since(NOW) == since
 
 
 def test_members_outside_the_organisation_are_named() -> None:

@@ -22,6 +22,7 @@ from functions.enrolment.reason import Reason, ReasonCode
 from functions.enrolment.results import (
     MOST_BYTES,
     Result,
+    as_many_as_fit,
     result_document,
     result_line,
     result_text,
@@ -448,3 +449,12 @@ def test_the_result_says_what_the_services_did_by_themselves_and_what_is_unknown
     assert "Note: GuardDuty itself enabled 2 of" in result_text(result)
     kinds = [entry["automation"] for entry in result_document(result)["memberships"]]
     assert kinds == [None, "unknown", "all", "new", "new", "unassociated", "new"]
+
+
+def test_entries_fit_as_far_as_their_bytes_with_separators_do() -> None:
+    entries = [{"number": number} for number in range(3)]
+    room = 3 * len('{"number": 0}, ')
+
+    assert as_many_as_fit(entries, room) == entries
+    assert as_many_as_fit(entries, room - 1) == entries[:2]
+    assert as_many_as_fit(entries, None) == entries
