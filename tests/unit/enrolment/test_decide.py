@@ -117,6 +117,7 @@ def test_a_status_that_ends_a_membership_says_why(
     [
         (a_membership(Status.ENABLED), Outcome.ALREADY_ENABLED),
         (tried(a_membership(Status.ABSENT), Action.CREATE), Outcome.ENABLED),
+        (tried(a_membership(), Action.CREATE), Outcome.ENABLED),
         (a_membership(Status.CREATED), Outcome.ENABLED),
         # What an earlier run did is not this run's doing.
         (
@@ -124,7 +125,10 @@ def test_a_status_that_ends_a_membership_says_why(
             Outcome.ALREADY_ENABLED,
         ),
     ],
-    ids=["at first", "after an action", "after another status", "after another run's action"],
+    ids=[
+        *("at first", "after an action", "after an action that no reading preceded"),
+        *("after another status", "after another run's action"),
+    ],
 )
 def test_what_was_enabled_before_the_run_is_told_apart(
     membership: Membership, outcome: Outcome
@@ -600,6 +604,23 @@ def test_a_timeout_gives_the_status_the_time_and_what_the_service_said_to_this_r
         decision.reason.text
     )
     assert "sent before" not in decision.reason.text
+
+
+@pytest.mark.parametrize(
+    ("status", "fact"),
+    [
+        (Status.ACCOUNT_SUSPENDED, "Organizations said ACTIVE when the run began"),
+        (Status.REGION_DISABLED, "it was enabled when the run began"),
+    ],
+)
+def test_a_timeout_gives_the_fact_that_contradicts_the_status(status: Status, fact: str) -> None:
+    later = circumstances(after=14 * 86400, opted_in=frozenset({ACCOUNT}))
+
+    decision = decide(a_membership(status), later)
+
+    assert decision.outcome is Outcome.TIMED_OUT
+    assert decision.reason is not None
+    assert fact in decision.reason.text
 
 
 TIMING = Timing()
