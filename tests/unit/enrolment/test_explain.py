@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -130,6 +131,24 @@ def test_a_status_that_rollcall_does_not_know_is_not_one_that_could_not_be_read(
     assert (code(unknown), code(unread)) == ("unknown-status", "unreadable")
     assert "GuardDuty reports the status Archived, which" in waiting_for(unknown).text
     assert "whether the account is a member (no rights)" in waiting_for(unread).text
+
+
+@pytest.mark.parametrize(
+    ("before", "told"),
+    [((), "(no rights)"), (("Created",), "(no rights; it was Created)")],
+    ids=["never read", "read before"],
+)
+def test_what_could_not_be_read_is_told_with_the_last_status_that_was(
+    before: tuple[str, ...], told: str
+) -> None:
+    """And not with what the service does by itself."""
+    known = replace(seen(*before), automation=Automation(Automatic.NEW, "auto-enable NEW"))
+    unread = known.seen(Observation(ACCOUNT, Status.UNKNOWN, "Unknown", "no rights"), NOW + 60)
+
+    reason = waiting_for(unread)
+
+    assert reason.code == "unreadable"
+    assert told in reason.text
 
 
 GUARDDUTY = {
