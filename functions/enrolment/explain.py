@@ -261,10 +261,10 @@ def _since(membership: Membership) -> str:
 
 def _last_action(membership: Membership, said: str) -> str:
     """The last action of this run and its result, unless the reason already contains that text."""
-    tried = [(a.at, action, a) for action, a in membership.attempts.items() if a.count]
+    tried = {action: attempt for action, attempt in membership.attempts.items() if attempt.count}
     if not tried:
         return ""
-    at, action, attempt = max(tried, key=lambda each: each[0])
-    result = answer_of(attempt)
-    words = f"last tried: {action} at {iso(at, 'seconds')}"
+    last = max(tried, key=lambda action: tried[action].at)
+    result = answer_of(tried[last])
+    words = f"last tried: {last} at {iso(tried[last].at, 'seconds')}"
     return f"{words}: {result}" if result and result != said else words

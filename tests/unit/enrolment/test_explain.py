@@ -317,6 +317,16 @@ def test_the_last_try_is_told_with_what_came_of_it(
     assert f"; last tried: {told}" in waiting_for(membership).text
 
 
+def test_of_several_actions_the_last_is_told() -> None:
+    invited = tried(a_membership(Status.ABSENT), Action.INVITE, at=NOW)
+    membership = tried(invited, Action.CREATE, Verdict.RETRY, text="slow down", at=NOW + 60)
+
+    reason = waiting_for(membership).text
+
+    assert "; last tried: create at 2027-01-15T08:01:00Z: slow down;" in reason
+    assert reason.endswith("; to do: fix what the last try says, and start again")
+
+
 def test_what_only_an_earlier_run_tried_is_not_told() -> None:
     before = tried(a_membership(Status.ABSENT), Action.CREATE)
     membership = before.taken("onboarding-2", ORG, NOW).seen(
