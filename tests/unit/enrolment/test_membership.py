@@ -43,13 +43,28 @@ def test_a_status_is_a_transition_when_it_is_first_seen_in_the_services_own_spel
     assert membership.transition_count == 3
 
 
-def test_of_many_transitions_the_first_and_the_newest_are_kept_and_all_are_counted() -> None:
-    membership = seen_as(a_membership(), *(f"status {number}" for number in range(100)))
+@pytest.mark.parametrize("count", [100, 101])
+def test_of_many_transitions_the_first_and_the_newest_are_kept_and_all_are_counted(
+    count: int,
+) -> None:
+    membership = seen_as(a_membership(), *(f"status {number}" for number in range(count)))
 
     first, *newest = membership.transitions
     assert first == Transition("status 0", NOW)
-    assert [t.status for t in newest] == [f"status {n}" for n in range(101 - MOST_TRANSITIONS, 100)]
-    assert (len(membership.transitions), membership.transition_count) == (MOST_TRANSITIONS, 100)
+    assert [t.status for t in newest] == [
+        f"status {number}" for number in range(count + 1 - MOST_TRANSITIONS, count)
+    ]
+    assert membership.transition_count == count
+
+
+def test_what_a_survey_read_counts_until_the_run_reads_it_itself() -> None:
+    surveyed = a_membership().surveyed(
+        Observation(ACCOUNT, Status.CREATED, "Created"), None, NOW - 60
+    )
+
+    read = surveyed.seen(Observation(ACCOUNT, Status.CREATED, "Created"), NOW)
+
+    assert (surveyed.surveyed_at, read.surveyed_at) == (NOW - 60, None)
 
 
 @pytest.mark.parametrize(
