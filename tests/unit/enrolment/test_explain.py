@@ -327,6 +327,30 @@ def test_of_several_actions_the_last_is_told() -> None:
     assert reason.endswith("; to do: fix what the last try says, and start again")
 
 
+@pytest.mark.parametrize(
+    ("membership", "to_do"),
+    [
+        (seen("Created"), "start again"),
+        (tried(seen("Created"), Action.INVITE), "start again, or ask AWS Support"),
+        (
+            tried(seen("Created"), Action.INVITE, Verdict.RETRY, text="slow down"),
+            "fix what the last try says, and start again",
+        ),
+    ],
+    ids=["nothing", "with success", "without success"],
+)
+def test_what_to_do_depends_on_what_was_tried(membership: Membership, to_do: str) -> None:
+    assert waiting_for(membership).text.endswith(f"; to do: {to_do}")
+
+
+def test_without_further_detail_the_reason_has_no_brackets() -> None:
+    reason = explain(ReasonCode.NOT_DELEGATED, a_membership())
+
+    assert reason.text.startswith(
+        "the administrator account is not the delegated administrator of GuardDuty in eu-west-1;"
+    )
+
+
 def test_what_only_an_earlier_run_tried_is_not_told() -> None:
     before = tried(a_membership(Status.ABSENT), Action.CREATE)
     membership = before.taken("onboarding-2", ORG, NOW).seen(
