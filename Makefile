@@ -2,7 +2,7 @@
 #              backfill|gaps, KEEP=1)
 # make test    run all checks
 # make bench   measure costs, times and sizes, without AWS; takes minutes (BENCH='runs asset' for some)
-# make mutants change the rules in one place at a time, and count what no test notices; takes about 100 minutes
+# make mutants change the rules in one place at a time, and count what no test notices; takes about 25 minutes
 #              (MODULES='decide turn' for some modules, SAMPLE=300 for some changes, SEED=2 for others)
 # make audit   ask which of the locked packages have known vulnerabilities; needs the internet
 # make picture draw docs/watch.svg, the picture of a run in README.md

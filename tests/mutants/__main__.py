@@ -40,8 +40,8 @@ ROOT = Path(__file__).parents[2]
 EXPLAINED = Path(__file__).with_name("equivalent.toml")
 COPIED = ("functions", "infra", "tests", "docs", "cdk.json", "pyproject.toml", "README.md")
 PROCESSES = 2
-# A mutant takes this much of the processor time of all tests, on average: measured with 300.
-SHARE = 0.01
+# A mutant takes this much of the processor time of all tests, on average: measured with all.
+SHARE = 0.004
 SECONDS_BETWEEN_REPORTS = 30
 
 
