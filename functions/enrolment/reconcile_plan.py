@@ -178,17 +178,21 @@ def stored_gaps(document: Mapping[str, Any], services: Sequence[Service]) -> tup
 
     def of_group(state: State, value: Any) -> list[StoredGap]:
         group = an_object(value)
-        target, key = target_of(group, services), _place_in(group)
+        target = target_of(group, services)
+        status, action = required(group, "status", a_text), required(group, "action", a_text)
+        disposition = required(group, "disposition", one_of(Disposition))
         reason = reason_from(optional(group, "reason", a_text, None), group.get("reason_code"))
+        run = optional(group, "run", a_text, None)
+        key = (target.service.name, target.region)
         return [
             StoredGap(
                 AccountId(account),
                 target,
-                required(group, "status", a_text),
-                required(group, "action", a_text),
-                required(group, "disposition", one_of(Disposition)),
+                status,
+                action,
+                disposition,
                 reason,
-                optional(group, "run", a_text, None),
+                run,
                 batch_of.get(account, {}).get(key),
                 state,
             )

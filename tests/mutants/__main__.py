@@ -97,6 +97,7 @@ def _tested(copy: Path, those: Sequence[Mutant], of: int) -> list[Mutant]:
         return uncalled
     begun = time.monotonic()
     told: set[Mutant] = set()
+    why = explained(EXPLAINED)
 
     def found() -> list[Mutant]:
         return [mutant for mutant in mutants_in(copy / "mutants") if mutant.name in names]
@@ -111,7 +112,7 @@ def _tested(copy: Path, those: Sequence[Mutant], of: int) -> list[Mutant]:
                 so_far = found()
                 _say(f"{(time.monotonic() - begun) / 60:4.1f} min: {progress(so_far)}")
                 new = {one for one in so_far if one.fate is Fate.SURVIVED} - told
-                if text := report(_changes(copy, new), explained(EXPLAINED)):
+                if text := report(_changes(copy, new), why):
                     _say(text)
                 told |= new
     return [*found(), *uncalled]

@@ -122,3 +122,39 @@ def a_reconcile_result(**changes: Any) -> dict[str, Any]:
         "omitted": dict.fromkeys(lists, 0),
         **changes,
     }
+
+
+def a_reconcile_plan(**changes: Any) -> dict[str, Any]:
+    """A plan of a reconcile as it is persisted."""
+    place, at = {"service": "guardduty", "region": "eu-west-1"}, "2027-01-15T08:00:00.000Z"
+    counts = {"enabled": 3, "left_out": 1, "gaps": 1, "unread": 0}
+    group = {
+        **place,
+        "status": "Created",
+        "action": "create",
+        "disposition": "run",
+        "reason": "no",
+        "reason_code": "refused",
+        "run": None,
+        "accounts": [ACCOUNT],
+    }
+    waits = {"since": at, "reason": "nobody has accepted", "reason_code": "not-accepted"}
+    return {
+        "surveyed_at": NOW,
+        "accounts": 3,
+        "verdict": "start",
+        "changes": {"needed": 1, "most_changes": 100},
+        "targets": [{**place, "problem": None, "problem_code": None, "before": counts}],
+        "gaps": [group],
+        "again": [group | {"accounts": [OTHER]}],
+        "batches": [{"accounts": [ACCOUNT], "targets": [place], "begin_after": 0}],
+        "waiting": [{**place, "account_id": ACCOUNT, "status": "Invited", **waits, "run": RUN}],
+        "drift": [
+            {**place, "account_id": ACCOUNT, "enabled_at": at, "found_at": at, "status": "Created"}
+        ],
+        "only_in_table": [{**place, "account_id": OTHER, "enabled_at": None, "run": RUN}],
+        "only_in_services": [{**place, "count": 1, "accounts": [OTHER]}],
+        "outside": [{**place, "account_id": OTHER, "status": "Enabled"}],
+        "left_out": {OTHER: {"reason_code": "account-not-active", "said": "closed"}},
+        **changes,
+    }

@@ -35,17 +35,18 @@ from tests.support.builders import (
     NOW,
     RUN,
     a_membership,
+    a_reconcile_plan,
     a_reconcile_result,
     an_onboarding,
     tried,
 )
+from tests.support.json_parts import changed, paths
 from tests.support.schemas import RECONCILE_SCHEMA
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 AT = {"service": "guardduty", "region": "eu-west-1"}
-COUNTS = {"enabled": 3, "left_out": 1, "gaps": 2, "unread": 0}
 MEMBERSHIP = {"pk": f"account#{ACCOUNT}", "sk": "membership#guardduty#eu-west-1"} | json.loads(
     json.dumps(
         membership_to_item(
@@ -76,26 +77,9 @@ KNOWN = {
     "version": "1",
     "targets": [AT | {"at": NOW, "enabled": 3, "gaps": [{"since": NOW, "accounts": [ACCOUNT]}]}],
 }
-GROUP = AT | {
-    "status": "Created",
-    "action": "create",
-    "disposition": "run",
-    "reason": "no",
-    "reason_code": "refused",
-    "run": None,
-    "accounts": [ACCOUNT],
-}
-STORED_PLAN = {
-    "verdict": "start",
-    "accounts": 3,
-    "changes": {"needed": 1, "most_changes": 100},
-    "targets": [AT | {"problem": None, "problem_code": None, "before": COUNTS}],
-    "drift": [AT | {"account_id": ACCOUNT, "status": "Created", "enabled_at": "2027"}],
-    "gaps": [GROUP],
-    "again": [GROUP],
-    "batches": [{"accounts": [ACCOUNT], "targets": [AT], "begin_after": 0}],
-    "left_out": {ACCOUNT: {"reason_code": "account-not-active", "said": "closed"}},
-}
+STORED_PLAN = a_reconcile_plan(
+    left_out={ACCOUNT: {"reason_code": "account-not-active", "said": "closed"}}
+)
 SETTLED = a_membership().settled(Outcome.SKIPPED, Reason(ReasonCode.OTHER, "no"), NOW)
 PLAN = json.loads(
     plan_to_text(
@@ -152,34 +136,16 @@ foreign = st.recursive(
 )
 
 
-def paths(value: Any) -> list[tuple[Any, ...]]:
-    """The path of every part of a JSON value, without that of itself."""
-    inner = (
-        value.items()
-        if isinstance(value, dict)
-        else enumerate(value)
-        if isinstance(value, list)
-        else ()
-    )
-    return [(name, *rest) for name, part in inner for rest in ((), *paths(part))]
-
-
 @st.composite
 def broken(draw: st.DrawFn, document: dict[str, Any]) -> dict[str, Any]:
     """The document with parts of it removed, or of another form."""
-    document = copy.deepcopy(document)
     for _ in range(draw(st.integers(1, 3))):
         places = paths(document)
         if not places:
             break
-        *above, last = draw(st.sampled_from(places))
-        part: Any = document
-        for name in above:
-            part = part[name]
-        if draw(st.booleans()):
-            del part[last]
-        else:
-            part[last] = draw(foreign)
+        path = draw(st.sampled_from(places))
+        removed = draw(st.booleans())
+        document = changed(document, path) if removed else changed(document, path, draw(foreign))
     return document
 
 

@@ -56,20 +56,19 @@ def test_what_is_known_after_a_further_reading(
     assert before.followed_by(found, NOW) == after
 
 
+STOPPED = ", which does nothing while the organisation has GUARDDUTY_POLICY enabled"
+
+
 @pytest.mark.parametrize(
-    ("setting", "kind"),
-    [("NEW", Automatic.NONE), ("ALL", Automatic.NONE), ("NONE", None), ("SOME", None)],
+    ("setting", "after"),
+    [
+        ("NEW", Automation(Automatic.NONE, f"auto-enable NEW{STOPPED}")),
+        ("ALL", Automation(Automatic.NONE, f"auto-enable ALL{STOPPED}")),
+        ("NONE", auto_enable("NONE")),
+        ("SOME", auto_enable("SOME")),
+    ],
 )
 def test_organizations_policies_take_the_place_of_auto_enabling(
-    setting: str, kind: Automatic | None
+    setting: str, after: Automation
 ) -> None:
-    found = without_auto_enable(auto_enable(setting), "GUARDDUTY_POLICY")
-
-    if kind is None:
-        assert found == auto_enable(setting)
-        return
-    assert found == Automation(
-        kind,
-        f"auto-enable {setting}, which does nothing while the organisation has GUARDDUTY_POLICY"
-        " enabled",
-    )
+    assert without_auto_enable(auto_enable(setting), "GUARDDUTY_POLICY") == after

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from contextlib import suppress
 from dataclasses import replace
@@ -40,87 +39,20 @@ from functions.enrolment.reconcile_result import (
 from functions.enrolment.results import MOST_BYTES
 from functions.enrolment.target import Target
 from functions.services import registry
-from tests.support.builders import ACCOUNT, NOW, OTHER, TARGET, a_membership
+from tests.support.builders import (
+    ACCOUNT,
+    NOW,
+    OTHER,
+    TARGET,
+    a_membership,
+    a_reconcile_plan,
+)
+from tests.support.json_parts import Path, changed, paths
 
 HERE = {"service": "guardduty", "region": "eu-west-1"}
 AT = "2027-01-15T08:00:00.000Z"
-GROUP = {
-    **HERE,
-    "status": "Created",
-    "action": "create",
-    "disposition": "run",
-    "reason": "no",
-    "reason_code": "refused",
-    "run": None,
-    "accounts": [ACCOUNT],
-}
-PLAN: dict[str, Any] = {
-    "surveyed_at": NOW,
-    "accounts": 3,
-    "verdict": "start",
-    "changes": {"needed": 1, "most_changes": 100},
-    "targets": [
-        {
-            **HERE,
-            "problem": None,
-            "problem_code": None,
-            "before": {"enabled": 3, "left_out": 1, "gaps": 1, "unread": 0},
-        }
-    ],
-    "gaps": [GROUP],
-    "again": [GROUP | {"accounts": [OTHER]}],
-    "batches": [{"accounts": [ACCOUNT], "targets": [HERE], "begin_after": 0}],
-    "waiting": [
-        {
-            **HERE,
-            "account_id": ACCOUNT,
-            "status": "Invited",
-            "since": AT,
-            "reason": "nobody has accepted",
-            "reason_code": "not-accepted",
-            "run": "onboarding-1",
-        }
-    ],
-    "drift": [
-        {
-            **HERE,
-            "account_id": ACCOUNT,
-            "enabled_at": AT,
-            "found_at": AT,
-            "status": "Created",
-        }
-    ],
-    "only_in_table": [{**HERE, "account_id": OTHER, "enabled_at": None, "run": "onboarding-1"}],
-    "only_in_services": [{**HERE, "count": 1, "accounts": [OTHER]}],
-    "outside": [{**HERE, "account_id": OTHER, "status": "Enabled"}],
-    "left_out": {OTHER: {"reason_code": "account-not-active", "said": "closed"}},
-}
-Path = tuple[str | int, ...]
-
-
-def paths(value: Any) -> list[Path]:
-    """The path of every part of a JSON value, without that of itself."""
-    match value:
-        case dict():
-            parts = list(value.items())
-        case list():
-            parts = list(enumerate(value))
-        case _:
-            return []
-    return [(name, *rest) for name, part in parts for rest in ((), *paths(part))]
-
-
-def changed(path: Path, *value: Any) -> dict[str, Any]:
-    """The plan with another value there, or without any."""
-    plan = copy.deepcopy(PLAN)
-    part: Any = plan
-    for name in path[:-1]:
-        part = part[name]
-    if value:
-        part[path[-1]] = value[0]
-    else:
-        del part[path[-1]]
-    return plan
+PLAN = a_reconcile_plan()
+(GROUP,) = PLAN["gaps"]
 
 
 def published(plan: dict[str, Any]) -> str:
@@ -141,7 +73,7 @@ def test_a_result_is_made_of_a_plan_as_this_version_persists_it() -> None:
 def test_a_plan_in_any_other_form_is_refused_or_a_result_can_be_made_of_it(path: Path) -> None:
     for value in ((), (None,), (True,), (7,), ("later",), ([],), ([7],), ({},), ({"a": 7},)):
         with suppress(Unreadable):
-            published(changed(path, *value))
+            published(changed(PLAN, path, *value))
 
 
 A_TEXT, A_NUMBER, REQUIRED = "takes a text", "takes a whole number", "is required"
@@ -179,7 +111,7 @@ A_TEXT, A_NUMBER, REQUIRED = "takes a text", "takes a whole number", "is require
 def test_a_plan_of_which_no_result_can_be_made_is_refused_by_the_fields_name(
     path: Path, named: str, value: object, takes: str
 ) -> None:
-    for plan, expected in ((changed(path, value), takes), (changed(path), REQUIRED)):
+    for plan, expected in ((changed(PLAN, path, value), takes), (changed(PLAN, path), REQUIRED)):
         with pytest.raises(Unreadable) as refused:
             check_plan(plan)
 
@@ -213,7 +145,7 @@ def test_gaps_that_cannot_be_read_are_refused_by_the_fields_path(
     path: Path, named: str, takes: str
 ) -> None:
     with pytest.raises(Unreadable) as refused:
-        list(stored_gaps(changed(path, 7), registry.SERVICES))
+        list(stored_gaps(changed(PLAN, path, 7), registry.SERVICES))
 
     assert str(refused.value) == f"{named}: {takes}"
 
@@ -222,14 +154,14 @@ def test_gaps_that_cannot_be_read_are_refused_by_the_fields_path(
     "name", ["waiting", "drift", "only_in_table", "only_in_services", "outside"]
 )
 def test_a_list_that_the_result_repeats_may_be_missing_but_is_nothing_else(name: str) -> None:
-    check_plan(changed((name,)))
+    check_plan(changed(PLAN, (name,)))
 
     for value, field, takes in (
         (None, name, "takes a list"),
         ([7], f"{name}[0]", "takes an object"),
     ):
         with pytest.raises(Unreadable) as refused:
-            check_plan(changed((name,), value))
+            check_plan(changed(PLAN, (name,), value))
 
         assert str(refused.value) == f"{field}: {takes}"
 
